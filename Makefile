@@ -1,0 +1,85 @@
+# mailpipe: the one front door. `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+export PYTHONUNBUFFERED := 1
+
+# What `make run` and `make demo` listen on; 0 takes a free port.
+INGEST_PORT ?= 8080
+CLOUD_PORT ?= 4566
+SES_PORT ?= 4579
+RECEIVER_PORT ?= 8090
+ADMIN_PORT ?= 9101
+PORTS := --ingest-port $(INGEST_PORT) --cloud-port $(CLOUD_PORT) --ses-port $(SES_PORT) \
+         --receiver-port $(RECEIVER_PORT) --admin-port $(ADMIN_PORT)
+
+# The demo: how many mails, how fast, SES's quota (0 = four times the rate), and the seed of its choices.
+EMAILS ?= 200
+RATE ?= 50
+QUOTA ?= 0
+SEED ?= 1
+
+.PHONY: help setup run demo prove test check format unit integration acceptance lock clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready .venv-cloud/.ready ## Make the two virtual environments (every other target does it by itself)
+
+run: setup ## Start the whole system on this machine and send sample mails; Ctrl-C ends it
+	@$(PY) -m infra.local.run $(PORTS)
+
+demo: setup ## Send EMAILS=200 at RATE=50 through both doors and check every one against outside logs
+	@$(PY) -m infra.local.demo --emails $(EMAILS) --rate $(RATE) --quota $(QUOTA) --seed $(SEED)
+
+prove: demo ## Run every proof there is (each writes build/<target>.json)
+
+test: check unit integration acceptance ## Everything that must pass before a change lands
+
+check: .venv/.ready ## Format, lint, types, import rules
+	@.venv/bin/ruff format --check --quiet . || { echo "make check: run 'make format'"; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@$(PY) -m pytest -q tests/unit/test_imports.py
+
+format: .venv/.ready ## Format the code and mend what lint can mend
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+unit: .venv/.ready ## Rules as values: no network, no sleep
+	@$(PY) -m pytest -q tests/unit
+
+integration: setup ## One part against the local cloud
+	@$(PY) -m pytest -q tests/integration
+
+acceptance: setup ## The whole pipeline, real processes and signals
+	@$(PY) -m pytest -q tests/acceptance
+
+lock: .venv/.ready ## Renew requirements/*.txt (hashes, no registry addresses)
+	@for name in runtime dev cloud; do \
+	  .venv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+clean: ## Remove what was built (the virtual environments too)
+	@rm -rf .venv .venv-cloud build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- set-up -----------------------------------------------------------------------------------
+.venv/.ready: requirements/dev.txt
+	@$(call make_venv,.venv,requirements/dev.txt)
+
+.venv-cloud/.ready: requirements/cloud.txt
+	@$(call make_venv,.venv-cloud,requirements/cloud.txt)
+
+define make_venv
+command -v $(PYTHON) >/dev/null || { echo "mailpipe needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mailpipe needs Python 3.11 or newer; '$(PYTHON)' is older: make PYTHON=python3.11 ..."; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "mailpipe needs Python's venv module: apt-get install python3-venv"; exit 1; }; \
+echo "setting up $(1) from $(2) (once; about half a minute)"; \
+rm -rf $(1); $(PYTHON) -m venv $(1); \
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2) 2>$(1)/pip.log \
+  || { cat $(1)/pip.log; echo "pip could not install $(2): see above; is PyPI reachable?"; exit 1; }; \
+touch $(1)/.ready
+endef

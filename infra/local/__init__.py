@@ -1,0 +1,1 @@
+"""Infrastructure: the local cloud, and how everything is started on one machine."""

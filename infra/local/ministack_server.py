@@ -1,0 +1,42 @@
+"""Runs ministack under uvicorn and uvloop (half the CPU of its own server), on loopback only.
+
+Started with the Python of `.venv-cloud`: `python infra/local/ministack_server.py PORT` (0 = free).
+Prints a line of JSON with the port when it is about to serve.
+"""
+
+import errno
+import json
+import os
+import socket
+import sys
+
+EXIT_PORT_IN_USE = 3
+
+
+def main() -> None:
+    """Bind, tell ministack its port (queue URLs are made of it), serve."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", int(sys.argv[1])))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.stderr.write(f"port {sys.argv[1]} is in use\n")
+        raise SystemExit(EXIT_PORT_IN_USE) from None
+    listener.listen(1024)
+    port = listener.getsockname()[1]
+    os.environ["GATEWAY_PORT"] = str(port)
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+
+    import uvicorn  # type: ignore[import-not-found,unused-ignore]  # after GATEWAY_PORT is set
+
+    config = uvicorn.Config(
+        "ministack.app:app", loop="uvloop", http="httptools", access_log=False, log_level="warning"
+    )
+    print(json.dumps({"event": "ready", "service": "ministack", "port": port}), flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Reads what the running services say of themselves: metrics, queue depths."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.local.children import Child
+from infra.local.provision import clients
+from infra.local.stack import SERVICES, Stack
+from mailpipe import resources
+
+QUEUES = (
+    *(resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
+    *(resources.SES_EVENTS, resources.WEBHOOKS),
+)
+
+
+class Metrics(dict[tuple[str, tuple[str, ...]], float]):
+    """Samples by name and label values."""
+
+    def total(self, name: str, *labels: str) -> float:
+        """The sum of the samples of this name that carry all these label values."""
+        return sum(
+            value
+            for (one, values), value in self.items()
+            if one == name and set(labels) <= {*values}
+        )
+
+
+async def scrape(session: aiohttp.ClientSession, child: Child) -> Metrics:
+    """One process's metrics."""
+    async with session.get(f"http://127.0.0.1:{child.admin_port}/metrics") as answer:
+        text = await answer.text()
+    return Metrics(
+        ((sample.name, tuple(sample.labels.values())), sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    )
+
+
+async def scrape_all(session: aiohttp.ClientSession, stack: Stack) -> Metrics:
+    """All services' metrics, added up."""
+    together = Metrics()
+    children = [child for name in SERVICES for child in stack.services[name]]
+    for one in await asyncio.gather(*(scrape(session, child) for child in children)):
+        for key, value in one.items():
+            together[key] = together.get(key, 0.0) + value
+    return together
+
+
+async def cpu_s(session: aiohttp.ClientSession, stack: Stack) -> dict[str, float]:
+    """Each service's own `time.process_time()`, its replicas added up."""
+    used = dict[str, float]()
+    for name in SERVICES:
+        found = await asyncio.gather(*(scrape(session, one) for one in stack.services[name]))
+        used[name] = sum(one.total("mailpipe_process_time_seconds") for one in found)
+    return used
+
+
+class Depths:
+    """Depths of the queues, read with an AWS client that is not ours."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._sqs: Any = clients(stack.cloud_url)("sqs")
+        self._urls = {
+            name: self._sqs.get_queue_url(QueueName=resources.physical(stack.plan.prefix, name))[
+                "QueueUrl"
+            ]
+            for queue in QUEUES
+            for name in (queue, resources.dead(queue))
+        }
+
+    def read(self) -> dict[str, int]:
+        """Messages in each queue: visible, in flight and delayed together."""
+        return {name: self._depth(url) for name, url in self._urls.items()}
+
+    def _depth(self, url: str) -> int:
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(value) for value in answer["Attributes"].values())

@@ -1,0 +1,209 @@
+"""The whole system on this machine: local cloud, SES simulator, receiver, the four services."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.local.children import Child, environment
+from infra.local.provision import REGION, add_endpoint, provision
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("ingest", "sender", "processor", "notifier")
+DRAIN_S = 6.0
+STOP_S = 9.0
+"""Everything must have ended 10 seconds after Ctrl-C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to start, and where it listens (0 = a free port)."""
+
+    name: str
+    ingest_port: int = 0
+    cloud_port: int = 0
+    ses_port: int = 0
+    receiver_port: int = 0
+    admin_port: int = 0
+    replicas: dict[str, int] = field(default_factory=dict)
+    rate: float = 14.0
+    daily: float = 50_000.0
+    seed: int = 1
+    prefix: str = "mailpipe-"
+    endpoints: dict[str, list[str]] = field(default_factory=lambda: {"sample": []})
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+class Stack:
+    """Starts everything in order, and ends everything it started."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.folder = ROOT / "build" / plan.name
+        self.children = list[Child]()
+        self.services = dict[str, list[Child]]()
+        self.cloud_url = ""
+        self.ses_url = ""
+        self.receiver_url = ""
+
+    @property
+    def ingest_url(self) -> str:
+        """The REST door."""
+        return f"http://127.0.0.1:{self.services['ingest'][0].port}"
+
+    @property
+    def ses_log(self) -> Path:
+        """The simulator's log: what really was sent."""
+        return self.folder / "ses.jsonl"
+
+    @property
+    def receiver_log(self) -> Path:
+        """The receiver's log: which webhooks really arrived."""
+        return self.folder / "receiver.jsonl"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start_cloud(self) -> None:
+        """Only the local cloud with its resources. Raises ChildFailed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for old in (*self.folder.glob("*.log"), *self.folder.glob("*.jsonl")):
+            old.unlink()
+        cloud_python = str(ROOT / ".venv-cloud" / "bin" / "python")
+        server = [cloud_python, "-m", "infra.local.ministack_server", str(self.plan.cloud_port)]
+        cloud = await self._child("ministack", server)
+        self.cloud_url = f"http://127.0.0.1:{cloud.port}"
+        await asyncio.to_thread(provision, self.cloud_url, self.plan.prefix)
+
+    async def start(self) -> None:
+        """Everything. Raises ChildFailed when something does not start; then call `stop`."""
+        await self.start_cloud()
+        plan = self.plan
+        ses, receiver = await asyncio.gather(
+            self._child("ses", self._ses_argv()), self._child("receiver", self._receiver_argv())
+        )
+        self.ses_url = f"http://127.0.0.1:{ses.port}"
+        self.receiver_url = f"http://127.0.0.1:{receiver.port}"
+        for name, types in plan.endpoints.items():
+            await asyncio.to_thread(
+                add_endpoint,
+                self.cloud_url,
+                plan.prefix,
+                name=name,
+                url=f"{self.receiver_url}/hooks/{name}",
+                secret=secret(name),
+                types=types,
+            )
+        await asyncio.gather(*(self.start_service(name) for name in SERVICES))
+
+    def _ses_argv(self) -> list[str]:
+        plan = self.plan
+        return [
+            *(sys.executable, "-m", "infra.local.ses", "--port", str(plan.ses_port)),
+            *("--cloud", self.cloud_url, "--log", str(self.ses_log), "--rate", str(plan.rate)),
+            *("--daily", str(plan.daily), "--seed", str(plan.seed), "--region", REGION),
+        ]
+
+    def _receiver_argv(self) -> list[str]:
+        secrets = json.dumps({name: secret(name) for name in self.plan.endpoints})
+        return [
+            *(sys.executable, "-m", "infra.local.receiver", "--port", str(self.plan.receiver_port)),
+            *("--log", str(self.receiver_log), "--endpoints", secrets),
+        ]
+
+    async def start_service(self, name: str) -> None:
+        """Start one service's replicas (again)."""
+        count = self.plan.replicas.get(name, 1)
+        argv = [sys.executable, "-m", name]
+        self.services[name] = [
+            await self._child(name if count == 1 else f"{name}-{index + 1}", argv)
+            for index in range(count)
+        ]
+
+    async def restart(self, name: str) -> list[int]:
+        """Drain a service with SIGTERM and start it again on its port; the exit codes."""
+        old = self.services[name]
+        codes = await asyncio.gather(*(child.stop(timeout_s=STOP_S) for child in old))
+        if name == "ingest":
+            self.plan = replace(self.plan, ingest_port=old[0].port)
+        self.children = [child for child in self.children if child not in old]
+        await self.start_service(name)
+        return list(codes)
+
+    async def _child(self, name: str, argv: list[str]) -> Child:
+        child = Child(
+            name, argv, environment=self._environment(name), log=self.folder / f"{name}.log"
+        )
+        self.children.append(child)
+        await child.start()
+        return child
+
+    def aws_environment(self) -> dict[str, str]:
+        """What points an AWS SDK at the local cloud."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.cloud_url,
+            "AWS_ENDPOINT_URL_SESV2": self.ses_url,
+        }
+
+    def _environment(self, name: str) -> dict[str, str]:
+        plan = self.plan
+        admin_port = plan.admin_port
+        if admin_port and name in SERVICES:
+            admin_port += SERVICES.index(name)
+        ours = {
+            "PYTHONPATH": str(ROOT),
+            "MAILPIPE_LOCAL": "1",
+            "MAILPIPE_PREFIX": plan.prefix,
+            "MAILPIPE_ADDRESS_HASH_KEY": "only-for-the-local-cloud-not-a-secret",
+            "MAILPIPE_DRAIN_S": str(DRAIN_S),
+            "MAILPIPE_ADMIN_PORT": str(admin_port),
+            "MAILPIPE_INGEST_PORT": str(plan.ingest_port),
+            "MAILPIPE_SENDER_SES_TIMEOUT_S": "5",
+            "MAILPIPE_SENDER_QUOTA_REFRESH_S": "5",
+            "MAILPIPE_NOTIFIER_TIMEOUT_S": "5",
+        }
+        polls = {f"MAILPIPE_{one.upper()}_POLL_S": "1" for one in SERVICES if one != "ingest"}
+        return environment(**{**self.aws_environment(), **ours, **polls, **plan.settings})
+
+    def died(self) -> str | None:
+        """A sentence about the first child that has ended by itself."""
+        return next((said for child in self.children if (said := child.died())), None)
+
+    async def stop(self) -> dict[str, int]:
+        """Drain the services, then end the rest; exit codes by name."""
+        begun = time.monotonic()
+        codes = await self._stop([one for some in self.services.values() for one in some], begun)
+        codes |= await self._stop(self.children, begun)
+        self.children, self.services = [], {}
+        return codes
+
+    async def _stop(self, children: list[Child], begun: float) -> dict[str, int]:
+        started = [child for child in children if child.started]
+        left_s = max(0.5, STOP_S - (time.monotonic() - begun))
+        codes = await asyncio.gather(*(child.stop(timeout_s=left_s) for child in started))
+        return {child.name: code for child, code in zip(started, codes, strict=True)}
+
+
+def secret(endpoint: str) -> str:
+    """A webhook secret for the local cloud, the same at every start."""
+    return "whsec_" + base64.b64encode(hashlib.sha256(endpoint.encode()).digest()).decode()

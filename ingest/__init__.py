@@ -1,0 +1,1 @@
+"""ingest: validates e-mail that comes over REST and enqueues it."""

@@ -1,0 +1,45 @@
+"""The ingest process: `python -m ingest`."""
+
+from contextlib import AsyncExitStack
+
+from ingest.http import Api
+from ingest.settings import IngestSettings
+from mailpipe import lifecycle, logs
+from mailpipe.access import Access
+from mailpipe.admin import open_admin, serve
+from mailpipe.aws.client import open_client
+from mailpipe.aws.queue import Queue, open_queues
+from mailpipe.aws.table import Tables
+from mailpipe.lifecycle import Stop
+from mailpipe.resources import LANES
+
+log = logs.get()
+
+
+async def main(settings: IngestSettings, stop: Stop) -> None:
+    """Settings, clients, application, serve until asked to stop."""
+    async with AsyncExitStack() as opened:
+        enter = opened.enter_async_context
+        queues = await enter(open_queues(settings.prefix, connections=settings.connections))
+        dynamodb = await enter(
+            open_client("dynamodb", connections=settings.connections, timeout_s=5)
+        )
+        lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
+        tables = Tables(dynamodb, settings.prefix)
+        api = Api(
+            lanes,
+            tables,
+            access=Access(tables, local=settings.local),
+            prefix=settings.prefix,
+            max_body_bytes=settings.max_body_bytes,
+        )
+        async with (
+            open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
+            serve(api.application(), settings.host, settings.port) as port,
+        ):
+            log.info("ready", port=port, admin_port=admin_port)
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    lifecycle.run("ingest", IngestSettings, main)

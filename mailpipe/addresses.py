@@ -1,0 +1,108 @@
+"""E-mail addresses: parsing, IDNA, display names, header safety, and the suppression key.
+
+Syntax is judged by the `email-validator` library. SES wants 7-bit addresses: a local part outside
+ASCII is refused, a domain outside ASCII becomes Punycode (SES API reference, "Destination").
+"""
+
+import hashlib
+import hmac
+import re
+from email.utils import formataddr
+from functools import lru_cache
+from typing import NamedTuple
+
+from email_validator import EmailNotValidError, validate_email
+
+#: Line breaks of any kind, other controls, and bidirectional overrides: none has business in a
+#: header, and Python's `splitlines` characters become real line breaks in some mail generators.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NAMED = re.compile(r"\A(?P<name>[^<>]*)<(?P<spec>[^<>]*)>\s*\Z")
+
+
+class Address(NamedTuple):
+    """A parsed address. `spec` is `local@domain` with the domain in Punycode, lower case."""
+
+    name: str
+    local: str
+    domain: str
+
+    @property
+    def spec(self) -> str:
+        """`local@domain` as SES takes it."""
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def header(self) -> str:
+        """The form for a header: the name quoted (RFC 5322) or encoded (RFC 2047) as needed."""
+        return formataddr((self.name, self.spec)) if self.name else self.spec
+
+
+class BadAddress(ValueError):
+    """Not an address that SES would take; `constraint` is the public code of the broken rule."""
+
+    def __init__(self, constraint: str, message: str) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+def unsafe_in_header(text: str) -> str | None:
+    """The constraint that `text` breaks as part of a header, or None when it is safe.
+
+    An RFC 2047 encoded word is refused too: Python's generator may decode one into a real line
+    break, and so into a header of the attacker's choice (CVE-2024-6923).
+    """
+    if _UNSAFE.search(text):
+        return "control_characters"
+    if "=?" in text:
+        return "encoded_word"
+    return None
+
+
+@lru_cache(maxsize=8192)
+def parse(text: str) -> Address:
+    """Parse `a@example.com` or `Name <a@example.com>` (the name may hold a comma, quoted or not).
+
+    Raises BadAddress.
+    """
+    if constraint := unsafe_in_header(text):
+        raise BadAddress(constraint, f"an address must not contain {_WORDS[constraint]}")
+    name, spec = "", text.strip()
+    if named := _NAMED.match(text):
+        name, spec = _unquoted(named["name"].strip()), named["spec"].strip()
+    local = spec.rpartition("@")[0]
+    if not local.isascii():
+        raise BadAddress("local_part_not_ascii", "the part before the @ must be ASCII for SES")
+    try:
+        found = validate_email(spec, check_deliverability=False, allow_smtputf8=False, strict=True)
+    except EmailNotValidError as error:
+        raise BadAddress("address_syntax", str(error)) from None
+    domain = found.ascii_domain.lower()
+    return Address(name, found.local_part, domain)
+
+
+_WORDS = {
+    "control_characters": "control characters or line breaks",
+    "encoded_word": "'=?' (an encoded word)",
+}
+
+
+def _unquoted(name: str) -> str:
+    if len(name) >= 2 and name[0] == name[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name
+
+
+def normalised(address: Address) -> str:
+    """The form under which suppression and look-ups by recipient meet: all case folded.
+
+    Only for comparing: SES gets the local part as it was written.
+    """
+    return f"{address.local.casefold()}@{address.domain}"
+
+
+def suppression_hash(key: bytes, address: Address) -> str:
+    """HMAC-SHA256 of the normalised address (hex), the sort key of the suppression list.
+
+    Keyed, so that the table alone does not tell whether a guessed address is in it.
+    """
+    return hmac.new(key, normalised(address).encode(), hashlib.sha256).hexdigest()

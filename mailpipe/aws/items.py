@@ -1,0 +1,53 @@
+"""DynamoDB's typed attribute values to plain Python values and back. Pure.
+
+Numbers are integers in all our tables, so none ever becomes a Decimal.
+"""
+
+from typing import Any
+
+from mailpipe.aws.operations import Item
+from mailpipe.records import Value
+
+
+def to_value(value: Value) -> dict[str, Any]:
+    """`"x"` to `{"S": "x"}` and so on. `True` is a BOOL, not the number 1."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
+        case list():
+            return {"L": [to_value(element) for element in value]}
+        case dict():
+            return {"M": {name: to_value(element) for name, element in value.items()}}
+
+
+def from_value(typed: dict[str, Any]) -> Value:
+    """`{"N": "7"}` to `7` and so on. Raises ValueError for a type that we never write."""
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S" | "BOOL":
+            return value  # type: ignore[no-any-return]
+        case "N":
+            return int(value)
+        case "NULL":
+            return None
+        case "L":
+            return [from_value(element) for element in value]
+        case "M":
+            return {name: from_value(element) for name, element in value.items()}
+    raise ValueError(f"unexpected DynamoDB type {kind}")
+
+
+def to_item(attributes: dict[str, Value]) -> Item:
+    """Plain attributes to an item."""
+    return {name: to_value(value) for name, value in attributes.items()}
+
+
+def from_item(item: Item) -> dict[str, Value]:
+    """An item to plain attributes."""
+    return {name: from_value(value) for name, value in item.items()}

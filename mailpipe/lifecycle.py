@@ -1,0 +1,118 @@
+"""Start, stop and exit codes of a process.
+
+First SIGTERM or SIGINT: stop taking work, drain, exit 0. A second one kills. A side task that ends
+by itself stops the process with exit code 70: half a process is worse than none.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import uvloop
+
+from mailpipe import logs
+from mailpipe.outcomes import CallFailed
+from mailpipe.settings import EXIT_CONFIGURATION, Common, load_or_exit
+
+EXIT_SIDE_TASK = 70
+EXIT_PORT_IN_USE = 3
+
+S = TypeVar("S", bound=Common)
+log = logs.get()
+
+
+class Stop:
+    """Set once, when the process is to end; `failure` names the side task that caused it."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.failure: str | None = None
+
+    def set(self) -> None:
+        """Ask everything to stop taking work."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether the process is ending."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Until the process is asked to end."""
+        await self._event.wait()
+
+    async def first(self, other: Coroutine[Any, Any, Any]) -> None:
+        """Until `other` is done or the process is asked to end, whichever comes first."""
+        tasks = [asyncio.ensure_future(other), asyncio.ensure_future(self._event.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(service: str, kind: type[S], main: Callable[[S, Stop], Awaitable[None]]) -> None:
+    """Read the settings, run `main` until it returns, and exit with a code that means something.
+
+    0 drained; 2 configuration; 3 port in use; 70 a side task died.
+    """
+    settings = load_or_exit(kind, service, os.environ)
+    logs.configure(service)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        code = runner.run(_main(service, settings, main))
+    raise SystemExit(code)
+
+
+async def _main(service: str, settings: S, main: Callable[[S, Stop], Awaitable[None]]) -> int:
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop, number)
+    try:
+        await main(settings, stop)
+    except OSError as error:
+        if error.errno is None or "address already in use" not in str(error):
+            raise
+        log.error("port_in_use", text=str(error), fix=f"free it, or choose another for {service}")
+        return EXIT_PORT_IN_USE
+    except CallFailed as error:
+        log.error("cannot_start", code=error.code, text=str(error))
+        return EXIT_CONFIGURATION
+    log.info("stopped", failure=stop.failure)
+    return EXIT_SIDE_TASK if stop.failure else 0
+
+
+def _on_signal(stop: Stop, number: signal.Signals) -> None:
+    log.info("stopping", signal=number.name)
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(each)
+        signal.signal(each, signal.SIG_DFL)
+    stop.set()
+
+
+@asynccontextmanager
+async def side_tasks(stop: Stop, **coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run named tasks beside the body; one that ends before `stop` stops the process."""
+
+    def watch(task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None or not stop.is_set():
+            log.error("side_task_died", task=task.get_name(), exc_info=error)
+            stop.failure = task.get_name()
+            stop.set()
+
+    tasks = [asyncio.create_task(one, name=name) for name, one in coroutines.items()]
+    for task in tasks:
+        task.add_done_callback(watch)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

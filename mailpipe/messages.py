@@ -1,0 +1,200 @@
+"""The messages that travel between the processes: structs, codecs, identifiers.
+
+This is a public contract: producers may write `email.v1` onto the queue without our SDK. Frozen
+examples are in `tests/data/contract/`. A new field gets a default; a type never changes; a `v2` is
+written one release after it can be read.
+"""
+
+import codecs
+import hashlib
+import os
+import time
+import uuid
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Stream = Literal["transactional", "bulk"]
+MetadataValue = str | int | float | bool | None
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""What SQS takes in one message, attributes included (SQS API reference, "SendMessage")."""
+
+
+class Attachment(Struct, rename="camel", kw_only=True):
+    """A file to attach; `content` is base64."""
+
+    filename: str
+    content_type: str
+    content: str
+
+
+class Email(Struct, rename="camel", kw_only=True):
+    """One e-mail as a producer writes it. Addresses are `a@example.com` or `Name <a@example.com>`.
+
+    `mailpipe.rules.check` says what is allowed. `in_doubt` is what happens when SES may or may not
+    have taken the mail and no event tells.
+    """
+
+    to: list[str]
+    from_: str = field(name="from")
+    subject: str
+    body_text: str | None = None
+    body_html: str | None = None
+    cc: list[str] = []
+    bcc: list[str] = []
+    reply_to: list[str] = []
+    attachments: list[Attachment] = []
+    headers: dict[str, str] = {}
+    metadata: dict[str, MetadataValue] = {}
+    tags: dict[str, str] = {}
+    template: dict[str, object] | None = None
+    send_at: str | None = None
+    expires_at: str | None = None
+    in_doubt: Literal["resend", "unknown"] = "resend"
+
+    def recipients(self) -> list[str]:
+        """All recipients, in the order in which ranks count them: to, cc, bcc."""
+        return [*self.to, *self.cc, *self.bcc]
+
+
+class BodyPointer(Struct, rename="camel", kw_only=True):
+    """Where a body too large for the queue lies (claim check); `sha256` is hex, `size` bytes."""
+
+    s3_key: str
+    size: int
+    sha256: str
+
+
+class EmailMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag="email.v1"):
+    """`email.v1`: an accepted e-mail on its way to a sender.
+
+    `email_id` is made by the producer, once per mail: the same id twice is one mail. `recorded`
+    only hints that a record is being inserted; it is never evidence.
+    """
+
+    email_id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+    tenant: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+    stream: Stream
+    queued_at: str
+    email: Email
+    recorded: bool = False
+    version: int = 0
+    fingerprint: str | None = None
+    body: BodyPointer | None = None
+
+
+class RecordFields(Struct, rename="camel", kw_only=True):
+    """What a record needs besides its key, so that our own events can make a missing one."""
+
+    stream: str
+    created_at: int
+    from_: str = field(name="from")
+    to: list[str]
+    cc: list[str] = []
+    bcc: list[str] = []
+    subject: str = ""
+    metadata: dict[str, MetadataValue] = {}
+    tags: dict[str, str] = {}
+
+
+class OwnEvent(Struct, rename="camel", kw_only=True, tag_field="type", tag="event.v1"):
+    """`event.v1`: something that SES does not cause (`suppressed`, `failed`, …) has happened.
+
+    `id` is a hash of (emailId, status, attempt), so a repeat is recognised. `at` is RFC 3339.
+    """
+
+    id: str
+    email_id: str
+    tenant: str
+    status: str
+    attempt: int
+    at: str
+    reason: str
+    record: RecordFields
+
+
+class WebhookMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag="webhook.v1"):
+    """`webhook.v1`: one event on its way to one endpoint.
+
+    `event` is the body to sign and post, byte for byte. A retry is a copy with `attempt` + 1 under
+    the same `webhook_id`. `first_attempt_at` is epoch milliseconds, 0 before the first attempt.
+    """
+
+    webhook_id: str
+    tenant: str
+    endpoint: str
+    event_type: str
+    event: msgspec.Raw
+    attempt: int = 1
+    first_attempt_at: int = 0
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    run = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    units = memoryview(run).cast("B")
+    escaped = "".join(
+        f"\\u{units[index] << 8 | units[index + 1]:04x}" for index in range(0, len(run), 2)
+    )
+    return escaped, error.end
+
+
+codecs.register_error("mailpipe-json", _escape)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Struct) -> str:
+    """JSON with everything outside ASCII escaped.
+
+    SQS refuses some characters that JSON may hold (SQS API reference, "SendMessage": U+FFFE for
+    one); escaped, it cannot matter.
+    """
+    data = _encoder.encode(message)
+    if data.isascii():
+        return data.decode("ascii")
+    return data.decode().encode("ascii", "mailpipe-json").decode("ascii")
+
+
+email_decoder = msgspec.json.Decoder(EmailMessage)
+own_event_decoder = msgspec.json.Decoder(OwnEvent)
+webhook_decoder = msgspec.json.Decoder(WebhookMessage)
+
+
+def new_email_id() -> str:
+    """A UUIDv7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
+    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def short_hash(*parts: str) -> str:
+    """A stable identifier of these parts: 128 bits of SHA-256, hex."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def own_event(
+    email_id: str,
+    tenant: str,
+    *,
+    status: str,
+    attempt: int,
+    at: str,
+    reason: str,
+    record: RecordFields,
+) -> OwnEvent:
+    """Our event for an end that SES does not cause; the same end always has the same id."""
+    identity = short_hash(email_id, status, str(attempt))
+    return OwnEvent(
+        id=identity,
+        email_id=email_id,
+        tenant=tenant,
+        status=status,
+        attempt=attempt,
+        at=at,
+        reason=reason,
+        record=record,
+    )

@@ -1,0 +1,67 @@
+"""Every metric, with kind, unit and meaning. Labels come from fixed sets: no tenant, no address.
+
+Children are bound where they are used once, at start, because looking one up costs more than
+counting.
+"""
+
+import time
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+# --- every process --------------------------------------------------------------------------------
+PROCESS_TIME = Gauge(
+    "mailpipe_process_time_seconds", "CPU time of this process, to the microsecond"
+)
+PROCESS_TIME.set_function(time.process_time)
+MESSAGES = Counter(
+    "mailpipe_messages_total",
+    "Messages handled, by outcome (done, retry, dead)",
+    ["queue", "outcome"],
+)
+HANDLE_SECONDS = Histogram(
+    "mailpipe_handle_seconds", "From receive to outcome of a message", ["queue"], buckets=_LATENCY_S
+)
+IN_HAND = Gauge("mailpipe_in_hand", "Messages received and not finished", ["queue"])
+OLDEST_RECEIVED = Gauge(
+    "mailpipe_oldest_received_seconds", "Age of the message received last", ["queue"]
+)
+QUEUE_FAULTS = Counter(
+    "mailpipe_queue_faults_total", "Queue calls or entries that failed", ["queue", "operation"]
+)
+
+# --- ingest ---------------------------------------------------------------------------------------
+REQUESTS = Counter("mailpipe_requests_total", "HTTP requests answered", ["route", "status"])
+REQUEST_SECONDS = Histogram(
+    "mailpipe_request_seconds", "Time to answer an HTTP request", ["route"], buckets=_LATENCY_S
+)
+
+# --- sender ---------------------------------------------------------------------------------------
+SENDS = Counter("mailpipe_sends_total", "Calls to SES, by lane and answer", ["lane", "answer"])
+SEND_SECONDS = Histogram("mailpipe_send_seconds", "Duration of a call to SES", buckets=_LATENCY_S)
+ACCEPT_TO_SEND = Histogram(
+    "mailpipe_accept_to_send_seconds", "From acceptance to SES's yes", ["lane"], buckets=_LATENCY_S
+)
+ENDED_UNSENT = Counter("mailpipe_ended_unsent_total", "Mails ended without SES", ["status"])
+CLAIMS = Counter("mailpipe_claims_total", "Answers to a claim", ["answer"])
+SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped because they were missed")
+QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")
+QUOTA_SENT_24H = Gauge("mailpipe_quota_sent_24h", "Recipients that SES counted in 24 hours")
+QUOTA_MAX_24H = Gauge("mailpipe_quota_max_24h", "Recipients that SES allows in 24 hours")
+
+# --- processor ------------------------------------------------------------------------------------
+EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])
+EVENT_LAG = Histogram(
+    "mailpipe_event_lag_seconds", "From the event's own time to its status", buckets=_LATENCY_S
+)
+
+# --- notifier -------------------------------------------------------------------------------------
+WEBHOOKS = Counter(
+    "mailpipe_webhooks_total",
+    "Webhook attempts, by result (delivered, retried, exhausted)",
+    ["result"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "mailpipe_webhook_seconds", "Duration of a webhook attempt", buckets=_LATENCY_S
+)

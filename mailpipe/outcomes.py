@@ -1,0 +1,66 @@
+"""What a handler answers for one message, and what a failed AWS call means.
+
+A handler returns a value and never raises as ordinary control flow; `consumer.py` alone turns the
+value into queue calls. A failed call carries its kind from the edge (`mailpipe/aws/errors.py`);
+vendor codes never travel further than that.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is durable: delete the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Hide the message for `after_s` seconds (0 = hand it back at once), then try again."""
+
+    after_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """No repeat can help: keep the raw message in the dead-letter queue with this reason."""
+
+    reason: str
+
+
+Outcome = Done | Retry | Dead
+
+
+class Kind(StrEnum):
+    """The five classes of failed calls. Only REFUSED is final for the item it concerns."""
+
+    REFUSED = "refused"
+    """The request itself is at fault; nothing happened, and a repeat gets the same answer."""
+    THROTTLED = "throttled"
+    """Too much at once; nothing happened."""
+    NOTHING_HAPPENED = "nothing_happened"
+    """It never reached the service (connect, TLS, expired credentials): safe to repeat."""
+    IN_DOUBT = "in_doubt"
+    """Time-out, reset after the write, 5xx: it may have happened. Safe to repeat only where
+    repeating is harmless (conditional writes, queue calls), never for a send."""
+    CONFIGURATION = "configuration"
+    """The account or a resource is set up wrongly or paused: a person has to act."""
+
+
+class CallFailed(Exception):
+    """An AWS call failed.
+
+    `kind` says what may be done about it; `code` and `text` are AWS's own words, for logs.
+    """
+
+    def __init__(self, kind: Kind, code: str, text: str = "", *, operation: str = "") -> None:
+        super().__init__(f"{operation or 'call'}: {code} ({kind}) {text}".rstrip())
+        self.kind = kind
+        self.code = code
+        self.text = text
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether an idempotent call may be tried again right away."""
+        return self.kind in (Kind.THROTTLED, Kind.NOTHING_HAPPENED, Kind.IN_DOUBT)

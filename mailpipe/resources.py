@@ -1,0 +1,141 @@
+"""Names, keys and attributes of every queue, topic, table and index: written once, here.
+
+Physical names are prefix + name. The provisioning of the local cloud imports this file, so what is
+created is what the code uses.
+"""
+
+from typing import NamedTuple
+from zlib import crc32
+
+CONFIGURATION_SET = "enterprise-email"
+SHARDS = 8
+"""Shards of an index partition: one partition takes 1,000 writes a second (DynamoDB Developer
+Guide, "Best practices for designing and using partition keys effectively")."""
+
+MAIL_TRANSACTIONAL = "mail-transactional"
+MAIL_BULK = "mail-bulk"
+SES_EVENTS = "ses-events"
+SES_ENGAGEMENT = "ses-engagement"
+WEBHOOKS = "webhooks"
+WEBHOOKS_SLOW = "webhooks-slow"
+
+LANES = {"transactional": MAIL_TRANSACTIONAL, "bulk": MAIL_BULK}
+
+
+class Queue(NamedTuple):
+    """A standard queue; each has a `-dead` beside it that keeps messages for 14 days."""
+
+    visibility_s: int
+    retention_s: int
+    max_receive_count: int
+
+
+QUEUES = {
+    MAIL_TRANSACTIONAL: Queue(60, 4 * 86_400, 100),
+    MAIL_BULK: Queue(60, 4 * 86_400, 100),
+    SES_EVENTS: Queue(60, 4 * 86_400, 20),
+    SES_ENGAGEMENT: Queue(60, 4 * 86_400, 20),
+    WEBHOOKS: Queue(60, 4 * 86_400, 20),
+    WEBHOOKS_SLOW: Queue(60, 4 * 86_400, 20),
+}
+DEAD_RETENTION_S = 14 * 86_400
+
+
+class Topic(NamedTuple):
+    """An SNS topic: SES's event types that go to it, and the queue that it feeds."""
+
+    event_types: tuple[str, ...]
+    queue: str
+
+
+TOPICS = {
+    "ses-send-topic": Topic(("SEND",), SES_EVENTS),
+    "ses-delivery-topic": Topic(("DELIVERY",), SES_EVENTS),
+    "ses-bounce-topic": Topic(("BOUNCE",), SES_EVENTS),
+    "ses-complaint-topic": Topic(("COMPLAINT",), SES_EVENTS),
+    "ses-reject-topic": Topic(("REJECT", "RENDERING_FAILURE"), SES_EVENTS),
+    "ses-delay-topic": Topic(("DELIVERY_DELAY",), SES_EVENTS),
+    "ses-engagement-topic": Topic(("OPEN", "CLICK", "SUBSCRIPTION"), SES_ENGAGEMENT),
+}
+
+
+class Index(NamedTuple):
+    """A keys-only global secondary index; attribute types are `S` or `N`."""
+
+    partition: str
+    sort: str
+    sort_type: str
+
+
+class Table(NamedTuple):
+    """An on-demand table; `ttl` says whether its items expire by the attribute `ttl`."""
+
+    partition: str
+    sort: str | None
+    ttl: bool
+    indexes: dict[str, Index]
+
+
+EMAIL_TRACKING = "EmailTracking"
+EMAIL_EVENTS = "EmailEvents"
+SUPPRESSION_LIST = "SuppressionList"
+WEBHOOK_ENDPOINTS = "WebhookEndpoints"
+ACCESS = "Access"
+
+TABLES = {
+    EMAIL_TRACKING: Table(
+        "emailId",
+        None,
+        True,
+        {
+            "byRecipient": Index("recipientKey", "createdAt", "N"),
+            "byDay": Index("dayKey", "createdAt", "N"),
+            "byState": Index("open", "createdAt", "N"),
+        },
+    ),
+    EMAIL_EVENTS: Table(
+        "emailId", "eventKey", True, {"byTenantDay": Index("dayKey", "eventKey", "S")}
+    ),
+    SUPPRESSION_LIST: Table("tenant", "addressHash", True, {}),
+    WEBHOOK_ENDPOINTS: Table("tenant", "endpoint", False, {}),
+    ACCESS: Table("kind", "id", False, {}),
+}
+
+
+MAX_ID_CHARS = 64
+"""The longest e-mail or tenant id."""
+
+
+def physical(prefix: str, name: str) -> str:
+    """The name of the resource in the account."""
+    return prefix + name
+
+
+def dead(queue: str) -> str:
+    """The name of the dead-letter queue of `queue`."""
+    return f"{queue}-dead"
+
+
+def shard(email_id: str) -> int:
+    """Which shard of an index partition this e-mail is in; the same for its whole life."""
+    return crc32(email_id.encode()) % SHARDS
+
+
+def recipient_key(tenant: str, normalised_address: str) -> str:
+    """Partition of `byRecipient`."""
+    return f"{tenant}#{normalised_address}"
+
+
+def day_key(tenant: str, day: str, email_id: str) -> str:
+    """Partition of `byDay` and `byTenantDay`; `day` is `2026-11-24`."""
+    return f"{tenant}#{day}#{shard(email_id)}"
+
+
+def open_key(email_id: str) -> str:
+    """Partition of `byState` for an e-mail that is not finished."""
+    return f"open#{shard(email_id)}"
+
+
+def ended_badly_key(status: str, day: str, email_id: str) -> str:
+    """Partition of `byState` for an e-mail that ended in a way somebody may have to look at."""
+    return f"{status}#{day}#{shard(email_id)}"

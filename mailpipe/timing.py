@@ -1,0 +1,36 @@
+"""Wall-clock stamps and back-off. Pure: the time and the randomness are passed in."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, the unit of every time in our tables."""
+    return time.time_ns() // 1_000_000
+
+
+def iso(at_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds, the form of every time in our JSON."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+
+
+def parse_iso(text: str) -> int:
+    """Milliseconds since the epoch of an RFC 3339 time with a zone.
+
+    Raises ValueError when the text is no such time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone in {text!r}")
+    return round(moment.timestamp() * 1000)
+
+
+def backoff_s(attempt: int, *, first_s: float, cap_s: float, jitter: float) -> float:
+    """Seconds to wait after failed attempt number `attempt` (1, 2, …): doubling up to `cap_s`.
+
+    `jitter` in [0, 1) is the caller's random number; the wait is spread over ±20 %, so that what
+    failed together does not come back together.
+    """
+    doubled = min(cap_s, first_s * 2.0 ** min(attempt - 1, 32))
+    return doubled * (0.8 + 0.4 * jitter)

@@ -1,0 +1,1 @@
+"""notifier: posts signed webhooks to the customers' endpoints."""

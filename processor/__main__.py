@@ -1,0 +1,52 @@
+"""The processor process: `python -m processor`."""
+
+from contextlib import AsyncExitStack
+
+from mailpipe import lifecycle, logs
+from mailpipe.admin import open_admin
+from mailpipe.aws.client import open_client
+from mailpipe.aws.queue import open_queues
+from mailpipe.aws.table import Tables
+from mailpipe.consumer import Consumer
+from mailpipe.endpoints import Endpoints
+from mailpipe.lifecycle import Stop
+from mailpipe.resources import SES_EVENTS, WEBHOOKS, dead
+from processor.handler import Processor
+from processor.settings import ProcessorSettings
+from processor.store import ProcessorStore
+from processor.webhooks import Webhooks
+
+log = logs.get()
+
+
+async def main(settings: ProcessorSettings, stop: Stop) -> None:
+    """Settings, clients, handler, consumer, run."""
+    async with AsyncExitStack() as opened:
+        enter = opened.enter_async_context
+        queues = await enter(open_queues(settings.prefix, poll_s=settings.poll_s))
+        dynamodb = await enter(
+            open_client("dynamodb", connections=settings.concurrency + 8, timeout_s=5)
+        )
+        tables = Tables(dynamodb, settings.prefix)
+        store = ProcessorStore(
+            tables,
+            settings.prefix,
+            address_hash_key=settings.address_hash_key.encode(),
+            retention_days=settings.retention_days,
+        )
+        webhooks = Webhooks(await queues.open(WEBHOOKS), Endpoints(tables))
+        consumer = Consumer(
+            await queues.open(SES_EVENTS),
+            await queues.open(dead(SES_EVENTS)),
+            Processor(store, webhooks).handle,
+            concurrency=settings.concurrency,
+            visibility_s=settings.visibility_s,
+            poll_s=settings.poll_s,
+        )
+        async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:
+            log.info("ready", admin_port=admin_port)
+            await consumer.run(stop, drain_s=settings.drain_s)
+
+
+if __name__ == "__main__":
+    lifecycle.run("processor", ProcessorSettings, main)

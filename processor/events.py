@@ -1,0 +1,257 @@
+"""From a message of the event queue to one form for all events. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mailpipe.messages import OwnEvent, own_event_decoder, short_hash
+from mailpipe.status import (
+    COMPLAINED,
+    DELAYED,
+    DELIVERED,
+    HARD_BOUNCED,
+    OURS,
+    REJECTED,
+    SENT,
+    SOFT_BOUNCED,
+    Standing,
+)
+from mailpipe.timing import parse_iso
+from processor.ses_json import (
+    Mail,
+    Recipient,
+    SesEvent,
+    envelope_decoder,
+    event_decoder,
+    kind_decoder,
+)
+
+MAX_DETAIL_CHARS = 500
+"""Receivers' texts are theirs to fill: cut, and shown as text only."""
+
+_VALIDATED = "Successfully validated SNS topic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to an e-mail, at `occurred_at` (RFC 3339).
+
+    `standing` is what it proves (None: it changes no status), `webhook_type` what customers are
+    told (None: nothing), `suppress` the reason to suppress its `recipients`. `recipients` empty
+    means: all of the mail. `own` is set for our own events.
+    """
+
+    hash: str
+    kind: str
+    webhook_type: str | None
+    email_id: str
+    tenant: str | None
+    occurred_at: str
+    standing: Standing | None
+    recipients: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    attempt: int | None = None
+    message_id: str | None = None
+    sent_at_ms: int | None = None
+    suppress: str | None = None
+    own: OwnEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing to do, and why."""
+
+    reason: str
+
+
+def read(body: str) -> Event | Ignored:
+    """Read a message of any of the forms: ours, SES's raw, SES's inside an SNS envelope.
+
+    Raises ValueError (msgspec's errors are) when it is none of them.
+    """
+    if body.startswith(_VALIDATED):
+        return Ignored("validated")
+    if kind_decoder.decode(body).type is not None:
+        return _own(own_event_decoder.decode(body))
+    envelope = envelope_decoder.decode(body)
+    if envelope.type is not None:
+        if envelope.type != "Notification" or envelope.message is None:
+            return Ignored(envelope.type)
+        if envelope.message.startswith(_VALIDATED):
+            return Ignored("validated")
+        body = envelope.message
+    return _of_ses(event_decoder.decode(body))
+
+
+def _own(event: OwnEvent) -> Event:
+    if event.status not in OURS:
+        raise ValueError(f"event.v1 with the status {event.status!r}")
+    return Event(
+        hash=event.id,
+        kind=event.status,
+        webhook_type=f"email.{event.status}",
+        email_id=event.email_id,
+        tenant=event.tenant,
+        occurred_at=event.at,
+        standing=OURS[event.status],
+        details={"reason": event.reason},
+        own=event,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    kind: str
+    webhook_type: str | None
+    occurred_at: str
+    standing: Standing | None
+    recipients: list[str]
+    details: dict[str, Any]
+    suppress: str | None = None
+
+
+def _of_ses(event: SesEvent) -> Event | Ignored:
+    mail = event.mail
+    fact = _fact(event)
+    if fact is None:
+        return Ignored(str(event.event_type or event.notification_type))
+    email_id = _tag(mail, "email_id") or _header(mail, "X-Email-Id")
+    if email_id is None:
+        return Ignored("not_ours")
+    attempt = _tag(mail, "attempt")
+    parse_iso(fact.occurred_at)
+    return Event(
+        hash=short_hash(
+            email_id, fact.kind, mail.message_id, ",".join(fact.recipients), fact.occurred_at
+        ),
+        kind=fact.kind,
+        webhook_type=fact.webhook_type,
+        email_id=email_id,
+        tenant=_tag(mail, "tenant"),
+        occurred_at=fact.occurred_at,
+        standing=fact.standing,
+        recipients=fact.recipients,
+        details={name: _cut(value) for name, value in fact.details.items() if value is not None},
+        attempt=int(attempt) if attempt and attempt.isdecimal() else None,
+        message_id=mail.message_id,
+        sent_at_ms=parse_iso(mail.timestamp),
+        suppress=fact.suppress,
+    )
+
+
+def _fact(event: SesEvent) -> _Fact | None:
+    """What the notification says, by its type; None for a type that we do not know."""
+    mail = event.mail
+    match event.event_type or event.notification_type:
+        case "Send":
+            return _Fact("sent", "email.sent", mail.timestamp, SENT, [], {})
+        case "Delivery" if event.delivery is not None:
+            return _delivery(event)
+        case "Bounce" if event.bounce is not None:
+            return _bounce(event)
+        case "Complaint" if event.complaint is not None:
+            return _complaint(event)
+        case "Reject":
+            reason = event.reject.reason if event.reject else None
+            details = {"reason": reason}
+            return _Fact("reject", "email.rejected", mail.timestamp, REJECTED, [], details)
+        case "Rendering Failure":
+            failed = event.failure.error_message if event.failure else None
+            details = {"reason": failed}
+            return _Fact("reject", "email.rejected", mail.timestamp, REJECTED, [], details)
+        case "DeliveryDelay" if event.delivery_delay is not None:
+            delay = event.delivery_delay
+            details = {"delayType": delay.delay_type, "expirationTime": delay.expiration_time}
+            who = _addresses(delay.delayed_recipients)
+            return _Fact("delay", "email.delayed", delay.timestamp, DELAYED, who, details)
+    return None
+
+
+def _delivery(event: SesEvent) -> _Fact:
+    delivery = event.delivery
+    assert delivery is not None  # noqa: S101 - the caller's case
+    details = {
+        "smtpResponse": delivery.smtp_response,
+        "reportingMTA": delivery.reporting_mta,
+        "processingTimeMillis": delivery.processing_time_millis,
+    }
+    who = delivery.recipients
+    return _Fact("delivery", "email.delivered", delivery.timestamp, DELIVERED, who, details)
+
+
+def _bounce(event: SesEvent) -> _Fact:
+    bounce = event.bounce
+    assert bounce is not None  # noqa: S101 - the caller's case
+    hard = bounce.bounce_type == "Permanent"
+    first = bounce.bounced_recipients[0] if bounce.bounced_recipients else None
+    return _Fact(
+        "bounce",
+        "email.bounced",
+        bounce.timestamp,
+        HARD_BOUNCED if hard else SOFT_BOUNCED,
+        _addresses(bounce.bounced_recipients),
+        {
+            "bounceType": bounce.bounce_type,
+            "bounceSubType": bounce.bounce_sub_type,
+            "diagnosticCode": first.diagnostic_code if first else None,
+            "status": first.status if first else None,
+            "reportingMTA": bounce.reporting_mta,
+        },
+        suppress="bounce" if hard else None,
+    )
+
+
+def _complaint(event: SesEvent) -> _Fact:
+    complaint = event.complaint
+    assert complaint is not None  # noqa: S101 - the caller's case
+    # A "not-spam" report is the contrary of a complaint: it stays in the timeline only.
+    real = complaint.complaint_feedback_type != "not-spam"
+    return _Fact(
+        "complaint",
+        "email.complained" if real else None,
+        complaint.timestamp,
+        COMPLAINED if real else None,
+        _addresses(complaint.complained_recipients),
+        {
+            "complaintFeedbackType": complaint.complaint_feedback_type,
+            "complaintSubType": complaint.complaint_sub_type,
+            "userAgent": complaint.user_agent,
+        },
+        suppress="complaint" if real else None,
+    )
+
+
+def _addresses(recipients: list[Recipient]) -> list[str]:
+    return [recipient.email_address for recipient in recipients]
+
+
+def _tag(mail: Mail, name: str) -> str | None:
+    values = mail.tags.get(name)
+    return values[0] if values else None
+
+
+def _header(mail: Mail, name: str) -> str | None:
+    return next((h.value for h in mail.headers if h.name.lower() == name.lower()), None)
+
+
+def _cut(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "".join(c if c.isprintable() else " " for c in value[:MAX_DETAIL_CHARS])
+
+
+def body_of(event: Event, *, recipients: list[str], metadata: dict[str, Any]) -> bytes:
+    """The webhook's body: the customer's flat form plus `type`."""
+    return msgspec.json.encode(
+        {
+            "type": event.webhook_type,
+            "emailId": event.email_id,
+            "event": event.kind,
+            "timestamp": event.occurred_at,
+            "recipient": recipients[0],
+            "recipients": recipients,
+            "details": event.details,
+            "metadata": metadata,
+        }
+    )

@@ -1,0 +1,69 @@
+"""What happens to one event: suppression, timeline, status, webhooks; only then it is deleted.
+
+The order is safe at any crash: each step is harmless to repeat, and the webhook follows the event,
+not the change of status, so that a crash between the two loses no webhook.
+"""
+
+from mailpipe import logs, metrics
+from mailpipe.aws.queue import Received
+from mailpipe.outcomes import Dead, Done, Outcome, Retry
+from mailpipe.records import Record
+from mailpipe.status import ERASED
+from mailpipe.timing import now_ms, parse_iso
+from processor.events import Event, Ignored, read
+from processor.store import ProcessorStore
+from processor.webhooks import Webhooks
+
+ORPHAN_WAITS_S = (60, 240, 900)
+"""How long an event without a record waits for one, by receive; then it is an orphan."""
+
+log = logs.get()
+
+
+class Processor:
+    """Handles SES's events and our own."""
+
+    def __init__(self, store: ProcessorStore, webhooks: Webhooks) -> None:
+        self._store = store
+        self._webhooks = webhooks
+
+    async def handle(self, received: Received) -> Outcome:
+        """One event, to the end."""
+        try:
+            event = read(received.body)
+        except ValueError as error:
+            return Dead(f"unparseable: {error}")
+        if isinstance(event, Ignored):
+            metrics.EVENTS.labels("ignored").inc()
+            log.info("event_ignored", reason=event.reason)
+            return Done()
+        record = await self._record(event)
+        if record is None:
+            return _orphan(event, received.receives)
+        if event.tenant is not None and event.tenant != record.tenant:
+            return Dead("tenant_mismatch")
+        if record.rank == ERASED.rank:
+            return Done()
+        await self._store.suppress(event, record)
+        await self._store.add_to_timeline(event, record)
+        await self._store.raise_status(event, record)
+        await self._webhooks.owe(event, record)
+        metrics.EVENTS.labels(event.kind).inc()
+        lag_s = (now_ms() - parse_iso(event.occurred_at)) / 1000
+        metrics.EVENT_LAG.observe(max(0.0, lag_s))
+        log.info("event_processed", email_id=event.email_id, kind=event.kind)
+        return Done()
+
+    async def _record(self, event: Event) -> Record | None:
+        record = await self._store.record(event.email_id)
+        if record is None and event.own is not None:
+            await self._store.make_missing(event)
+            record = await self._store.record(event.email_id)
+        return record
+
+
+def _orphan(event: Event, receives: int) -> Outcome:
+    if receives <= len(ORPHAN_WAITS_S):
+        log.warning("event_without_record", email_id=event.email_id, kind=event.kind)
+        return Retry(ORPHAN_WAITS_S[receives - 1], "no record")
+    return Dead("orphan")

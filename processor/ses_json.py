@@ -1,0 +1,119 @@
+"""The JSON that SES publishes, as far as we read it.
+
+Unknown fields are ignored and most are optional: AWS adds fields and leaves some out (SES Developer
+Guide, "Contents of event data that Amazon SES publishes to Amazon SNS").
+"""
+
+import msgspec
+from msgspec import Struct, field
+
+
+class NamedValue(Struct):
+    """A header of the mail."""
+
+    name: str
+    value: str
+
+
+class Mail(Struct, rename="camel"):
+    """The mail that an event is about. `message_id` is what SendEmail answered."""
+
+    message_id: str
+    timestamp: str
+    destination: list[str] = []
+    headers: list[NamedValue] = []
+    tags: dict[str, list[str]] = {}
+
+
+class Recipient(Struct, rename="camel"):
+    """A recipient that an event is about."""
+
+    email_address: str
+    status: str | None = None
+    diagnostic_code: str | None = None
+
+
+class Delivery(Struct, rename="camel"):
+    """The receiving server accepted."""
+
+    timestamp: str
+    recipients: list[str] = []
+    processing_time_millis: int | None = None
+    smtp_response: str | None = None
+    reporting_mta: str | None = field(name="reportingMTA", default=None)
+
+
+class Bounce(Struct, rename="camel"):
+    """The mail came back."""
+
+    timestamp: str
+    bounce_type: str
+    bounce_sub_type: str
+    bounced_recipients: list[Recipient] = []
+    feedback_id: str | None = None
+    reporting_mta: str | None = field(name="reportingMTA", default=None)
+
+
+class Complaint(Struct, rename="camel"):
+    """A recipient called it spam (or, with the type `not-spam`, the contrary)."""
+
+    timestamp: str
+    complained_recipients: list[Recipient] = []
+    feedback_id: str | None = None
+    complaint_sub_type: str | None = None
+    complaint_feedback_type: str | None = None
+    user_agent: str | None = None
+
+
+class Reject(Struct):
+    """SES found a virus."""
+
+    reason: str | None = None
+
+
+class Failure(Struct, rename="camel"):
+    """A template could not be rendered."""
+
+    template_name: str | None = None
+    error_message: str | None = None
+
+
+class DeliveryDelay(Struct, rename="camel"):
+    """SES keeps trying."""
+
+    timestamp: str
+    delay_type: str | None = None
+    expiration_time: str | None = None
+    delayed_recipients: list[Recipient] = []
+
+
+class SesEvent(Struct, rename="camel"):
+    """One notification: event publishing says `eventType`, identity feedback `notificationType`."""
+
+    mail: Mail
+    event_type: str | None = None
+    notification_type: str | None = None
+    delivery: Delivery | None = None
+    bounce: Bounce | None = None
+    complaint: Complaint | None = None
+    reject: Reject | None = None
+    failure: Failure | None = None
+    delivery_delay: DeliveryDelay | None = None
+
+
+class Envelope(Struct):
+    """What SNS puts around an event when raw delivery is off."""
+
+    type: str | None = field(name="Type", default=None)
+    message: str | None = field(name="Message", default=None)
+
+
+class Kind(Struct):
+    """Just enough to tell whose message it is."""
+
+    type: str | None = None
+
+
+envelope_decoder = msgspec.json.Decoder(Envelope)
+event_decoder = msgspec.json.Decoder(SesEvent)
+kind_decoder = msgspec.json.Decoder(Kind)

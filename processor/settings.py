@@ -1,0 +1,17 @@
+"""The processor's settings (`MAILPIPE_PROCESSOR_…`)."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from mailpipe.settings import Common
+
+
+class ProcessorSettings(Common, frozen=True, kw_only=True):
+    """What the processor needs to know."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="events in hand")] = 64
+    poll_s: Annotated[float, Meta(ge=0, le=20, description="long poll of the queue")] = 5.0
+    visibility_s: Annotated[
+        float, Meta(ge=3, le=43_200, description="renewed while an event is in hand")
+    ] = 60.0

@@ -1,0 +1,176 @@
+"""The processor's writes: suppression, timeline, status. Every one is harmless to repeat."""
+
+from typing import Any
+
+import msgspec
+
+from mailpipe import records, resources
+from mailpipe.addresses import BadAddress, normalised, parse, suppression_hash
+from mailpipe.aws.table import Refused, Tables
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import EmailStatements, Record, insert_into
+from mailpipe.status import TERMINAL_RANKS, Standing
+from mailpipe.timing import now_ms, parse_iso
+from processor.events import Event
+
+ALL_STREAMS = "all"
+
+
+class ProcessorStore:
+    """What an event changes. Every method raises CallFailed when DynamoDB does not answer."""
+
+    def __init__(
+        self, tables: Tables, prefix: str, *, address_hash_key: bytes, retention_days: int
+    ) -> None:
+        self._tables = tables
+        self._statements = EmailStatements(prefix)
+        self._events = resources.physical(prefix, resources.EMAIL_EVENTS)
+        self._suppression = resources.physical(prefix, resources.SUPPRESSION_LIST)
+        self._address_hash_key = address_hash_key
+        self._retention_days = retention_days
+
+    async def record(self, email_id: str) -> Record | None:
+        """The e-mail's record, read consistently."""
+        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+        return None if item is None else records.read(item)
+
+    async def make_missing(self, event: Event) -> None:
+        """Our own event carries what a record needs: born as it ended."""
+        own, standing = event.own, event.standing
+        assert own is not None  # noqa: S101 - only our own events come here
+        assert standing is not None  # noqa: S101 - and every one of them is an end
+        at_ms = parse_iso(own.at)
+        born = records.born(own.email_id, own.tenant, own.record)
+        del born["open"]
+        born |= {
+            "status": standing.status,
+            "rank": standing.rank,
+            "attempt": own.attempt,
+            "reason": own.reason,
+            "updatedAt": at_ms,
+            "ttl": records.expiry(at_ms, self._retention_days),
+        }
+        await self._tables.write(self._statements.insert(born))
+
+    async def suppress(self, event: Event, record: Record) -> None:
+        """No more mail to who bounced for good or complained."""
+        if event.suppress is None:
+            return
+        added_at = parse_iso(event.occurred_at)
+        for text in event.recipients:
+            try:
+                address = parse(text)
+            except BadAddress:
+                continue  # we never sent there: nothing of ours to suppress
+            item: records.Attributes = {
+                "tenant": record.tenant,
+                "addressHash": suppression_hash(self._address_hash_key, address),
+                "address": address.spec,
+                "reason": event.suppress,
+                "scope": ALL_STREAMS,
+                "bounceType": str(event.details.get("bounceType", "")),
+                "bounceSubType": str(event.details.get("bounceSubType", "")),
+                "sourceEvent": event.hash,
+                "addedAt": added_at,
+                "lastAttemptAt": added_at,
+                "attemptCount": 1,
+            }
+            await self._tables.write(insert_into(self._suppression, item))
+
+    async def add_to_timeline(self, event: Event, record: Record) -> None:
+        """One item per event. SES's Send needs none: the record's `sentAt` holds it."""
+        if event.kind == "sent":
+            return
+        item: records.Attributes = {
+            "emailId": event.email_id,
+            "eventKey": f"{event.occurred_at}#{event.hash}",
+            "type": event.kind,
+            "occurredAt": event.occurred_at,
+            "recipients": list(event.recipients),
+            "details": _json(event.details),
+            "tenant": record.tenant,
+            "dayKey": resources.day_key(record.tenant, event.occurred_at[:10], event.email_id),
+            "ttl": records.expiry(now_ms(), self._retention_days),
+        }
+        await self._tables.write(insert_into(self._events, item))
+
+    async def raise_status(self, event: Event, record: Record) -> None:
+        """Raise the mail to what the event proves; a lower or equal rank changes nothing."""
+        standing = event.standing
+        if standing is None or event.own is not None:
+            return
+        terminal = standing.terminal
+        several = len(record.recipients()) > 1
+        if several:
+            record, terminal = await self._raise_recipients(event, record, standing)
+        if standing.rank > record.rank:
+            fate = await self._tables.write(self._raise(event, record, standing, terminal=terminal))
+            if not isinstance(fate, Refused):
+                return
+        if several and terminal:
+            await self._close(event.email_id)
+
+    def _raise(
+        self, event: Event, record: Record, standing: Standing, *, terminal: bool
+    ) -> records.Statement:
+        at_ms = now_ms()
+        proves = None
+        if event.attempt is not None and event.message_id is not None:
+            proves = (event.attempt, event.message_id)
+        return self._statements.raise_to(
+            event.email_id,
+            standing,
+            source=event.hash,
+            at_ms=at_ms,
+            proves=proves,
+            sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
+            ttl=records.expiry(at_ms, self._retention_days) if terminal else None,
+        )
+
+    async def _raise_recipients(
+        self, event: Event, record: Record, standing: Standing
+    ) -> tuple[Record, bool]:
+        """Raise those the event is about; whether all of the mail's have come to an end.
+
+        The ranks are read after ours is written: of two processors that each write the last but
+        one, at least one sees both.
+        """
+        places = positions(record, event.recipients)
+        for place in places:
+            await self._tables.write(
+                self._statements.raise_recipient(event.email_id, place, standing.rank)
+            )
+        again = await self.record(event.email_id)
+        if again is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="raise")
+        return again, all(rank in TERMINAL_RANKS for rank in again.ranks.values())
+
+    async def _close(self, email_id: str) -> None:
+        record, at_ms = await self.record(email_id), now_ms()
+        if record is not None:
+            ttl = records.expiry(at_ms, self._retention_days)
+            standing = Standing(record.status, record.rank, terminal=True)
+            await self._tables.write(
+                self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
+            )
+
+
+def positions(record: Record, addresses: list[str]) -> list[int]:
+    """Where these addresses stand among the mail's recipients; all of them when none is named."""
+    if not addresses:
+        return list(range(len(record.recipients())))
+    wanted = set[str]()
+    for text in addresses:
+        try:
+            wanted.add(normalised(parse(text)))
+        except BadAddress:
+            continue
+    return [
+        place
+        for place, recipient in enumerate(record.recipients())
+        if normalised(parse(recipient)) in wanted
+    ]
+
+
+def _json(details: dict[str, Any]) -> str:
+    return msgspec.json.encode(details).decode()

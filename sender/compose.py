@@ -1,0 +1,49 @@
+"""From a queue message to SES's request. Pure."""
+
+from mailpipe.addresses import parse
+from mailpipe.aws import operations as aws
+from mailpipe.messages import EmailMessage
+from mailpipe.resources import CONFIGURATION_SET
+
+
+def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aws.SendEmail:
+    """SES's request for this attempt; `without` holds positions of suppressed recipients.
+
+    Addresses go in SES's form: domains in Punycode, names quoted or encoded. The tags come back in
+    every event; `attempt` says which attempt an event proves.
+    """
+    email, position = message.email, 0
+    groups = list[list[str]]()
+    for texts in (email.to, email.cc, email.bcc):
+        kept = [text for index, text in enumerate(texts, position) if index not in without]
+        groups.append([parse(text).header for text in kept])
+        position += len(texts)
+    own_tags = {
+        "email_id": message.email_id,
+        "attempt": str(attempt),
+        "tenant": message.tenant,
+        "stream": message.stream,
+    }
+    headers = {**email.headers, "X-Email-Id": message.email_id}
+    return aws.SendEmail(
+        from_email_address=parse(email.from_).header,
+        destination=aws.Destination(
+            to_addresses=groups[0], cc_addresses=groups[1], bcc_addresses=groups[2]
+        ),
+        reply_to_addresses=[parse(text).header for text in email.reply_to],
+        content=aws.EmailContent(
+            simple=aws.Simple(
+                subject=aws.Content(data=email.subject),
+                body=aws.Body(text=_content(email.body_text), html=_content(email.body_html)),
+                headers=[aws.Header(name=name, value=value) for name, value in headers.items()],
+            )
+        ),
+        configuration_set_name=CONFIGURATION_SET,
+        email_tags=[
+            aws.Tag(name=name, value=value) for name, value in {**email.tags, **own_tags}.items()
+        ],
+    )
+
+
+def _content(text: str | None) -> aws.Content | None:
+    return aws.Content(data=text) if text else None

@@ -1,0 +1,178 @@
+"""What happens to one mail: reserve, claim, look at suppression, send at the instant, record."""
+
+import asyncio
+import time
+from random import random
+
+import msgspec
+
+from mailpipe import logs, metrics
+from mailpipe.aws.client import Client
+from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
+from mailpipe.records import Record, fields_of_record
+from mailpipe.status import FAILED, OURS, SUPPRESSED
+from mailpipe.timing import iso, now_ms, parse_iso
+from sender import ses
+from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
+from sender.compose import request_for
+from sender.pacing import Lead
+from sender.settings import SenderSettings
+from sender.slots import Slots
+from sender.store import SenderStore
+from sender.verdicts import Ending, after_doubt, pause_s, unsendable
+
+log = logs.get()
+
+
+class Sender:
+    """Handles the mails of one lane."""
+
+    def __init__(
+        self,
+        settings: SenderSettings,
+        slots: Slots,
+        store: SenderStore,
+        *,
+        client: Client,
+        events: Queue,
+        lead: Lead,
+    ) -> None:
+        self._settings = settings
+        self._slots = slots
+        self._store = store
+        self._client = client
+        self._events = events
+        self._lead = lead
+
+    async def handle(self, received: Received) -> Outcome:
+        """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
+        try:
+            message = email_decoder.decode(received.body)
+            ending = unsendable(
+                message, now_ms=now_ms(), expire_after_s=self._settings.expire_after_s
+            )
+        except (msgspec.DecodeError, ValueError) as error:
+            return Dead(f"unparseable: {error}")
+        if ending is not None:
+            return await self._claim_and_end(message, ending)
+        recipients = message.email.recipients()
+        instant = await self._slots.next(len(recipients))
+        if instant is None:
+            return Retry(0, "stopping")
+        begun = time.perf_counter()
+        claim = await self._claim(message)
+        if not isinstance(claim, Won):
+            return await self._not_ours(claim)
+        suppressed = await self._store.suppressed(message.tenant, recipients)
+        self._lead.observe(time.perf_counter() - begun)
+        if len(suppressed) == len(recipients):
+            reason = "every recipient is on the suppression list"
+            return await self._end(message, claim, (SUPPRESSED, reason))
+        if suppressed:
+            await self._store.leave_out(message.email_id, suppressed)
+        if not await self._instant_comes(claim, instant, recipients=len(recipients)):
+            await self._store.release(message.email_id, claim)
+            return Retry(0, "no slot within the lease")
+        request = request_for(message, attempt=claim.attempt, without=suppressed)
+        answer = await ses.send(self._client, request, timeout_s=self._settings.ses_timeout_s)
+        if isinstance(answer, CallFailed):
+            return await self._not_sent(message, claim, answer, receives=received.receives)
+        return await self._sent(message, claim, answer)
+
+    async def _claim(self, message: EmailMessage) -> Answer:
+        claim = await self._store.claim(message)
+        metrics.CLAIMS.labels(type(claim).__name__.lower()).inc()
+        return claim
+
+    async def _not_ours(self, answer: Answer) -> Outcome:
+        match answer:
+            case Finished(record):
+                if record.status in OURS:
+                    await self._announce(record)
+                return Done()
+            case Live(until_ms):
+                return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
+            case Foreign(reason):
+                return Dead(reason)
+            case Won() | Doubtful() | Open():
+                raise AssertionError(f"the store settles {answer}")
+
+    async def _instant_comes(self, claim: Won, instant: float, *, recipients: int) -> bool:
+        """Wait for the slot. False when none comes while the lease still covers a send.
+
+        A missed slot is dropped, never used late: late sends would bunch up at the quota.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(max(0.0, instant - clock()))
+            if claim.lease_until_ms - now_ms() < self._settings.ses_timeout_s * 1000:
+                return False
+            if clock() - instant <= self._settings.lateness_s:
+                return True
+            metrics.SLOTS_MISSED.inc()
+            another = await self._slots.next(recipients)
+            if another is None:
+                return False
+            instant = another
+
+    async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
+        at_ms = now_ms()
+        await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
+        metrics.SENDS.labels(message.stream, "accepted").inc()
+        metrics.ACCEPT_TO_SEND.labels(message.stream).observe(
+            max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)
+        )
+        log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
+        return Done()
+
+    async def _not_sent(
+        self, message: EmailMessage, claim: Won, failure: CallFailed, *, receives: int
+    ) -> Outcome:
+        metrics.SENDS.labels(message.stream, failure.kind.value).inc()
+        log.warning(
+            "email_not_sent",
+            email_id=message.email_id,
+            attempt=claim.attempt,
+            kind=failure.kind.value,
+            code=failure.code,
+            text=failure.text,
+        )
+        if failure.kind is Kind.REFUSED:
+            return await self._end(message, claim, (FAILED, f"{failure.code}: {failure.text}"))
+        if failure.kind is Kind.IN_DOUBT:
+            # The claim stays: until an event or the grace decides, nobody sends this mail again.
+            proved_by_ms = claim.lease_until_ms + self._settings.in_doubt_grace_s * 1000
+            return Retry((proved_by_ms - now_ms()) / 1000, failure.code)
+        await self._store.release(message.email_id, claim)
+        wait_s = pause_s(failure, receives=receives, jitter=random())  # noqa: S311
+        return Retry(wait_s, failure.code)
+
+    async def _claim_and_end(self, message: EmailMessage, ending: Ending) -> Outcome:
+        claim = await self._claim(message)
+        if not isinstance(claim, Won):
+            return await self._not_ours(claim)
+        return await self._end(message, claim, ending)
+
+    async def _end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
+        standing, reason = after_doubt(ending, doubted=claim.doubted)
+        record = await self._store.end(message.email_id, claim, standing, reason=reason)
+        metrics.ENDED_UNSENT.labels(standing.status).inc()
+        log.info("email_ended", email_id=message.email_id, status=record.status)
+        return await self._not_ours(Finished(record))
+
+    async def _announce(self, record: Record) -> None:
+        """Put our own event; the same end has the same id, so a repeat is harmless."""
+        event = own_event(
+            record.email_id,
+            record.tenant,
+            status=record.status,
+            attempt=record.attempt,
+            at=iso(record.updated_at),
+            reason=record.reason or "",
+            record=fields_of_record(record),
+        )
+        (fault,) = await self._events.send([Outgoing(encode(event), group=record.tenant)])
+        if fault is not None:
+            raise fault

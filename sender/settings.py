@@ -1,0 +1,56 @@
+"""The sender's settings (`MAILPIPE_SENDER_…`)."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from mailpipe.settings import Common
+
+
+class SenderSettings(Common, frozen=True, kw_only=True):
+    """What the sender needs to know."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="mails in hand per lane")] = 64
+    poll_s: Annotated[float, Meta(ge=0, le=20, description="long poll of the queues")] = 5.0
+    visibility_s: Annotated[
+        float, Meta(ge=3, le=43_200, description="renewed while a mail is in hand")
+    ] = 60.0
+    ses_timeout_s: Annotated[
+        float, Meta(gt=0, le=60, description="a send that takes longer is in doubt")
+    ] = 10.0
+    lease_margin_s: Annotated[
+        float, Meta(gt=0, le=300, description="a claim lives this much longer than a send may take")
+    ] = 15.0
+    in_doubt_grace_s: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="how long an event may take to prove a send in doubt"),
+    ] = 150.0
+    expire_after_s: Annotated[
+        float, Meta(gt=0, le=345_600, description="mail older than this is ended as expired")
+    ] = 259_200.0
+    share: Annotated[
+        float, Meta(gt=0, le=1, description="part of the account's rate that is ours")
+    ] = 1.0
+    spread_s: Annotated[
+        float, Meta(gt=0, le=1, description="timing spread that the rate allows for")
+    ] = 0.05
+    lateness_s: Annotated[
+        float, Meta(gt=0, le=1, description="a slot missed by more is dropped")
+    ] = 0.02
+    quota_refresh_s: Annotated[
+        float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
+    ] = 30.0
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claim lives."""
+        return self.ses_timeout_s + self.lease_margin_s
+
+    def crossed(self) -> list[str]:
+        """A drain must outlast a send, and a renewal must come before the visibility ends."""
+        if self.drain_s <= self.ses_timeout_s:
+            return [
+                f"MAILPIPE_DRAIN_S={self.drain_s} must be greater than "
+                f"MAILPIPE_SENDER_SES_TIMEOUT_S={self.ses_timeout_s}: a send in flight has to end"
+            ]
+        return []

@@ -1,0 +1,166 @@
+"""The sender's side of the record and of the suppression list, in DynamoDB."""
+
+import secrets
+
+from mailpipe import records, resources
+from mailpipe.addresses import parse, suppression_hash
+from mailpipe.aws.table import Applied, Refused, Tables
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import EmailStatements, Record
+from mailpipe.status import SUPPRESSED, Standing
+from mailpipe.timing import now_ms
+from sender.claims import Answer, Doubtful, Live, Open, Won, read_refusal
+
+ALL_TENANTS = "*"
+
+
+class SenderStore:
+    """Claims and what ends them. Every method raises CallFailed when DynamoDB does not answer."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        prefix: str,
+        *,
+        address_hash_key: bytes,
+        lease_s: float,
+        grace_s: float,
+        retention_days: int,
+    ) -> None:
+        self._tables = tables
+        self._statements = EmailStatements(prefix)
+        self._address_hash_key = address_hash_key
+        self._lease_ms = round(lease_s * 1000)
+        self._grace_ms = round(grace_s * 1000)
+        self._retention_days = retention_days
+
+    async def claim(self, message: EmailMessage) -> Answer:
+        """Make the next attempt ours; a missing record is born with the claim in it."""
+        token = secrets.token_hex(8)
+        attempts, version = 0, message.version
+        for _ in range(5):
+            lease_until_ms = now_ms() + self._lease_ms
+            fate = await self._tables.write(
+                self._statements.claim(
+                    message.email_id,
+                    message.tenant,
+                    attempts=attempts,
+                    version=version,
+                    token=token,
+                    lease_until_ms=lease_until_ms,
+                )
+            )
+            if isinstance(fate, Applied):
+                return Won(token, attempts + 1, lease_until_ms, doubted=False)
+            if fate.item is None:
+                answer = await self._born_claimed(message, token)
+                if answer is not None:
+                    return answer
+                continue
+            answer = self._why(fate, message, token)
+            if isinstance(answer, Open):
+                attempts, version = answer.record.attempt, answer.record.version
+                continue
+            if isinstance(answer, Doubtful):
+                return await self._take_over(answer, message, token)
+            return answer
+        # Someone else claims and releases faster than we read: let it settle.
+        return Live(now_ms() + 1000)
+
+    async def _born_claimed(self, message: EmailMessage, token: str) -> Answer | None:
+        lease_until_ms = now_ms() + self._lease_ms
+        born = records.born(
+            message.email_id,
+            message.tenant,
+            records.fields_of(message),
+            fingerprint=message.fingerprint,
+        )
+        born |= {"attempt": 1, "token": token, "leaseUntil": lease_until_ms}
+        fate = await self._tables.write(self._statements.insert(born))
+        return Won(token, 1, lease_until_ms, doubted=False) if isinstance(fate, Applied) else None
+
+    async def _take_over(self, doubt: Doubtful, message: EmailMessage, token: str) -> Answer:
+        """Send again what no event has proved within the grace."""
+        record, now = doubt.record, now_ms()
+        proved_by_ms = record.lease_until + self._grace_ms
+        if now < proved_by_ms:
+            return Live(proved_by_ms)
+        fate = await self._tables.write(
+            self._statements.take_over(
+                message.email_id,
+                dead_token=record.token,
+                attempts=record.attempt,
+                token=token,
+                lease_until_ms=now + self._lease_ms,
+                now_ms=now,
+            )
+        )
+        if isinstance(fate, Applied):
+            return Won(token, record.attempt + 1, now + self._lease_ms, doubted=True)
+        answer = self._why(fate, message, token)
+        return Live(now + 1000) if isinstance(answer, Open | Doubtful) else answer
+
+    def _why(self, fate: Refused, message: EmailMessage, token: str) -> Answer:
+        if fate.item is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="claim")
+        return read_refusal(
+            records.read(fate.item),
+            tenant=message.tenant,
+            fingerprint=message.fingerprint,
+            token=token,
+            now_ms=now_ms(),
+        )
+
+    async def suppressed(self, tenant: str, recipients: list[str]) -> set[int]:
+        """Which of the recipients (by position) must not get mail: read now, consistently."""
+        hashes = [
+            suppression_hash(self._address_hash_key, parse(recipient)) for recipient in recipients
+        ]
+        keys: list[records.Attributes] = [
+            {"tenant": scope, "addressHash": one}
+            for one in dict.fromkeys(hashes)
+            for scope in (tenant, ALL_TENANTS)
+        ]
+        found = await self._tables.get_all(resources.SUPPRESSION_LIST, keys)
+        now_s = now_ms() // 1000
+        # TTL deletes late (DynamoDB Developer Guide, "Using time to live"): compare, never trust.
+        live = {item["addressHash"] for item in found if not _expired(item.get("ttl"), now_s)}
+        return {index for index, one in enumerate(hashes) if one in live}
+
+    async def leave_out(self, email_id: str, positions: set[int]) -> None:
+        """Some of several recipients are suppressed."""
+        for position in sorted(positions):
+            await self._tables.write(
+                self._statements.raise_recipient(email_id, position, SUPPRESSED.rank)
+            )
+
+    async def release(self, email_id: str, claim: Won) -> None:
+        """Nothing was sent: free for the next try."""
+        await self._tables.write(self._statements.release(email_id, claim.token))
+
+    async def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> None:
+        """SES accepted. A refusal means that an event has already said so."""
+        await self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
+
+    async def end(self, email_id: str, claim: Won, standing: Standing, *, reason: str) -> Record:
+        """End a mail that we hold, without SES; returns its record as it then stands."""
+        at_ms = now_ms()
+        await self._tables.write(
+            self._statements.end(
+                email_id,
+                standing,
+                token=claim.token,
+                reason=reason,
+                at_ms=at_ms,
+                ttl=records.expiry(at_ms, self._retention_days),
+            )
+        )
+        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+        if item is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
+        return records.read(item)
+
+
+def _expired(ttl: records.Value, now_s: int) -> bool:
+    return isinstance(ttl, int) and ttl <= now_s

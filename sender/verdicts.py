@@ -1,0 +1,39 @@
+"""The sender's decisions as values. Pure."""
+
+from mailpipe import rules
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
+from mailpipe.timing import backoff_s, parse_iso
+
+Ending = tuple[Standing, str]
+"""How a mail ends without SES, and the reason that its owner reads."""
+
+CONFIGURATION_PAUSE_S = (60.0, 3600.0)
+"""First and longest wait after a configuration fault: a person has to act, the mail waits."""
+
+
+def unsendable(message: EmailMessage, *, now_ms: int, expire_after_s: float) -> Ending | None:
+    """Why this mail must not go to SES at all, or None."""
+    if violation := rules.check(message.email):
+        return REJECTED, f"{violation.field}: {violation.constraint}: {violation.message}"
+    if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:
+        return EXPIRED, f"not sent within {expire_after_s:.0f} s of {message.queued_at}"
+    return None
+
+
+def after_doubt(ending: Ending, *, doubted: bool) -> Ending:
+    """After an earlier doubt SES may have sent it all the same: that must not read as a no."""
+    standing, reason = ending
+    if doubted:
+        return UNKNOWN, f"{standing.status} after a send in doubt: {reason}"
+    return ending
+
+
+def pause_s(failure: CallFailed, *, receives: int, jitter: float) -> float:
+    """Seconds before the next try of a mail that SES did not take."""
+    if failure.kind is Kind.CONFIGURATION:
+        first_s, cap_s = CONFIGURATION_PAUSE_S
+    else:
+        first_s, cap_s = 1.0, 60.0
+    return backoff_s(receives, first_s=first_s, cap_s=cap_s, jitter=jitter)

@@ -1,0 +1,32 @@
+"""The whole pipeline, started once."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.local.mails import Doors, open_doors
+from infra.local.stack import Plan, Stack
+
+TYPES = ["email.sent", "email.delivered", "email.bounced", "email.suppressed", "email.rejected"]
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """Every process, with two endpoints; webhook retries ten times as fast as usual."""
+    plan = Plan(
+        name="test-stack",
+        rate=100,
+        endpoints={"one": TYPES, "two": TYPES},
+        settings={"MAILPIPE_NOTIFIER_RETRY_BASE_S": "0.1"},
+    )
+    async with Stack(plan) as started:
+        yield started
+
+
+@pytest.fixture
+async def doors(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Doors]:
+    """Both doors of the pipeline."""
+    for name, value in stack.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    async with open_doors(stack.ingest_url) as opened:
+        yield opened

@@ -1,0 +1,26 @@
+"""Fixtures for all tests. The local cloud is started once, on free ports."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.local.stack import Plan, Stack
+
+
+@pytest.fixture(scope="session")
+async def cloud() -> AsyncIterator[Stack]:
+    """ministack with our resources, and nothing else."""
+    stack = Stack(Plan(name="test-cloud"))
+    try:
+        await stack.start_cloud()
+        yield stack
+    finally:
+        await stack.stop()
+
+
+@pytest.fixture
+def aws(cloud: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """This process's AWS environment points at the local cloud."""
+    for name, value in cloud.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    return cloud

@@ -1,0 +1,83 @@
+"""Addresses: what SES would take, and nothing that could become a second header."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpipe.addresses import (
+    BadAddress,
+    normalised,
+    parse,
+    suppression_hash,
+    unsafe_in_header,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "spec"),
+    [
+        ("a@example.com", "", "a@example.com"),
+        ("Shop <a@example.com>", "Shop", "a@example.com"),
+        ('"Doe, Jane" <a@example.com>', "Doe, Jane", "a@example.com"),
+        ("Müller, Jörg <a@example.com>", "Müller, Jörg", "a@example.com"),
+        ('"say \\"hi\\"" <a@example.com>', 'say "hi"', "a@example.com"),
+        ("User@BÜCHER.example", "", "User@xn--bcher-kva.example"),
+    ],
+)
+def test_names_and_domains_are_read(text: str, name: str, spec: str) -> None:
+    address = parse(text)
+    assert (address.name, address.spec) == (name, spec)
+
+
+def test_a_name_with_a_comma_is_quoted_and_one_outside_ascii_encoded() -> None:
+    assert parse("Doe, Jane <a@example.com>").header == '"Doe, Jane" <a@example.com>'
+    assert parse("Jörg <a@example.com>").header == "=?utf-8?b?SsO2cmc=?= <a@example.com>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a@b", "@x.com", "a@@x.com", "a b@x.com", "a@x..com", ".a@x.com"),
+        *("a" * 65 + "@x.com", "a@" + "x" * 250 + ".com", '"a b"@x.com', "a@[192.0.2.1]"),
+        *("<a@x.com", "a@x.com>", "a@x.com, b@x.com", "x <a@x.com> y"),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(BadAddress) as refused:
+        parse(text)
+    assert refused.value.constraint == "address_syntax"
+
+
+def test_a_local_part_outside_ascii_has_its_own_code() -> None:
+    with pytest.raises(BadAddress) as refused:
+        parse("用户@example.com")
+    assert refused.value.constraint == "local_part_not_ascii"
+
+
+@pytest.mark.parametrize("breaker", "\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00\u202e")
+def test_line_breaks_and_overrides_never_pass(breaker: str) -> None:
+    with pytest.raises(BadAddress) as refused:
+        parse(f"x{breaker}Bcc: v@y.z <a@example.com>")
+    assert refused.value.constraint == "control_characters"
+
+
+def test_an_encoded_word_is_refused() -> None:
+    assert unsafe_in_header("=?utf-8?q?Hi=0D=0ABcc:_v@y.z?=") == "encoded_word"
+
+
+@given(st.text(max_size=60))
+def test_a_parsed_address_composes_to_one_safe_line(text: str) -> None:
+    try:
+        header = parse(text).header
+    except BadAddress:
+        return
+    assert header.isascii()
+    assert len(header.splitlines()) == 1
+
+
+def test_suppression_meets_whatever_the_case_and_form() -> None:
+    key = b"k" * 32
+    one, other = parse("Jörg <User@BÜCHER.example>"), parse("user@xn--bcher-kva.example")
+    assert normalised(one) == normalised(other)
+    assert suppression_hash(key, one) == suppression_hash(key, other)
+    assert suppression_hash(b"x" * 32, one) != suppression_hash(key, one)

@@ -1,0 +1,119 @@
+"""Why a claim was refused, and how a mail ends."""
+
+import msgspec
+import pytest
+
+from mailpipe.messages import Email, EmailMessage
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import Record, born, fields_of, read
+from mailpipe.status import FAILED, REJECTED, SENT, SUPPRESSED, UNKNOWN
+from mailpipe.timing import iso
+from sender.claims import Doubtful, Finished, Foreign, Live, Open, Won, read_refusal
+from sender.compose import request_for
+from sender.verdicts import after_doubt, pause_s, unsendable
+
+NOW = 1_795_514_400_000
+
+
+def message(**changes: object) -> EmailMessage:
+    """A good message, its e-mail changed."""
+    email = Email(to=["a@example.com"], from_="b@example.com", subject="Hi", body_text="Hello")
+    return EmailMessage(
+        email_id="e1",
+        tenant="default",
+        stream="transactional",
+        queued_at=iso(NOW),
+        email=msgspec.structs.replace(email, **changes),
+    )
+
+
+def record(**changes: object) -> Record:
+    """A fresh record, changed."""
+    fresh = read(born("e1", "default", fields_of(message())))
+    return msgspec.structs.replace(fresh, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({}, Open),
+        ({"attempt": 3}, Open),
+        ({"token": "other", "lease_until": NOW + 1}, Live),
+        ({"token": "other", "lease_until": NOW}, Doubtful),
+        ({"token": "mine", "lease_until": NOW + 1, "attempt": 2}, Won),
+        ({"token": "mine", "lease_until": NOW}, Doubtful),
+        ({"rank": SENT.rank, "status": "sent"}, Finished),
+        ({"rank": UNKNOWN.rank, "status": "unknown", "lease_until": NOW + 1}, Finished),
+        ({"tenant": "other"}, Foreign),
+        ({"fingerprint": "f"}, Foreign),
+    ],
+)
+def test_a_refused_claim_reads_its_reason_from_the_record(
+    changes: dict[str, object], answer: type
+) -> None:
+    found = read_refusal(
+        record(**changes), tenant="default", fingerprint=None, token="mine", now_ms=NOW
+    )
+    assert type(found) is answer
+
+
+def test_broken_and_old_mail_is_not_sendable() -> None:
+    assert unsendable(message(), now_ms=NOW, expire_after_s=60) is None
+    broken = unsendable(message(subject=""), now_ms=NOW, expire_after_s=60)
+    assert broken is not None
+    assert broken[0] is REJECTED
+    old = unsendable(message(), now_ms=NOW + 61_000, expire_after_s=60)
+    assert old is not None
+    assert old[0].status == "expired"
+
+
+def test_after_a_doubt_no_end_reads_as_a_no() -> None:
+    assert after_doubt((FAILED, "x"), doubted=False) == (FAILED, "x")
+    standing, reason = after_doubt((SUPPRESSED, "x"), doubted=True)
+    assert standing is UNKNOWN
+    assert "suppressed" in reason
+
+
+def test_a_configuration_fault_waits_longer_than_a_throttle() -> None:
+    throttled, misconfigured = CallFailed(Kind.THROTTLED, "x"), CallFailed(Kind.CONFIGURATION, "x")
+    assert pause_s(throttled, receives=1, jitter=0.5) == 1
+    assert pause_s(throttled, receives=50, jitter=0.5) == 60
+    assert pause_s(misconfigured, receives=1, jitter=0.5) == 60
+    assert pause_s(misconfigured, receives=50, jitter=0.5) == 3600
+
+
+def test_the_request_holds_what_was_written_in_the_form_that_ses_takes() -> None:
+    request = request_for(
+        message(
+            to=["Jörg <x@BÜCHER.example>", "y@example.com"],
+            cc=["z@example.com"],
+            from_="Doe, Jane <b@example.com>",
+            reply_to=["r@example.com"],
+            body_html="<p>ü</p>",
+            headers={"X-A": "1"},
+            tags={"campaign": "c"},
+        ),
+        attempt=2,
+        without={1},
+    )
+    sent = msgspec.to_builtins(request)
+    assert sent["FromEmailAddress"] == '"Doe, Jane" <b@example.com>'
+    assert sent["Destination"] == {
+        "ToAddresses": ["=?utf-8?b?SsO2cmc=?= <x@xn--bcher-kva.example>"],
+        "CcAddresses": ["z@example.com"],
+    }
+    assert sent["ReplyToAddresses"] == ["r@example.com"]
+    simple = sent["Content"]["Simple"]
+    assert simple["Body"]["Html"] == {"Data": "<p>ü</p>", "Charset": "UTF-8"}
+    assert simple["Headers"] == [
+        {"Name": "X-A", "Value": "1"},
+        {"Name": "X-Email-Id", "Value": "e1"},
+    ]
+    tags = {tag["Name"]: tag["Value"] for tag in sent["EmailTags"]}
+    assert tags == {
+        "campaign": "c",
+        "email_id": "e1",
+        "attempt": "2",
+        "tenant": "default",
+        "stream": "transactional",
+    }

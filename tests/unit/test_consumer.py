@@ -1,0 +1,147 @@
+"""The consume loop over the in-memory queue: outcomes, limits, drain."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from mailpipe.aws.queue import Outgoing, Received
+from mailpipe.consumer import Consumer
+from mailpipe.lifecycle import Stop, side_tasks
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
+from mailpipe.testing import InMemoryQueue
+
+Handle = Callable[[Received], Awaitable[Outcome]]
+
+
+class Rig:
+    """A queue with messages, its dead letters, and a consumer that runs until told to stop."""
+
+    def __init__(self, bodies: list[str], handle: Handle, *, concurrency: int = 4) -> None:
+        self.now = 1000.0
+        self.dead = InMemoryQueue("q-dead", clock=lambda: self.now)
+        self.queue = InMemoryQueue("q", clock=lambda: self.now, dead=self.dead)
+        self.bodies = bodies
+        self.stop = Stop()
+        self.consumer = Consumer(
+            self.queue, self.dead, handle, concurrency=concurrency, visibility_s=60, poll_s=0.01
+        )
+
+    async def run(self, until: asyncio.Event, *, drain_s: float = 5.0) -> None:
+        """Consume until the event is set, then drain."""
+        await self.queue.send([Outgoing(body) for body in self.bodies])
+        running = asyncio.create_task(self.consumer.run(self.stop, drain_s=drain_s))
+        await asyncio.wait_for(until.wait(), 5)
+        self.stop.set()
+        await asyncio.wait_for(running, 5)
+
+
+def answering(outcome: Outcome | Exception, until: asyncio.Event) -> Handle:
+    """A handler that always answers the same."""
+
+    async def handle(_: Received) -> Outcome:
+        until.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return handle
+
+
+async def test_done_deletes() -> None:
+    handled = asyncio.Event()
+    rig = Rig(["m"], answering(Done(), handled))
+    await rig.run(handled)
+    assert await rig.queue.depth() == (0, 0, 0)
+
+
+async def test_retry_hides_for_the_time_asked() -> None:
+    handled = asyncio.Event()
+    rig = Rig(["m"], answering(Retry(30, "later"), handled))
+    await rig.run(handled)
+    assert await rig.queue.depth() == (0, 1, 0)
+    rig.now += 31
+    (message,) = await rig.queue.receive(1, wait_s=0)
+    assert message.receives == 2
+
+
+async def test_dead_keeps_the_raw_message_with_the_reason() -> None:
+    handled = asyncio.Event()
+    rig = Rig(["{raw"], answering(Dead("unparseable: x"), handled))
+    await rig.run(handled)
+    assert await rig.queue.depth() == (0, 0, 0)
+    (buried,) = await rig.dead.receive(1, wait_s=0)
+    assert buried.body == "{raw"
+    assert buried.attributes == {"reason": "unparseable: x", "attempts": "1", "source": "q"}
+
+
+@pytest.mark.parametrize(
+    "fault", [CallFailed(Kind.IN_DOUBT, "Timeout"), RuntimeError("a bug"), ValueError("a bug")]
+)
+async def test_a_fault_or_a_bug_repeats_the_message_and_ends_nothing(fault: Exception) -> None:
+    handled = asyncio.Event()
+    rig = Rig(["m"], answering(fault, handled))
+    await rig.run(handled)
+    rig.now += 61
+    assert len(await rig.queue.receive(1, wait_s=0)) == 1
+
+
+async def test_the_limit_of_messages_in_hand_is_hard() -> None:
+    busy, most, handled, all_handled = 0, 0, 0, asyncio.Event()
+
+    async def handle(_: Received) -> Outcome:
+        nonlocal busy, most, handled
+        busy += 1
+        most = max(most, busy)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        busy -= 1
+        handled += 1
+        if handled == 50:
+            all_handled.set()
+        return Done()
+
+    rig = Rig([f"m{index}" for index in range(50)], handle, concurrency=4)
+    await rig.run(all_handled)
+    assert most == 4
+    assert await rig.queue.depth() == (0, 0, 0)
+
+
+async def test_a_drain_finishes_what_is_in_hand() -> None:
+    started, finished = asyncio.Event(), list[str]()
+
+    async def handle(message: Received) -> Outcome:
+        started.set()
+        await rig.stop.wait()
+        await asyncio.sleep(0.01)
+        finished.append(message.body)
+        return Done()
+
+    rig = Rig(["m"], handle)
+    await rig.run(started)
+    assert finished == ["m"]
+    assert await rig.queue.depth() == (0, 0, 0)
+
+
+async def test_past_the_deadline_a_message_is_handed_back_at_once() -> None:
+    started = asyncio.Event()
+
+    async def handle(_: Received) -> Outcome:
+        started.set()
+        await asyncio.Event().wait()
+        return Done()
+
+    rig = Rig(["m"], handle)
+    await rig.run(started, drain_s=0.01)
+    assert await rig.queue.depth() == (1, 0, 0)
+
+
+async def test_a_side_task_that_dies_stops_the_process() -> None:
+    stop = Stop()
+
+    async def dies() -> None:
+        raise RuntimeError("gone")
+
+    async with side_tasks(stop, poller=dies()):
+        await asyncio.wait_for(stop.wait(), 5)
+    assert stop.failure == "poller"

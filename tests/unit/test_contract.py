@@ -1,0 +1,74 @@
+"""The messages that travel are a public contract: frozen examples decode, and encode the same."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpipe.messages import (
+    Email,
+    EmailMessage,
+    email_decoder,
+    encode,
+    new_email_id,
+    own_event_decoder,
+    webhook_decoder,
+)
+
+EXAMPLES = Path(__file__).parents[1] / "data" / "contract"
+DECODERS = {
+    "email.v1": email_decoder,
+    "event.v1": own_event_decoder,
+    "webhook.v1": webhook_decoder,
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_frozen_example_survives_decode_and_encode(name: str) -> None:
+    frozen = (EXAMPLES / f"{name}.json").read_text()
+    assert json.loads(encode(DECODERS[name].decode(frozen))) == json.loads(frozen)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_field_of_a_newer_version_is_tolerated(name: str) -> None:
+    newer = json.loads((EXAMPLES / f"{name}.json").read_text()) | {"addedLater": 1}
+    DECODERS[name].decode(json.dumps(newer))
+
+
+@pytest.mark.parametrize("missing", ["emailId", "tenant", "stream", "queuedAt", "email"])
+def test_a_message_without_a_required_field_is_refused(missing: str) -> None:
+    broken = json.loads((EXAMPLES / "email.v1.json").read_text())
+    del broken[missing]
+    with pytest.raises(msgspec.ValidationError):
+        email_decoder.decode(json.dumps(broken))
+
+
+def test_a_newer_version_is_refused_not_misread() -> None:
+    newer = json.loads((EXAMPLES / "email.v1.json").read_text()) | {"type": "email.v2"}
+    with pytest.raises(msgspec.ValidationError):
+        email_decoder.decode(json.dumps(newer))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_encoding_is_ascii_and_loses_nothing(text: str) -> None:
+    message = EmailMessage(
+        email_id="e",
+        tenant="t",
+        stream="bulk",
+        queued_at="2026-11-24T10:00:00.000Z",
+        email=Email(to=["a@example.com"], from_="b@example.com", subject=text, body_text=text),
+    )
+    encoded = encode(message)
+    assert encoded.isascii()
+    assert email_decoder.decode(encoded) == message
+    assert json.loads(encoded)["email"]["subject"] == text
+
+
+def test_ids_are_uuid7_and_sort_by_time() -> None:
+    ids = [new_email_id() for _ in range(200)]
+    assert len(set(ids)) == 200
+    assert all(one[14] == "7" and one[19] in "89ab" for one in ids)
+    assert ids[0][:13] <= ids[-1][:13]

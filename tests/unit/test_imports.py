@@ -1,0 +1,75 @@
+"""Which way imports point (README, "How the code is laid out")."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("ingest", "sender", "processor", "notifier")
+OURS = {*SERVICES, "mailpipe", "infra", "loadtest", "tests"}
+INPUT_OUTPUT = {"aiohttp", "aiobotocore", "boto3", "botocore", "socket", "subprocess", "asyncio"}
+PURE = [
+    *("mailpipe/messages.py", "mailpipe/status.py", "mailpipe/addresses.py", "mailpipe/rules.py"),
+    *("mailpipe/records.py", "mailpipe/resources.py", "mailpipe/outcomes.py", "mailpipe/timing.py"),
+    *("mailpipe/aws/items.py", "mailpipe/aws/errors.py", "mailpipe/aws/operations.py"),
+    *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
+    *("ingest/decoding.py", "ingest/views.py", "processor/events.py", "processor/ses_json.py"),
+    *("notifier/signing.py", "notifier/schedule.py"),
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules that a file imports."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def tops(path: Path) -> set[str]:
+    """The top-level packages among them."""
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+def files(*folders: str) -> list[Path]:
+    """Python files under these folders."""
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_the_shared_package_knows_no_service() -> None:
+    for path in files("mailpipe"):
+        assert not tops(path) & (OURS - {"mailpipe"}), path
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_knows_only_itself_and_the_shared_package(service: str) -> None:
+    for path in files(service):
+        assert not tops(path) & (OURS - {service, "mailpipe"}), path
+
+
+def test_the_local_cloud_knows_only_resources_and_the_public_sdk() -> None:
+    allowed = {"mailpipe.resources", "mailpipe", "mailpipe.Email", "mailpipe.Producer"}
+    for path in files("infra", "loadtest"):
+        ours = {one for one in imported(path) if one.partition(".")[0] in {"mailpipe", *SERVICES}}
+        assert ours <= allowed, path
+
+
+def test_simulator_receiver_and_checkers_know_nothing_of_ours() -> None:
+    outside = [*files("infra/local/ses", "loadtest"), ROOT / "infra/local/receiver.py"]
+    for path in outside:
+        assert not tops(path) & {"mailpipe", *SERVICES}, path
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_pure_files_do_no_input_or_output(path: str) -> None:
+    assert not tops(ROOT / path) & INPUT_OUTPUT
+
+
+def test_only_the_edge_knows_the_aws_sdk() -> None:
+    for path in files("mailpipe", *SERVICES):
+        if "aws" not in path.parts:
+            assert not tops(path) & {"aiobotocore", "boto3", "botocore"}, path
