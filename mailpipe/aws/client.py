@@ -56,10 +56,6 @@ class BotocoreClient:
             status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
             kind = classify(code, text, status)
             raise CallFailed(kind, code, text, operation=operation.name) from None
-        except botocore.exceptions.ParamValidationError as error:
-            raise CallFailed(
-                Kind.REFUSED, "ParamValidation", str(error), operation=operation.name
-            ) from None
         except (botocore.exceptions.BotoCoreError, OSError) as error:
             kind = Kind.NOTHING_HAPPENED if isinstance(error, _NOT_SENT) else Kind.IN_DOUBT
             raise CallFailed(
@@ -83,6 +79,7 @@ async def open_client(
         connect_timeout=connect_timeout_s,
         read_timeout=timeout_s,
         tcp_keepalive=True,
+        parameter_validation=False,  # our structs are typed; checking again costs 80 µs a call
     )
     async with AioSession().create_client(service, config=config) as client:
         yield BotocoreClient(client)

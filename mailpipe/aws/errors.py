@@ -44,6 +44,7 @@ _CONFIGURATION = frozenset(
         "NotFoundException",
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue",
+        "ResourceNotFound",
         "ResourceNotFoundException",
         "SendingPausedException",
         "UnrecognizedClientException",

@@ -1,0 +1,59 @@
+"""Parts of the product over the local cloud."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from infra.local.stack import Stack
+from mailpipe import records, resources
+from mailpipe.aws.client import open_client
+from mailpipe.aws.queue import Queues, Received, open_queues
+from mailpipe.aws.table import Tables
+from mailpipe.messages import Email, EmailMessage, encode, new_email_id
+from mailpipe.records import Record
+from mailpipe.timing import iso, now_ms
+
+PREFIX = "mailpipe-"
+HASH_KEY = b"k" * 32
+
+
+@dataclass
+class Parts:
+    """Tables and queues of the local cloud."""
+
+    tables: Tables
+    queues: Queues
+
+    async def record(self, email_id: str) -> Record | None:
+        """An e-mail's record."""
+        item = await self.tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+        return None if item is None else records.read(item)
+
+
+@pytest.fixture
+async def parts(aws: Stack) -> AsyncIterator[Parts]:
+    async with (
+        open_client("dynamodb", connections=32, timeout_s=5) as dynamodb,
+        open_queues(PREFIX, poll_s=1) as queues,
+    ):
+        yield Parts(Tables(dynamodb, PREFIX), queues)
+
+
+def message(**changes: object) -> EmailMessage:
+    """A good message with an id of its own, its e-mail changed."""
+    email = Email(to=["a@example.net"], from_="b@example.com", subject="Hi", body_text="Hello")
+    return EmailMessage(
+        email_id=new_email_id(),
+        tenant="default",
+        stream="transactional",
+        queued_at=iso(now_ms()),
+        email=msgspec.structs.replace(email, **changes),
+    )
+
+
+def received(one: msgspec.Struct | str, *, receives: int = 1) -> Received:
+    """A message as the queue hands it out."""
+    body = one if isinstance(one, str) else encode(one)
+    return Received("m", "r", body, receives=receives, sent_at_ms=now_ms())

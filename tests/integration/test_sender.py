@@ -1,0 +1,282 @@
+"""The sender's handler over the local cloud; SES's answers are scripted."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailpipe import records, resources
+from mailpipe.addresses import parse, suppression_hash
+from mailpipe.aws.operations import A, Operation, Q, SendEmail, SendEmailAnswer
+from mailpipe.aws.table import Tables
+from mailpipe.lifecycle import Stop
+from mailpipe.messages import EmailMessage, OwnEvent, own_event_decoder
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
+from mailpipe.records import insert_into
+from mailpipe.testing import InMemoryQueue
+from mailpipe.timing import iso, now_ms
+from sender.claims import Doubtful, Live, Won
+from sender.handler import Sender
+from sender.limiter import LocalLimiter
+from sender.pacing import Lead
+from sender.settings import SenderSettings
+from sender.slots import Slots
+from sender.store import SenderStore
+from tests.integration.conftest import HASH_KEY, PREFIX, Parts, message, received
+
+
+class ScriptedSes:
+    """Answers each send with the next of its script; accepts when there is none."""
+
+    def __init__(self) -> None:
+        self.script = list[CallFailed | float]()
+        self.sent = list[SendEmail]()
+
+    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+        assert isinstance(request, SendEmail)
+        self.sent.append(request)
+        if self.script:
+            step = self.script.pop(0)
+            if isinstance(step, CallFailed):
+                raise step
+            await asyncio.sleep(step)
+        answer: Any = SendEmailAnswer(message_id=f"ses-{len(self.sent)}")
+        return answer
+
+
+class Rig:
+    """A sender with short leases, and what it did."""
+
+    def __init__(self, parts: Parts, *, grace_s: float = 0.0) -> None:
+        self.parts = parts
+        self.ses = ScriptedSes()
+        self.events = InMemoryQueue("ses-events")
+        settings = SenderSettings(
+            address_hash_key=HASH_KEY.decode(),
+            ses_timeout_s=0.3,
+            lease_margin_s=0.7,
+            in_doubt_grace_s=grace_s,
+            lateness_s=0.5,
+        )
+        lead = Lead()
+        limiter = LocalLimiter(lead, share=1, spread_s=0.05)
+        limiter.allow(1000)
+        self.slots = Slots(limiter, "transactional")
+        self.store = store(parts.tables, settings)
+        self.sender = Sender(
+            settings, self.slots, self.store, client=self.ses, events=self.events, lead=lead
+        )
+
+    async def handle(self, one: EmailMessage, *, receives: int = 1) -> Outcome:
+        """Hand the message to the sender."""
+        return await self.sender.handle(received(one, receives=receives))
+
+    async def announced(self) -> list[OwnEvent]:
+        """Our own events since the last look."""
+        messages = await self.events.receive(10, wait_s=0)
+        await self.events.delete([one.receipt for one in messages])
+        return [own_event_decoder.decode(one.body) for one in messages]
+
+
+def store(tables: Tables, settings: SenderSettings) -> SenderStore:
+    return SenderStore(
+        tables,
+        PREFIX,
+        address_hash_key=settings.address_hash_key.encode(),
+        lease_s=settings.lease_s,
+        grace_s=settings.in_doubt_grace_s,
+        retention_days=90,
+    )
+
+
+@pytest.fixture
+async def rig(parts: Parts) -> AsyncIterator[Rig]:
+    built, stop = Rig(parts), Stop()
+    running = asyncio.create_task(built.slots.run(stop))
+    yield built
+    stop.set()
+    await running
+
+
+async def suppress(parts: Parts, address: str, *, tenant: str = "default", ttl: int = 0) -> None:
+    item: records.Attributes = {
+        "tenant": tenant,
+        "addressHash": suppression_hash(HASH_KEY, parse(address)),
+    }
+    if ttl:
+        item["ttl"] = ttl
+    table = resources.physical(PREFIX, resources.SUPPRESSION_LIST)
+    await parts.tables.write(insert_into(table, item))
+
+
+async def test_a_mail_is_claimed_sent_and_recorded(rig: Rig) -> None:
+    one = message()
+    assert await rig.handle(one) == Done()
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.attempt, record.ids) == ("sent", 1, {"a1": "ses-1"})
+    assert record.lease_until == 0
+
+
+async def test_the_same_message_again_sends_nothing(rig: Rig) -> None:
+    one = message()
+    assert [await rig.handle(one), await rig.handle(one)] == [Done(), Done()]
+    assert len(rig.ses.sent) == 1
+
+
+async def test_the_same_message_to_two_at_once_is_sent_once(rig: Rig) -> None:
+    one = message()
+    outcomes = await asyncio.gather(*(rig.handle(one) for _ in range(4)))
+    assert len(rig.ses.sent) == 1
+    assert all(isinstance(outcome, Done | Retry) for outcome in outcomes)
+
+
+async def test_a_refusal_for_good_fails_the_mail_and_announces_it_each_time(rig: Rig) -> None:
+    one = message()
+    rig.ses.script = [CallFailed(Kind.REFUSED, "BadRequestException", "no")]
+    assert await rig.handle(one) == Done()
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.reason) == ("failed", "BadRequestException: no")
+    (event,) = await rig.announced()
+    assert (event.status, event.record.to) == ("failed", one.email.to)
+    assert await rig.handle(one) == Done()
+    assert await rig.announced() == [event]
+    assert len(rig.ses.sent) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.NOTHING_HAPPENED, Kind.CONFIGURATION])
+async def test_what_is_no_fault_of_the_mail_gives_it_back_unfailed(rig: Rig, kind: Kind) -> None:
+    one = message()
+    rig.ses.script = [CallFailed(kind, "x")]
+    outcome = await rig.handle(one)
+    assert isinstance(outcome, Retry)
+    assert outcome.after_s >= (45 if kind is Kind.CONFIGURATION else 0.5)
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until, record.attempt) == ("pending", 0, 1)
+    assert await rig.handle(one, receives=2) == Done()
+    tags = {tag.name: tag.value for tag in rig.ses.sent[-1].email_tags}
+    assert tags["attempt"] == "2"
+    assert not await rig.announced()
+
+
+async def test_a_send_in_doubt_keeps_its_claim_and_is_sent_again_only_after_the_lease(
+    rig: Rig,
+) -> None:
+    one = message()
+    rig.ses.script = [CallFailed(Kind.IN_DOUBT, "ReadTimeoutError")]
+    outcome = await rig.handle(one)
+    assert isinstance(outcome, Retry)
+    assert isinstance(await rig.handle(one), Retry)
+    assert len(rig.ses.sent) == 1
+    await asyncio.sleep(1.1)
+    assert await rig.handle(one) == Done()
+    assert len(rig.ses.sent) == 2
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.attempt, record.possible_duplicate) == (2, True)
+
+
+async def test_a_send_that_takes_too_long_is_in_doubt(rig: Rig) -> None:
+    one = message()
+    rig.ses.script = [5.0]
+    outcome = await rig.handle(one)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "Timeout"
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert record.lease_until > now_ms()
+
+
+async def test_a_refusal_after_a_doubt_is_unknown_not_failed(rig: Rig) -> None:
+    one = message()
+    rig.ses.script = [
+        CallFailed(Kind.IN_DOUBT, "Timeout"),
+        CallFailed(Kind.REFUSED, "MessageRejected", "virus"),
+    ]
+    await rig.handle(one)
+    await asyncio.sleep(1.1)
+    assert await rig.handle(one) == Done()
+    (event,) = await rig.announced()
+    assert event.status == "unknown"
+    assert "virus" in event.reason
+
+
+async def test_within_the_grace_a_doubtful_mail_waits_for_its_event(parts: Parts) -> None:
+    one, rig = message(), Rig(parts, grace_s=60)
+    claim = await rig.store.claim(one)
+    assert isinstance(claim, Won)
+    await asyncio.sleep(1.1)
+    answer = await rig.store.claim(one)
+    assert isinstance(answer, Live)
+    assert answer.until_ms == claim.lease_until_ms + 60_000
+    assert not isinstance(answer, Doubtful)
+
+
+@pytest.mark.parametrize("tenant", ["default", "*"])
+async def test_a_suppressed_mail_ends_without_ses(rig: Rig, tenant: str) -> None:
+    one = message(to=[f"Who Ever <Gone-{tenant.strip('*')}@Example.net>"])
+    await suppress(rig.parts, one.email.to[0].lower(), tenant=tenant)
+    assert await rig.handle(one) == Done()
+    assert rig.ses.sent == []
+    (event,) = await rig.announced()
+    assert event.status == "suppressed"
+
+
+async def test_an_expired_suppression_does_not_count(rig: Rig) -> None:
+    one = message(to=["expired@example.net"])
+    await suppress(rig.parts, "expired@example.net", ttl=now_ms() // 1000 - 1)
+    await rig.handle(one)
+    assert len(rig.ses.sent) == 1
+
+
+async def test_suppressed_recipients_among_others_are_left_out(rig: Rig) -> None:
+    one = message(to=["out@example.net", "in@example.net"])
+    await suppress(rig.parts, "out@example.net")
+    assert await rig.handle(one) == Done()
+    assert rig.ses.sent[0].destination.to_addresses == ["in@example.net"]
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert record.ranks == {"r0": 90, "r1": 0}
+
+
+async def test_broken_and_expired_mail_ends_without_ses(rig: Rig) -> None:
+    broken = message(subject="")
+    expired = msgspec.structs.replace(message(), queued_at=iso(now_ms() - 4 * 86_400_000))
+    assert [await rig.handle(broken), await rig.handle(expired)] == [Done(), Done()]
+    assert [event.status for event in await rig.announced()] == ["rejected", "expired"]
+    assert rig.ses.sent == []
+
+
+async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: Rig) -> None:
+    one = message()
+    await rig.handle(one)
+    thief = msgspec.structs.replace(one, tenant="other")
+    assert await rig.handle(thief) == Dead("tenant_mismatch")
+    conflict = msgspec.structs.replace(one, fingerprint="other")
+    assert await rig.handle(conflict) == Dead("key_conflict")
+    assert len(rig.ses.sent) == 1
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"type":"email.v9"}', "\u0000"])
+async def test_what_is_no_message_is_quarantined(rig: Rig, body: str) -> None:
+    outcome = await rig.sender.handle(received(body))
+    assert isinstance(outcome, Dead)
+    assert outcome.reason.startswith("unparseable")
+
+
+async def test_a_time_that_is_none_is_quarantined(rig: Rig) -> None:
+    raw = json.loads(received(message()).body) | {"queuedAt": "yesterday"}
+    assert isinstance(await rig.sender.handle(received(json.dumps(raw))), Dead)
+
+
+async def test_while_stopping_a_mail_without_a_slot_is_handed_back_unclaimed(parts: Parts) -> None:
+    one, rig, stop = message(), Rig(parts), Stop()
+    stop.set()
+    await rig.slots.run(stop)
+    assert await rig.handle(one) == Retry(0, "stopping")
+    assert await parts.record(one.email_id) is None

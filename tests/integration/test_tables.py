@@ -1,0 +1,134 @@
+"""Every write to a record: where its condition holds, where it fails, and without a record."""
+
+import pytest
+
+from mailpipe import records
+from mailpipe.aws.table import Applied, Refused
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import EmailStatements, Statement
+from mailpipe.status import DELIVERED, FAILED, HARD_BOUNCED, SENT
+from mailpipe.timing import now_ms
+from tests.integration.conftest import PREFIX, Parts, message
+
+WRITES = EmailStatements(PREFIX)
+TTL = now_ms() // 1000 + 1000
+
+
+async def fresh(parts: Parts, **changes: records.Value) -> str:
+    """A record as it is born, changed; its id."""
+    one = message(to=["a@example.net", "b@example.net"])
+    attributes = records.born(one.email_id, one.tenant, records.fields_of(one)) | changes
+    assert await parts.tables.write(WRITES.insert(attributes)) == Applied()
+    return one.email_id
+
+
+def claim(email_id: str, *, attempts: int = 0, token: str = "me") -> Statement:
+    return WRITES.claim(
+        email_id, "default", attempts=attempts, version=0, token=token, lease_until_ms=now_ms()
+    )
+
+
+async def test_a_record_is_born_once(parts: Parts) -> None:
+    one = message()
+    attributes = records.born(one.email_id, one.tenant, records.fields_of(one), fingerprint="f")
+    assert await parts.tables.write(WRITES.insert(attributes)) == Applied()
+    assert await parts.tables.write(WRITES.insert(attributes)) == Refused(None, duplicate=True)
+    record = await parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.rank, record.attempt, record.fingerprint) == (
+        "pending",
+        0,
+        0,
+        "f",
+    )
+    assert (record.ranks, record.ids) == ({"r0": 0}, {})
+
+
+async def test_a_claim_has_one_winner_and_the_loser_gets_the_record(parts: Parts) -> None:
+    email_id = await fresh(parts)
+    assert await parts.tables.write(claim(email_id, token="one")) == Applied()
+    refused = await parts.tables.write(claim(email_id, token="two"))
+    assert isinstance(refused, Refused)
+    assert refused.item is not None
+    assert (refused.item["token"], refused.item["attempt"]) == ("one", 1)
+
+
+async def test_a_write_to_a_missing_record_makes_none(parts: Parts) -> None:
+    for write in (claim("missing"), WRITES.sent("missing", 1, "id", at_ms=1)):
+        assert await parts.tables.write(write) == Refused(None)
+    assert await parts.record("missing") is None
+
+
+async def test_a_release_is_only_for_ones_own_claim(parts: Parts) -> None:
+    email_id = await fresh(parts)
+    await parts.tables.write(claim(email_id))
+    assert isinstance(await parts.tables.write(WRITES.release(email_id, "other")), Refused)
+    assert await parts.tables.write(WRITES.release(email_id, "me")) == Applied()
+    assert await parts.tables.write(claim(email_id, attempts=1)) == Applied()
+
+
+async def test_sent_is_a_fact_whoever_owns_the_claim_but_never_lowers(parts: Parts) -> None:
+    email_id = await fresh(parts, rank=12, status="unknown")
+    assert await parts.tables.write(WRITES.sent(email_id, 3, "ses", at_ms=7)) == Applied()
+    assert isinstance(await parts.tables.write(WRITES.sent(email_id, 4, "x", at_ms=8)), Refused)
+    record = await parts.record(email_id)
+    assert record is not None
+    assert (record.status, record.ids, record.sent_at) == ("sent", {"a3": "ses"}, 7)
+
+
+async def test_an_end_needs_the_claim_and_leaves_the_index_of_open_mail(parts: Parts) -> None:
+    email_id = await fresh(parts)
+    await parts.tables.write(claim(email_id))
+
+    def end(token: str) -> Statement:
+        return WRITES.end(email_id, FAILED, token=token, reason="why", at_ms=now_ms(), ttl=TTL)
+
+    assert isinstance(await parts.tables.write(end("other")), Refused)
+    assert await parts.tables.write(end("me")) == Applied()
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert (item["status"], item["rank"], item["reason"], item["ttl"]) == ("failed", 14, "why", TTL)
+    assert str(item["open"]).startswith("failed#")
+
+
+async def test_a_raise_only_raises_and_a_good_end_leaves_no_index_entry(parts: Parts) -> None:
+    email_id = await fresh(parts)
+
+    def raise_to(standing: records.Standing, ttl: int | None = TTL) -> Statement:
+        return WRITES.raise_to(
+            *(email_id, standing),
+            source="h",
+            at_ms=9,
+            proves=(2, "ses"),
+            sent_at_ms=5,
+            ttl=ttl,
+        )
+
+    assert await parts.tables.write(raise_to(SENT, ttl=None)) == Applied()
+    assert await parts.tables.write(raise_to(DELIVERED)) == Applied()
+    assert isinstance(await parts.tables.write(raise_to(SENT)), Refused)
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert "open" not in item
+    assert (item["ids"], item["sentAt"], item["ttl"]) == ({"a2": "ses"}, 5, TTL)
+    assert await parts.tables.write(raise_to(HARD_BOUNCED)) == Applied()
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert str(item["open"]).startswith("bounced#")
+
+
+async def test_ranks_of_recipients_rise_each_by_itself(parts: Parts) -> None:
+    email_id = await fresh(parts)
+    assert await parts.tables.write(WRITES.raise_recipient(email_id, 1, 40)) == Applied()
+    again = await parts.tables.write(WRITES.raise_recipient(email_id, 1, 30))
+    assert isinstance(again, Refused)
+    record = await parts.record(email_id)
+    assert record is not None
+    assert record.ranks == {"r0": 0, "r1": 40}
+
+
+async def test_a_missing_table_is_a_fault_of_configuration(parts: Parts) -> None:
+    lost = EmailStatements("nobody-").insert({"emailId": "x"})
+    with pytest.raises(CallFailed) as failed:
+        await parts.tables.write(lost)
+    assert failed.value.kind is Kind.CONFIGURATION
