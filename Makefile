@@ -81,5 +81,6 @@ echo "setting up $(1) from $(2) (once; about half a minute)"; \
 rm -rf $(1); $(PYTHON) -m venv $(1); \
 $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2) 2>$(1)/pip.log \
   || { cat $(1)/pip.log; echo "pip could not install $(2): see above; is PyPI reachable?"; exit 1; }; \
+echo "$(CURDIR)" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mailpipe-checkout.pth"; \
 touch $(1)/.ready
 endef

@@ -171,7 +171,6 @@ class Stack:
         if admin_port and name in SERVICES:
             admin_port += SERVICES.index(name)
         ours = {
-            "PYTHONPATH": str(ROOT),
             "MAILPIPE_LOCAL": "1",
             "MAILPIPE_PREFIX": plan.prefix,
             "MAILPIPE_ADDRESS_HASH_KEY": "only-for-the-local-cloud-not-a-secret",
