@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from mailpipe.addresses import parse
+from mailpipe.addresses import bare
 from mailpipe.records import Attributes, Record
 from mailpipe.status import shown
 from mailpipe.timing import iso
@@ -23,7 +23,7 @@ def status(record: Record, events: list[Attributes], *, now_ms: int) -> dict[str
     timeline.sort(key=lambda event: str(event["timestamp"]))
     return {
         "emailId": record.email_id,
-        "recipient": parse(record.recipients()[0]).spec,
+        "recipient": bare(record.recipients()[0]) if record.recipients() else None,
         "subject": record.subject,
         "status": shown(
             record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+MAX_ADDRESS_CHARS = 500  # ours: RFC 5321's 254 for the address, the rest for its name
+
 #: Line breaks of any kind, other controls, and bidirectional overrides: none has business in a
 #: header, and Python's `splitlines` characters become real line breaks in some mail generators.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -64,6 +66,8 @@ def parse(text: str) -> Address:
 
     Raises BadAddress.
     """
+    if len(text) > MAX_ADDRESS_CHARS:
+        raise BadAddress("max_length", f"longer than {MAX_ADDRESS_CHARS} characters with its name")
     if constraint := unsafe_in_header(text):
         raise BadAddress(constraint, f"an address must not contain {_WORDS[constraint]}")
     name, spec = "", text.strip()
@@ -90,6 +94,17 @@ def _unquoted(name: str) -> str:
     if len(name) >= 2 and name[0] == name[-1] == '"':
         return re.sub(r"\\(.)", r"\1", name[1:-1])
     return name
+
+
+def bare(text: str) -> str:
+    """`local@domain` of a text that should be an address; the text itself when it is none.
+
+    For showing what a producer wrote, where a wrong address must not become an error of ours.
+    """
+    try:
+        return parse(text).spec
+    except BadAddress:
+        return text
 
 
 def normalised(address: Address) -> str:

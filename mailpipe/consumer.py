@@ -22,6 +22,8 @@ Handle = Callable[[Received], Awaitable[Outcome]]
 LINGER_S = 0.005
 """How long an outcome waits for others to share its queue call."""
 
+MAX_ATTRIBUTES = 10
+
 log = logs.get()
 
 
@@ -167,15 +169,7 @@ class Consumer:
             return []
         faults = await self._dead.send(
             [
-                Outgoing(
-                    message.body,
-                    attributes={
-                        **message.attributes,
-                        "reason": outcome.reason[:256],
-                        "attempts": str(message.receives),
-                        "source": self._queue.name,
-                    },
-                )
+                Outgoing(message.body, attributes=_epitaph(message, outcome, self._queue.name))
                 for message, outcome in dead
             ]
         )
@@ -209,6 +203,13 @@ class Consumer:
                 count=len(failed),
                 code=failed[0].code,
             )
+
+
+def _epitaph(message: Received, outcome: Dead, source: str) -> dict[str, str]:
+    """Why a message died. SQS takes ten attributes, and no control characters in them."""
+    kept = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 3])
+    reason = "".join(c if " " <= c <= "~" else "?" for c in outcome.reason[:256])
+    return {**kept, "reason": reason, "attempts": str(message.receives), "source": source}
 
 
 def _pause_s(message: Received) -> float:

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct, field
 
 from mailpipe import resources
-from mailpipe.addresses import normalised, parse
+from mailpipe.addresses import MAX_ADDRESS_CHARS, bare
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
+from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, PENDING, SENT, Standing
 from mailpipe.timing import iso, parse_iso
 
@@ -69,19 +70,29 @@ class Record(Struct, rename="camel", kw_only=True):
 
 
 def fields_of(message: EmailMessage) -> RecordFields:
-    """What the record keeps of a queue message."""
+    """What the record keeps of a queue message.
+
+    Mail on the queue may break every rule and gets a record all the same, so that its owner can
+    read why: what is beyond a limit is cut, for an item takes 400 KB. Mail that keeps the rules is
+    kept whole.
+    """
     email = message.email
+    small = len(msgspec.json.encode(email.metadata)) <= MAX_METADATA_BYTES
     return RecordFields(
         stream=message.stream,
         created_at=parse_iso(message.queued_at),
-        from_=email.from_,
-        to=email.to,
-        cc=email.cc,
-        bcc=email.bcc,
-        subject=email.subject,
-        metadata=email.metadata,
-        tags=email.tags,
+        from_=email.from_[:MAX_ADDRESS_CHARS],
+        to=_cut(email.to),
+        cc=_cut(email.cc),
+        bcc=_cut(email.bcc),
+        subject=email.subject[:MAX_SUBJECT_CHARS],
+        metadata=email.metadata if small else {},
+        tags=email.tags if len(email.tags) <= MAX_TAGS else {},
     )
+
+
+def _cut(addresses: list[str]) -> list[str]:
+    return [text[:MAX_ADDRESS_CHARS] for text in addresses[:MAX_RECIPIENTS]]
 
 
 def fields_of_record(record: Record) -> RecordFields:
@@ -131,10 +142,12 @@ def born(
         "subject": fields.subject,
         "metadata": msgspec.json.encode(fields.metadata).decode(),
         "tags": msgspec.json.encode(fields.tags).decode(),
-        "recipientKey": resources.recipient_key(tenant, normalised(parse(recipients[0]))),
         "dayKey": resources.day_key(tenant, day, email_id),
         "open": resources.open_key(email_id),
     }
+    if recipients:
+        first = bare(recipients[0]).casefold()
+        attributes["recipientKey"] = resources.recipient_key(tenant, first)
     if fingerprint is not None:
         attributes["fingerprint"] = fingerprint
     return attributes

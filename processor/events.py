@@ -249,7 +249,7 @@ def body_of(event: Event, *, recipients: list[str], metadata: dict[str, Any]) ->
             "emailId": event.email_id,
             "event": event.kind,
             "timestamp": event.occurred_at,
-            "recipient": recipients[0],
+            "recipient": recipients[0] if recipients else None,
             "recipients": recipients,
             "details": event.details,
             "metadata": metadata,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mailpipe import records, resources
-from mailpipe.addresses import BadAddress, normalised, parse, suppression_hash
+from mailpipe.addresses import BadAddress, bare, parse, suppression_hash
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import EmailStatements, Record, insert_into
@@ -159,16 +159,11 @@ def positions(record: Record, addresses: list[str]) -> list[int]:
     """Where these addresses stand among the mail's recipients; all of them when none is named."""
     if not addresses:
         return list(range(len(record.recipients())))
-    wanted = set[str]()
-    for text in addresses:
-        try:
-            wanted.add(normalised(parse(text)))
-        except BadAddress:
-            continue
+    wanted = {bare(text).casefold() for text in addresses}
     return [
         place
         for place, recipient in enumerate(record.recipients())
-        if normalised(parse(recipient)) in wanted
+        if bare(recipient).casefold() in wanted
     ]
 
 

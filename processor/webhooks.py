@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mailpipe.addresses import parse
+from mailpipe.addresses import bare
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.endpoints import Endpoints
 from mailpipe.messages import WebhookMessage, encode, short_hash
@@ -25,7 +25,7 @@ class Webhooks:
         wanting = [one for one in endpoints.values() if one.wants(event.webhook_type)]
         if not wanting:
             return
-        recipients = event.recipients or [parse(text).spec for text in record.recipients()]
+        recipients = event.recipients or [bare(text) for text in record.recipients()]
         body = body_of(event, recipients=recipients, metadata=record.metadata_values())
         faults = await self._queue.send(
             [

@@ -9,6 +9,8 @@ from mailpipe.timing import backoff_s, parse_iso
 Ending = tuple[Standing, str]
 """How a mail ends without SES, and the reason that its owner reads."""
 
+MAX_REASON_CHARS = 500
+
 CONFIGURATION_PAUSE_S = (60.0, 3600.0)
 """First and longest wait after a configuration fault: a person has to act, the mail waits."""
 
@@ -16,7 +18,8 @@ CONFIGURATION_PAUSE_S = (60.0, 3600.0)
 def unsendable(message: EmailMessage, *, now_ms: int, expire_after_s: float) -> Ending | None:
     """Why this mail must not go to SES at all, or None."""
     if violation := rules.check(message.email):
-        return REJECTED, f"{violation.field}: {violation.constraint}: {violation.message}"
+        reason = f"{violation.field}: {violation.constraint}: {violation.message}"
+        return REJECTED, reason[:MAX_REASON_CHARS]
     if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:
         return EXPIRED, f"not sent within {expire_after_s:.0f} s of {message.queued_at}"
     return None

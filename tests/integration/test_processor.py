@@ -181,6 +181,21 @@ async def test_our_own_event_makes_a_missing_record_and_owes_its_webhook(rig: Ri
     assert item["type"] == "failed"
 
 
+@pytest.mark.parametrize("to", [[], ["nobody"], ["x" * 9000]])
+async def test_the_end_of_a_mail_without_a_good_address_is_told(rig: Rig, to: list[str]) -> None:
+    one = message(to=to)
+    ours = own_event(
+        *(one.email_id, "default"),
+        status="failed",
+        attempt=1,
+        at=iso(now_ms()),
+        reason="no",
+        record=records.fields_of(one),
+    )
+    assert await rig.handle(received(ours).body) == Done()
+    assert [kind for kind, _ in await rig.owed()] == ["email.failed"]
+
+
 async def test_events_of_an_erased_mail_are_dropped(rig: Rig) -> None:
     one = message()
     erased = records.born(one.email_id, "default", records.fields_of(one)) | {"rank": 99}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.views import status
 from mailpipe import records, resources
 from mailpipe.addresses import parse, suppression_hash
 from mailpipe.aws.operations import A, Operation, Q, SendEmail, SendEmailAnswer
@@ -25,7 +26,15 @@ from sender.pacing import Lead
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from tests.broken_emails import BROKEN
 from tests.integration.conftest import HASH_KEY, PREFIX, Parts, message, received
+
+HUGE = [
+    ({"subject": "x" * 600_000}, "subject", "max_length"),
+    ({"to": ["x" * 600_000]}, "to[0]", "max_length"),
+    ({"metadata": {"a": "x" * 600_000}}, "metadata", "max_bytes"),
+]
+"""More than an item of DynamoDB takes: it ends with its reason all the same."""
 
 
 class ScriptedSes:
@@ -250,6 +259,22 @@ async def test_broken_and_expired_mail_ends_without_ses(rig: Rig) -> None:
     assert [await rig.handle(broken), await rig.handle(expired)] == [Done(), Done()]
     assert [event.status for event in await rig.announced()] == ["rejected", "expired"]
     assert rig.ses.sent == []
+
+
+@pytest.mark.parametrize(("changes", "field", "constraint"), [*BROKEN, *HUGE])
+async def test_the_rules_of_the_rest_door_hold_on_the_queue(
+    rig: Rig, changes: dict[str, object], field: str, constraint: str
+) -> None:
+    one = message(**changes)
+    assert await rig.handle(one) == Done()
+    assert rig.ses.sent == []
+    (event,) = await rig.announced()
+    assert event.status == "rejected"
+    assert event.reason.startswith(f"{field}: {constraint}: ")
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    shown = status(record, [], now_ms=now_ms())
+    assert (shown["status"], shown["reason"]) == ("rejected", event.reason)
 
 
 async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: Rig) -> None:

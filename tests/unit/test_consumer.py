@@ -75,6 +75,17 @@ async def test_dead_keeps_the_raw_message_with_the_reason() -> None:
     assert buried.attributes == {"reason": "unparseable: x", "attempts": "1", "source": "q"}
 
 
+async def test_a_reason_and_attributes_that_sqs_would_refuse_are_made_fit() -> None:
+    handled = asyncio.Event()
+    rig = Rig([], answering(Dead("bad \x00 \ufffe"), handled))
+    crowded = {f"a{index}": "x" for index in range(10)}
+    await rig.queue.send([Outgoing("m", attributes=crowded)])
+    await rig.run(handled)
+    (buried,) = await rig.dead.receive(1, wait_s=0)
+    assert len(buried.attributes) == 10
+    assert buried.attributes["reason"] == "bad ? ?"
+
+
 @pytest.mark.parametrize(
     "fault", [CallFailed(Kind.IN_DOUBT, "Timeout"), RuntimeError("a bug"), ValueError("a bug")]
 )

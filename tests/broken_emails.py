@@ -1,0 +1,47 @@
+"""E-mails that break a rule, one rule each: one corpus for both doors."""
+
+from mailpipe.messages import Attachment
+
+BROKEN: list[tuple[dict[str, object], str, str]] = [
+    ({"to": []}, "to", "required"),
+    ({"to": [f"a{i}@example.com" for i in range(51)]}, "to", "max_items"),
+    ({"to": ["a@example.com"], "cc": ["a@example.com"]}, "cc[0]", "unique"),
+    ({"bcc": ["nope"]}, "bcc[0]", "address_syntax"),
+    ({"from_": "nope"}, "from", "address_syntax"),
+    ({"from_": "a\r\nBcc: x@y.z <a@example.com>"}, "from", "control_characters"),
+    ({"reply_to": ["@"]}, "replyTo[0]", "address_syntax"),
+    ({"subject": "  "}, "subject", "required"),
+    ({"subject": "x" * 999}, "subject", "max_length"),
+    ({"subject": "a\u2028b"}, "subject", "control_characters"),
+    ({"subject": "=?utf-8?q?x?="}, "subject", "encoded_word"),
+    ({"body_text": None}, "bodyText", "required"),
+    ({"body_html": "a\x00"}, "bodyHtml", "control_characters"),
+    ({"headers": {"Bcc": "x"}}, "headers.Bcc", "reserved"),
+    (
+        {"headers": {"X-SES-CONFIGURATION-SET": "x"}},
+        "headers.X-SES-CONFIGURATION-SET",
+        "reserved",
+    ),
+    ({"headers": {"a b": "x"}}, "headers", "header_name"),
+    ({"headers": {"": "x"}}, "headers", "header_name"),
+    ({"headers": {"X-A": "a\nb"}}, "headers.X-A", "control_characters"),
+    ({"headers": {"X-A": "=?utf-8?q?x?="}}, "headers.X-A", "encoded_word"),
+    ({"headers": {"X-A": "ü"}}, "headers.X-A", "header_value"),
+    ({"headers": {"X-A": "x" * 871}}, "headers.X-A", "header_value"),
+    ({"headers": {f"X-{i}": "x" for i in range(15)}}, "headers", "max_items"),
+    ({"tags": {"a b": "x"}}, "tags", "tag_syntax"),
+    ({"tags": {"a": "x" * 257}}, "tags", "tag_syntax"),
+    ({"tags": {"email_id": "x"}}, "tags.email_id", "reserved"),
+    ({"tags": {str(i): "x" for i in range(21)}}, "tags", "max_items"),
+    ({"metadata": {"a": "x" * 5000}}, "metadata", "max_bytes"),
+    ({"template": {"name": "x"}}, "template", "not_supported"),
+    ({"send_at": "2026-11-24T10:00:00Z"}, "sendAt", "not_supported"),
+    ({"expires_at": "2026-11-24T10:00:00Z"}, "expiresAt", "not_supported"),
+    ({"in_doubt": "unknown"}, "inDoubt", "not_supported"),
+    (
+        {"attachments": [Attachment(filename="a", content_type="b", content="")]},
+        "attachments",
+        "not_supported",
+    ),
+    ({"to": ["x" * 501 + " <a@example.com>"]}, "to[0]", "max_length"),
+]
