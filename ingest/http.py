@@ -20,8 +20,8 @@ from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
 from mailpipe.outcomes import CallFailed
 from mailpipe.producer import message_for
-from mailpipe.records import EmailStatements
 from mailpipe.rules import InvalidEmail, Violation
+from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms
 
 RETRY_AFTER_S = 2

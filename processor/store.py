@@ -8,7 +8,8 @@ from mailpipe import records, resources
 from mailpipe.addresses import BadAddress, bare, parse, suppression_hash
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.records import EmailStatements, Record, insert_into
+from mailpipe.records import Record
+from mailpipe.statements import EmailStatements, Statement, insert_into
 from mailpipe.status import TERMINAL_RANKS, Standing
 from mailpipe.timing import now_ms, parse_iso
 from processor.events import Event
@@ -112,7 +113,7 @@ class ProcessorStore:
 
     def _raise(
         self, event: Event, record: Record, standing: Standing, *, terminal: bool
-    ) -> records.Statement:
+    ) -> Statement:
         at_ms = now_ms()
         proves = None
         if event.attempt is not None and event.message_id is not None:

@@ -55,6 +55,8 @@ class Sender:
             )
         except (msgspec.DecodeError, ValueError) as error:
             return Dead(f"unparseable: {error}")
+        if message.body is not None:
+            return Dead("claim_check: a body in S3 is not supported yet")
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = message.email.recipients()

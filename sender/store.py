@@ -7,7 +7,8 @@ from mailpipe.addresses import parse, suppression_hash
 from mailpipe.aws.table import Applied, Refused, Tables
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.records import EmailStatements, Record
+from mailpipe.records import Record
+from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, Standing
 from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Live, Open, Won, read_refusal

@@ -31,10 +31,6 @@ class Answer(Struct, rename="pascal", kw_only=True):
     """Base of all answers; what AWS leaves out has a default."""
 
 
-class Empty(Answer):
-    """An answer of which we need nothing."""
-
-
 # --- SQS ------------------------------------------------------------------------------------------
 class StringAttribute(Struct, rename="pascal", kw_only=True):
     """A message attribute of type String (its type must travel, so no default is omitted)."""

@@ -13,7 +13,8 @@ from mailpipe.aws.client import Client, call_again
 from mailpipe.aws.errors import classify
 from mailpipe.aws.items import from_item, to_item, to_value
 from mailpipe.outcomes import CallFailed
-from mailpipe.records import Attributes, Statement, Value
+from mailpipe.records import Attributes, Value
+from mailpipe.statements import Statement
 
 MAX_STATEMENTS = 25
 MAX_KEYS = 100

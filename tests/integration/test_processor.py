@@ -13,7 +13,8 @@ from mailpipe.addresses import parse, suppression_hash
 from mailpipe.endpoints import Endpoints
 from mailpipe.messages import EmailMessage, own_event, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
-from mailpipe.records import EmailStatements, Record
+from mailpipe.records import Record
+from mailpipe.statements import EmailStatements
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from processor.handler import Processor
@@ -82,6 +83,14 @@ def event(email_id: str, kind: str, *, address: str = ADDRESS, **facts: Any) -> 
         "tags": {"email_id": [email_id], "attempt": ["1"], "tenant": ["default"]},
     }
     return {"eventType": kind, "mail": mail, name: {"timestamp": at, **who, **facts}}
+
+
+def failed(one: EmailMessage) -> str:
+    """Our own event: this mail has failed."""
+    fields = records.fields_of(one)
+    what = {"status": "failed", "attempt": 1, "at": iso(now_ms()), "reason": "no"}
+    ours = own_event(one.email_id, "default", record=fields, **what)
+    return received(ours).body
 
 
 async def test_a_delivery_raises_fills_the_timeline_and_owes_a_webhook(rig: Rig) -> None:
@@ -162,15 +171,7 @@ async def test_an_event_without_a_record_waits_then_is_an_orphan(rig: Rig) -> No
 
 async def test_our_own_event_makes_a_missing_record_and_owes_its_webhook(rig: Rig) -> None:
     one = message()
-    ours = own_event(
-        *(one.email_id, "default"),
-        status="failed",
-        attempt=1,
-        at=iso(now_ms()),
-        reason="no",
-        record=records.fields_of(one),
-    )
-    text = received(ours).body
+    text = failed(one)
     assert [await rig.handle(text), await rig.handle(text)] == [Done(), Done()]
     record = await rig.record(one.email_id)
     assert (record.status, record.reason, record.to) == ("failed", "no", one.email.to)
@@ -184,15 +185,7 @@ async def test_our_own_event_makes_a_missing_record_and_owes_its_webhook(rig: Ri
 @pytest.mark.parametrize("to", [[], ["nobody"], ["x" * 9000]])
 async def test_the_end_of_a_mail_without_a_good_address_is_told(rig: Rig, to: list[str]) -> None:
     one = message(to=to)
-    ours = own_event(
-        *(one.email_id, "default"),
-        status="failed",
-        attempt=1,
-        at=iso(now_ms()),
-        reason="no",
-        record=records.fields_of(one),
-    )
-    assert await rig.handle(received(ours).body) == Done()
+    assert await rig.handle(failed(one)) == Done()
     assert [kind for kind, _ in await rig.owed()] == ["email.failed"]
 
 

@@ -14,9 +14,9 @@ from mailpipe.addresses import parse, suppression_hash
 from mailpipe.aws.operations import A, Operation, Q, SendEmail, SendEmailAnswer
 from mailpipe.aws.table import Tables
 from mailpipe.lifecycle import Stop
-from mailpipe.messages import EmailMessage, OwnEvent, own_event_decoder
+from mailpipe.messages import BodyPointer, EmailMessage, OwnEvent, own_event_decoder
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
-from mailpipe.records import insert_into
+from mailpipe.statements import insert_into
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from sender.claims import Doubtful, Live, Won
@@ -292,6 +292,14 @@ async def test_what_is_no_message_is_quarantined(rig: Rig, body: str) -> None:
     outcome = await rig.sender.handle(received(body))
     assert isinstance(outcome, Dead)
     assert outcome.reason.startswith("unparseable")
+
+
+async def test_a_body_in_s3_is_quarantined_never_sent_without_it(rig: Rig) -> None:
+    pointer = BodyPointer(s3_key="k", size=1, sha256="x")
+    outcome = await rig.handle(msgspec.structs.replace(message(), body=pointer))
+    assert isinstance(outcome, Dead)
+    assert outcome.reason.startswith("claim_check")
+    assert rig.ses.sent == []
 
 
 async def test_a_time_that_is_none_is_quarantined(rig: Rig) -> None:

@@ -5,8 +5,8 @@ import pytest
 from mailpipe import records
 from mailpipe.aws.table import Applied, Refused
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.records import EmailStatements, Statement
-from mailpipe.status import DELIVERED, FAILED, HARD_BOUNCED, SENT
+from mailpipe.statements import EmailStatements, Statement
+from mailpipe.status import DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts, message
 
@@ -94,7 +94,7 @@ async def test_an_end_needs_the_claim_and_leaves_the_index_of_open_mail(parts: P
 async def test_a_raise_only_raises_and_a_good_end_leaves_no_index_entry(parts: Parts) -> None:
     email_id = await fresh(parts)
 
-    def raise_to(standing: records.Standing, ttl: int | None = TTL) -> Statement:
+    def raise_to(standing: Standing, ttl: int | None = TTL) -> Statement:
         return WRITES.raise_to(
             *(email_id, standing),
             source="h",

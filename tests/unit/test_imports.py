@@ -11,7 +11,13 @@ OURS = {*SERVICES, "mailpipe", "infra", "loadtest", "tests"}
 INPUT_OUTPUT = {"aiohttp", "aiobotocore", "boto3", "botocore", "socket", "subprocess", "asyncio"}
 PURE = [
     *("mailpipe/messages.py", "mailpipe/status.py", "mailpipe/addresses.py", "mailpipe/rules.py"),
-    *("mailpipe/records.py", "mailpipe/resources.py", "mailpipe/outcomes.py", "mailpipe/timing.py"),
+    *(
+        "mailpipe/records.py",
+        "mailpipe/statements.py",
+        "mailpipe/resources.py",
+        "mailpipe/outcomes.py",
+        "mailpipe/timing.py",
+    ),
     *("mailpipe/aws/items.py", "mailpipe/aws/errors.py", "mailpipe/aws/operations.py"),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("ingest/decoding.py", "ingest/views.py", "processor/events.py", "processor/ses_json.py"),

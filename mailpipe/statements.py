@@ -1,0 +1,197 @@
+"""Every write to a record, each one PartiQL statement with its own condition. Pure.
+
+An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Developer Guide,
+"PartiQL update statements"). So an item is *born* with every attribute that a condition names, and
+no write is unconditional: an unconditional put would turn `sent` back into `pending`.
+"""
+
+from typing import NamedTuple
+
+from mailpipe import resources
+from mailpipe.records import NO_TOKEN, Attributes, Value
+from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SENT, Standing
+from mailpipe.timing import iso
+
+
+class Statement(NamedTuple):
+    """A PartiQL statement with its parameters as plain values."""
+
+    text: str
+    parameters: tuple[Value, ...]
+
+
+_REMOVE = None
+"""In a set of changes: take the attribute away (no attribute of a record is ever null)."""
+
+
+class EmailStatements:
+    """The writes to `EmailTracking`, in the order of an e-mail's life."""
+
+    def __init__(self, prefix: str) -> None:
+        self._table = resources.physical(prefix, resources.EMAIL_TRACKING)
+
+    def insert(self, attributes: Attributes) -> Statement:
+        """`born`, or born with a claim or an end in it; refused when the record exists."""
+        return insert_into(self._table, attributes)
+
+    def claim(
+        self,
+        email_id: str,
+        tenant: str,
+        *,
+        attempts: int,
+        version: int,
+        token: str,
+        lease_until_ms: int,
+    ) -> Statement:
+        """Make attempt number `attempts` + 1 ours, if nobody holds the record and it is open."""
+        return self._update(
+            {"attempt": attempts + 1, "token": token, "leaseUntil": lease_until_ms},
+            ("emailId", "=", email_id),
+            ("tenant", "=", tenant),
+            ("attempt", "=", attempts),
+            ("leaseUntil", "=", 0),
+            ("rank", "<", FIRST_ENDED_RANK),
+            ("version", "=", version),
+        )
+
+    def release(self, email_id: str, token: str) -> Statement:
+        """Give our own claim back: nothing was sent."""
+        return self._update(
+            {"leaseUntil": 0, "token": NO_TOKEN},
+            ("emailId", "=", email_id),
+            ("token", "=", token),
+            ("rank", "<", FIRST_ENDED_RANK),
+        )
+
+    def take_over(
+        self,
+        email_id: str,
+        *,
+        dead_token: str,
+        attempts: int,
+        token: str,
+        lease_until_ms: int,
+        now_ms: int,
+    ) -> Statement:
+        """Claim again after a claim whose lease ran out: what is sent now may be a second copy."""
+        return self._update(
+            {
+                "attempt": attempts + 1,
+                "token": token,
+                "leaseUntil": lease_until_ms,
+                "possibleDuplicate": True,
+            },
+            ("emailId", "=", email_id),
+            ("token", "=", dead_token),
+            ("attempt", "=", attempts),
+            ("leaseUntil", "<", now_ms),
+            ("rank", "<", FIRST_ENDED_RANK),
+        )
+
+    def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> Statement:
+        """SES accepted. No token in the condition: SES's yes is a fact, whoever owns the claim."""
+        return self._update(
+            {
+                "status": SENT.status,
+                "rank": SENT.rank,
+                "leaseUntil": 0,
+                f"ids.a{attempt}": message_id,
+                "sentAt": at_ms,
+                "updatedAt": at_ms,
+            },
+            ("emailId", "=", email_id),
+            ("rank", "<", SENT.rank),
+        )
+
+    def end(
+        self, email_id: str, standing: Standing, *, token: str, reason: str, at_ms: int, ttl: int
+    ) -> Statement:
+        """End an e-mail that we hold, without SES."""
+        return self._update(
+            {
+                "status": standing.status,
+                "rank": standing.rank,
+                "leaseUntil": 0,
+                "reason": reason,
+                "updatedAt": at_ms,
+                **_closing(standing, email_id, at_ms=at_ms, ttl=ttl),
+            },
+            ("emailId", "=", email_id),
+            ("token", "=", token),
+            ("rank", "<", standing.rank),
+        )
+
+    def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
+        """One of several recipients has come further. Always before the raise of the mail."""
+        path = f"ranks.r{index}"
+        return self._update({path: rank}, ("emailId", "=", email_id), (path, "<", rank))
+
+    def raise_to(
+        self,
+        email_id: str,
+        standing: Standing,
+        *,
+        source: str,
+        at_ms: int,
+        proves: tuple[int, str] | None,
+        sent_at_ms: int | None,
+        ttl: int | None,
+    ) -> Statement:
+        """An event, whose hash is `source`, shows that the mail stands at least here.
+
+        `proves` is the attempt that the event's tag names and its SES message id; `sent_at_ms` is
+        given when the sender has not recorded it; `ttl` (epoch seconds) when nothing more is
+        expected for any recipient.
+        """
+        changes: Attributes = {
+            "status": standing.status,
+            "rank": standing.rank,
+            "source": source,
+            "updatedAt": at_ms,
+        }
+        if proves is not None:
+            changes[f"ids.a{proves[0]}"] = proves[1]
+        if sent_at_ms is not None:
+            changes["sentAt"] = sent_at_ms
+        if ttl is not None:
+            changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
+        return self._update(changes, ("emailId", "=", email_id), ("rank", "<", standing.rank))
+
+    def close(self, email_id: str, standing: Standing, *, at_ms: int, ttl: int) -> Statement:
+        """The last of several recipients has come to its end without raising the mail's rank."""
+        return self._update(
+            _closing(standing, email_id, at_ms=at_ms, ttl=ttl),
+            ("emailId", "=", email_id),
+            ("rank", "=", standing.rank),
+        )
+
+    def _update(self, changes: Attributes, *where: tuple[str, str, Value]) -> Statement:
+        sets = "".join(
+            f" REMOVE {_path(name)}" if value is _REMOVE else f" SET {_path(name)}=?"
+            for name, value in changes.items()
+        )
+        condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare, _ in where)
+        values = [value for value in changes.values() if value is not _REMOVE]
+        return Statement(
+            f'UPDATE "{self._table}"{sets} WHERE {condition}',
+            (*values, *(value for _, _, value in where)),
+        )
+
+
+def _path(name: str) -> str:
+    return ".".join(f'"{part}"' for part in name.split("."))
+
+
+def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:
+    """Out of the index of open mail; into the one of bad ends where somebody may have to look."""
+    day = iso(at_ms)[:10]
+    badly = standing.status in ENDED_BADLY
+    key = resources.ended_badly_key(standing.status, day, email_id) if badly else _REMOVE
+    return {"ttl": ttl, "open": key}
+
+
+def insert_into(table: str, attributes: Attributes) -> Statement:
+    """An INSERT of these attributes; DynamoDB answers DuplicateItem when the key exists."""
+    names = ", ".join(f"'{name}': ?" for name in attributes)
+    return Statement(f'INSERT INTO "{table}" VALUE {{{names}}}', tuple(attributes.values()))
