@@ -73,7 +73,8 @@ class Cloud:
                 ConfigurationSetName=name
             )
             topics = dict[str, list[str]]()
-            for destination in answer["EventDestinations"]:
+            # The cloud leaves the member out when a set has no destination.
+            for destination in answer.get("EventDestinations", []):
                 if destination.get("Enabled") and "SnsDestination" in destination:
                     for event_type in destination["MatchingEventTypes"]:
                         arn = destination["SnsDestination"]["TopicArn"]

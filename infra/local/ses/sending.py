@@ -5,7 +5,8 @@ Codes and limits: SES API v2 reference, "SendEmail" and its data types; SES Deve
 """
 
 import re
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
@@ -135,6 +136,7 @@ def _addresses(request: SendEmail) -> None:
         raise _bad("Destination must hold at least one recipient.")
     if len(recipients) > MAX_RECIPIENTS:
         raise _bad(f"Recipient count exceeds {MAX_RECIPIENTS}.")
+    _one_each(request)
     replies = [parseaddr(one)[1] for one in request.reply_to_addresses]
     for address in [request.sender(), *recipients, *replies]:
         local, at, domain = address.rpartition("@")
@@ -142,6 +144,17 @@ def _addresses(request: SendEmail) -> None:
             raise _bad("Missing final '@domain'")
         if not _LOCAL.match(local) or local.startswith(".") or ".." in address:
             raise _bad("Local address contains control or whitespace")
+
+
+def _one_each(request: SendEmail) -> None:
+    """Each string is one address, in 7-bit ASCII: two in one would be counted as one recipient."""
+    to = request.destination
+    lists = (to.to_addresses, to.cc_addresses, to.bcc_addresses, request.reply_to_addresses)
+    for text in [request.from_email_address, *chain.from_iterable(lists)]:
+        if len(getaddresses([text])) != 1:
+            raise _bad("Each address must be given by itself.")
+        if not text.isascii():
+            raise _bad("Addresses must be 7-bit ASCII; encode names by RFC 2047.")
 
 
 def _message(simple: Simple) -> None:

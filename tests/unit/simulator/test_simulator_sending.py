@@ -39,6 +39,12 @@ def test_a_good_request_passes() -> None:
     assert request.recipients() == ["b@example.com"]
 
 
+def test_a_quoted_comma_in_a_name_is_still_one_recipient() -> None:
+    request = decode(changed("Destination.ToAddresses", ['"Doe, Jane" <b@example.com>']))
+    validate(request)
+    assert request.recipients() == ["b@example.com"]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -48,6 +54,9 @@ def test_a_good_request_passes() -> None:
         ("Destination.ToAddresses", ["ü@example.com"]),
         ("Destination.ToAddresses", ["a@bücher.example"]),
         ("Destination.ToAddresses", ["a b@example.com"]),
+        ("Destination.ToAddresses", ["a@example.com, c@example.com"]),
+        ("Destination.ToAddresses", ["Jörg <a@example.com>"]),
+        ("ReplyToAddresses", ["a@example.com, c@example.com"]),
         ("Content", {}),
         ("Content", {"Raw": {"Data": ""}}),
         ("Content.Simple.Subject", {"Data": "Grüße"}),
