@@ -107,17 +107,17 @@ def bare(text: str) -> str:
         return text
 
 
-def normalised(address: Address) -> str:
+def normalised(text: str) -> str:
     """The form under which suppression and look-ups by recipient meet: all case folded.
 
     Only for comparing: SES gets the local part as it was written.
     """
-    return f"{address.local.casefold()}@{address.domain}"
+    return bare(text).casefold()
 
 
-def suppression_hash(key: bytes, address: Address) -> str:
+def suppression_hash(key: bytes, text: str) -> str:
     """HMAC-SHA256 of the normalised address (hex), the sort key of the suppression list.
 
     Keyed, so that the table alone does not tell whether a guessed address is in it.
     """
-    return hmac.new(key, normalised(address).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, normalised(text).encode(), hashlib.sha256).hexdigest()

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from mailpipe import resources
-from mailpipe.addresses import MAX_ADDRESS_CHARS, bare
+from mailpipe.addresses import MAX_ADDRESS_CHARS, normalised
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
 from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
 from mailpipe.status import PENDING
@@ -134,7 +134,7 @@ def born(
         "open": resources.open_key(email_id),
     }
     if recipients:
-        first = bare(recipients[0]).casefold()
+        first = normalised(recipients[0])
         attributes["recipientKey"] = resources.recipient_key(tenant, first)
     if fingerprint is not None:
         attributes["fingerprint"] = fingerprint

@@ -14,9 +14,6 @@ from msgspec import NODEFAULT, Meta, Struct
 
 EXIT_CONFIGURATION = 2
 
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Port = Annotated[int, Meta(ge=0, le=65_535)]
-
 
 class Common(Struct, frozen=True, kw_only=True):
     """What every process needs to know."""

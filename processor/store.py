@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mailpipe import records, resources
-from mailpipe.addresses import BadAddress, bare, parse, suppression_hash
+from mailpipe.addresses import BadAddress, normalised, parse, suppression_hash
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
@@ -65,7 +65,7 @@ class ProcessorStore:
                 continue  # we never sent there: nothing of ours to suppress
             item: records.Attributes = {
                 "tenant": record.tenant,
-                "addressHash": suppression_hash(self._address_hash_key, address),
+                "addressHash": suppression_hash(self._address_hash_key, text),
                 "address": address.spec,
                 "reason": event.suppress,
                 "scope": ALL_STREAMS,
@@ -160,11 +160,11 @@ def positions(record: Record, addresses: list[str]) -> list[int]:
     """Where these addresses stand among the mail's recipients; all of them when none is named."""
     if not addresses:
         return list(range(len(record.recipients())))
-    wanted = {bare(text).casefold() for text in addresses}
+    wanted = {normalised(text) for text in addresses}
     return [
         place
         for place, recipient in enumerate(record.recipients())
-        if bare(recipient).casefold() in wanted
+        if normalised(recipient) in wanted
     ]
 
 

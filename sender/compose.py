@@ -1,7 +1,7 @@
 """From a queue message to SES's request. Pure."""
 
 from mailpipe.addresses import parse
-from mailpipe.aws import operations as aws
+from mailpipe.aws import ses_operations as aws
 from mailpipe.messages import EmailMessage
 from mailpipe.resources import CONFIGURATION_SET
 

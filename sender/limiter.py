@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mailpipe import logs, metrics
 from mailpipe.aws.client import Client
-from mailpipe.aws.operations import GET_ACCOUNT, GetAccount
+from mailpipe.aws.ses_operations import GET_ACCOUNT, GetAccount
 from mailpipe.outcomes import CallFailed
 from sender.pacing import HORIZON_S, Lead, Reservation, grant, usable_rate
 

@@ -5,7 +5,7 @@ import time
 
 from mailpipe import metrics
 from mailpipe.aws.client import Client
-from mailpipe.aws.operations import SEND_EMAIL, SendEmail
+from mailpipe.aws.ses_operations import SEND_EMAIL, SendEmail
 from mailpipe.outcomes import CallFailed, Kind
 
 

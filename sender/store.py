@@ -3,7 +3,7 @@
 import secrets
 
 from mailpipe import records, resources
-from mailpipe.addresses import parse, suppression_hash
+from mailpipe.addresses import suppression_hash
 from mailpipe.aws.table import Applied, Refused, Tables
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
@@ -115,9 +115,7 @@ class SenderStore:
 
     async def suppressed(self, tenant: str, recipients: list[str]) -> set[int]:
         """Which of the recipients (by position) must not get mail: read now, consistently."""
-        hashes = [
-            suppression_hash(self._address_hash_key, parse(recipient)) for recipient in recipients
-        ]
+        hashes = [suppression_hash(self._address_hash_key, recipient) for recipient in recipients]
         keys: list[records.Attributes] = [
             {"tenant": scope, "addressHash": one}
             for one in dict.fromkeys(hashes)

@@ -5,7 +5,7 @@ Numbers are integers in all our tables, so none ever becomes a Decimal.
 
 from typing import Any
 
-from mailpipe.aws.operations import Item
+from mailpipe.aws.dynamodb_operations import Item
 from mailpipe.records import Value
 
 

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from mailpipe.aws import operations as aws
+from mailpipe.aws import sqs_operations as aws
 from mailpipe.aws.client import Client, call_again, open_client
+from mailpipe.aws.operations import Operation, Q
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import physical
 
@@ -186,7 +187,7 @@ class SqsQueue:
         )
 
     async def _batch(
-        self, operation: aws.Operation[aws.Q, aws.BatchAnswer], request: aws.Q, size: int
+        self, operation: Operation[Q, aws.BatchAnswer], request: Q, size: int
     ) -> list[Fault]:
         try:
             answer = await call_again(self._calls, operation, request)

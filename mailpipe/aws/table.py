@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailpipe import resources
-from mailpipe.aws import operations as aws
+from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws.client import Client, call_again
 from mailpipe.aws.errors import classify
 from mailpipe.aws.items import from_item, to_item, to_value
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Attributes, Value
 from mailpipe.statements import Statement
-
-MAX_STATEMENTS = 25
-MAX_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True)

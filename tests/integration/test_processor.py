@@ -9,7 +9,7 @@ import pytest
 from infra.local.provision import add_endpoint
 from infra.local.stack import Stack
 from mailpipe import records, resources
-from mailpipe.addresses import parse, suppression_hash
+from mailpipe.addresses import suppression_hash
 from mailpipe.endpoints import Endpoints
 from mailpipe.messages import EmailMessage, own_event, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
@@ -148,7 +148,7 @@ async def test_hard_bounces_and_complaints_suppress(
     await rig.handle(event(email_id, kind, address=address.lower(), **facts))
     key: records.Attributes = {
         "tenant": "default",
-        "addressHash": suppression_hash(HASH_KEY, parse(address)),
+        "addressHash": suppression_hash(HASH_KEY, address),
     }
     found = await rig.parts.tables.get(resources.SUPPRESSION_LIST, key)
     assert (found is not None) == suppressed

@@ -10,8 +10,9 @@ import pytest
 
 from ingest.views import status
 from mailpipe import records, resources
-from mailpipe.addresses import parse, suppression_hash
-from mailpipe.aws.operations import A, Operation, Q, SendEmail, SendEmailAnswer
+from mailpipe.addresses import suppression_hash
+from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.ses_operations import SendEmail, SendEmailAnswer
 from mailpipe.aws.table import Tables
 from mailpipe.lifecycle import Stop
 from mailpipe.messages import BodyPointer, EmailMessage, OwnEvent, own_event_decoder
@@ -113,7 +114,7 @@ async def rig(parts: Parts) -> AsyncIterator[Rig]:
 async def suppress(parts: Parts, address: str, *, tenant: str = "default", ttl: int = 0) -> None:
     item: records.Attributes = {
         "tenant": tenant,
-        "addressHash": suppression_hash(HASH_KEY, parse(address)),
+        "addressHash": suppression_hash(HASH_KEY, address),
     }
     if ttl:
         item["ttl"] = ttl

@@ -19,6 +19,8 @@ PURE = [
         "mailpipe/timing.py",
     ),
     *("mailpipe/aws/items.py", "mailpipe/aws/errors.py", "mailpipe/aws/operations.py"),
+    *("mailpipe/aws/sqs_operations.py", "mailpipe/aws/dynamodb_operations.py"),
+    *("mailpipe/aws/ses_operations.py",),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("ingest/decoding.py", "ingest/views.py", "processor/events.py", "processor/ses_json.py"),
     *("notifier/signing.py", "notifier/schedule.py"),

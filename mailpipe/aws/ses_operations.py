@@ -1,0 +1,95 @@
+"""The SES v2 operations that we use (SES API v2 reference)."""
+
+from msgspec import Struct
+
+from mailpipe.aws.operations import Answer, Operation, Request
+
+
+class Destination(Request):
+    """Bare addresses, domains in Punycode; at most 50 together."""
+
+    to_addresses: list[str]
+    cc_addresses: list[str] = []
+    bcc_addresses: list[str] = []
+
+
+class Content(Struct, rename="pascal", kw_only=True):
+    """Text in UTF-8."""
+
+    data: str
+    charset: str = "UTF-8"
+
+
+class Body(Request):
+    """Text, HTML, or both."""
+
+    text: Content | None = None
+    html: Content | None = None
+
+
+class Header(Request):
+    """A custom header."""
+
+    name: str
+    value: str
+
+
+class Simple(Request):
+    """A message that SES composes."""
+
+    subject: Content
+    body: Body
+    headers: list[Header] = []
+
+
+class EmailContent(Request):
+    """Exactly one form; we use Simple."""
+
+    simple: Simple
+
+
+class Tag(Request):
+    """An `EmailTags` entry; SES repeats it in every event."""
+
+    name: str
+    value: str
+
+
+class SendEmail(Request):
+    """One call to SES. There is no idempotency token: never repeat one blindly."""
+
+    from_email_address: str
+    destination: Destination
+    content: EmailContent
+    configuration_set_name: str
+    email_tags: list[Tag]
+    reply_to_addresses: list[str] = []
+
+
+class SendEmailAnswer(Answer):
+    """SES's id of the message."""
+
+    message_id: str
+
+
+class GetAccount(Request):
+    """No parameters; one call a second per account."""
+
+
+class SendQuota(Answer):
+    """Recipients per rolling 24 h (-1: unlimited), per second, and counted so far."""
+
+    max24_hour_send: float = 0.0
+    max_send_rate: float = 0.0
+    sent_last24_hours: float = 0.0
+
+
+class AccountAnswer(Answer):
+    """What SES allows this account."""
+
+    send_quota: SendQuota
+    sending_enabled: bool = True
+
+
+SEND_EMAIL = Operation[SendEmail, SendEmailAnswer]("sesv2", "SendEmail", SendEmailAnswer)
+GET_ACCOUNT = Operation[GetAccount, AccountAnswer]("sesv2", "GetAccount", AccountAnswer)
