@@ -53,6 +53,32 @@ async def test_a_claim_has_one_winner_and_the_loser_gets_the_record(parts: Parts
     assert (refused.item["token"], refused.item["attempt"]) == ("one", 1)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tenant": "other"},
+        {"attempt": 1},
+        {"leaseUntil": now_ms() + 60_000, "token": "another"},
+        {"leaseUntil": 1, "token": "another"},
+        {"rank": 12, "status": "unknown"},
+        {"version": 1},
+    ],
+)
+async def test_each_condition_of_a_claim_refuses_by_itself(
+    parts: Parts, changes: dict[str, records.Value]
+) -> None:
+    email_id = await fresh(parts, **changes)
+    before = await parts.record(email_id)
+    assert isinstance(await parts.tables.write(claim(email_id)), Refused)
+    assert await parts.record(email_id) == before
+
+
+async def test_a_live_claim_is_not_taken_at_its_own_attempt_number(parts: Parts) -> None:
+    email_id = await fresh(parts)
+    await parts.tables.write(claim(email_id, token="one"))
+    assert isinstance(await parts.tables.write(claim(email_id, attempts=1, token="two")), Refused)
+
+
 async def test_a_write_to_a_missing_record_makes_none(parts: Parts) -> None:
     for write in (claim("missing"), WRITES.sent("missing", 1, "id", at_ms=1)):
         assert await parts.tables.write(write) == Refused(None)
