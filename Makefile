@@ -21,7 +21,7 @@ RATE ?= 50
 QUOTA ?= 0
 SEED ?= 1
 
-.PHONY: help setup run demo prove test check format unit integration acceptance lock clean
+.PHONY: help setup run demo synth prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +34,19 @@ run: setup ## Start the whole system on this machine and send sample mails; Ctrl
 demo: setup ## Send EMAILS=200 at RATE=50 through both doors and check every one against outside logs
 	@$(PY) -m infra.local.demo --emails $(EMAILS) --rate $(RATE) --quota $(QUOTA) --seed $(SEED)
 
+synth: .venv-cdk/.ready ## Make infra/templates/data.json from infra/stacks (needs Node 20 or newer)
+	@command -v node >/dev/null || { echo "make synth: the CDK needs Node 20 or newer: apt-get install nodejs"; exit 1; }
+	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 .venv-cdk/bin/python -m infra.stacks infra/templates/data.json
+
 prove: demo ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 
-check: .venv/.ready ## Format, lint, types, import rules
+check: .venv/.ready .venv-cdk/.ready ## Format, lint, types, import rules, the template
 	@.venv/bin/ruff format --check --quiet . || { echo "make check: run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
+	@.venv-cdk/bin/cfn-lint infra/templates/data.json
 	@$(PY) -m pytest -q tests/unit/test_imports.py
 
 format: .venv/.ready ## Format the code and mend what lint can mend
@@ -58,13 +63,13 @@ acceptance: setup ## The whole pipeline, real processes and signals
 	@$(PY) -m pytest -q tests/acceptance
 
 lock: .venv/.ready ## Renew requirements/*.txt (hashes, no registry addresses)
-	@for name in runtime dev cloud; do \
+	@for name in runtime dev cloud cdk cli; do \
 	  .venv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
 clean: ## Remove what was built (the virtual environments too)
-	@rm -rf .venv .venv-cloud build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-cloud .venv-cdk .venv-cli build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # --- set-up -----------------------------------------------------------------------------------
 .venv/.ready: requirements/dev.txt
@@ -72,6 +77,12 @@ clean: ## Remove what was built (the virtual environments too)
 
 .venv-cloud/.ready: requirements/cloud.txt
 	@$(call make_venv,.venv-cloud,requirements/cloud.txt)
+
+.venv-cdk/.ready: requirements/cdk.txt
+	@$(call make_venv,.venv-cdk,requirements/cdk.txt)
+
+.venv-cli/.ready: requirements/cli.txt
+	@$(call make_venv,.venv-cli,requirements/cli.txt)
 
 define make_venv
 command -v $(PYTHON) >/dev/null || { echo "mailpipe needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }; \

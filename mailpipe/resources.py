@@ -1,7 +1,7 @@
 """Names, keys and attributes of every queue, topic, table and index: written once, here.
 
-Physical names are prefix + name. The provisioning of the local cloud imports this file, so what is
-created is what the code uses.
+Physical names are prefix + name. The template of the infrastructure imports this file, so what is
+created, here and on AWS, is what the code uses.
 """
 
 from typing import NamedTuple
@@ -68,38 +68,57 @@ class Index(NamedTuple):
 
 
 class Table(NamedTuple):
-    """An on-demand table; `ttl` says whether its items expire by the attribute `ttl`."""
+    """An on-demand table with string keys. `ttl`: its items expire by the attribute `ttl`;
+    `recoverable`: losing it would lose what nobody can make again (point-in-time recovery).
+    """
 
     partition: str
-    sort: str | None
-    ttl: bool
-    indexes: dict[str, Index]
+    sort: str | None = None
+    ttl: bool = True
+    recoverable: bool = True
+    indexes: dict[str, Index] = {}
 
 
 EMAIL_TRACKING = "EmailTracking"
 EMAIL_EVENTS = "EmailEvents"
 SUPPRESSION_LIST = "SuppressionList"
 WEBHOOK_ENDPOINTS = "WebhookEndpoints"
+DELIVERIES = "Deliveries"
+DUE_ITEMS = "DueItems"
 ACCESS = "Access"
+COORDINATION = "Coordination"
+LEDGER = "Ledger"
 
 TABLES = {
     EMAIL_TRACKING: Table(
         "emailId",
-        None,
-        True,
-        {
+        indexes={
             "byRecipient": Index("recipientKey", "createdAt", "N"),
             "byDay": Index("dayKey", "createdAt", "N"),
             "byState": Index("open", "createdAt", "N"),
         },
     ),
     EMAIL_EVENTS: Table(
-        "emailId", "eventKey", True, {"byTenantDay": Index("dayKey", "eventKey", "S")}
+        "emailId", "eventKey", indexes={"byTenantDay": Index("dayKey", "eventKey", "S")}
     ),
-    SUPPRESSION_LIST: Table("tenant", "addressHash", True, {}),
-    WEBHOOK_ENDPOINTS: Table("tenant", "endpoint", False, {}),
-    ACCESS: Table("kind", "id", False, {}),
+    SUPPRESSION_LIST: Table("tenant", "addressHash"),
+    WEBHOOK_ENDPOINTS: Table("tenant", "endpoint", ttl=False),
+    DELIVERIES: Table("endpointDay", "attemptKey", recoverable=False),
+    DUE_ITEMS: Table("waitsFor", "dueKey"),
+    ACCESS: Table("kind", "id", ttl=False),
+    COORDINATION: Table("kind", "id", recoverable=False),
+    LEDGER: Table("kind", "id"),
 }
+
+BODIES = "bodies"
+"""The bucket of what is too large for a queue message; its name also holds account and region,
+because bucket names are unique in the world."""
+BODIES_PREFIX = "bodies/"
+BODIES_KEPT_DAYS = 30
+"""A body must outlive the longest wait of its mail: a dead-letter queue keeps messages 14 days."""
+
+ADDRESS_HASH_KEY = "address-hash-key"
+"""The secret that keys the suppression list."""
 
 
 MAX_ID_CHARS = 64

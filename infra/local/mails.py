@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from infra.local.provision import LOCAL_KEY
+from infra.local.cloud import LOCAL_KEY
 from mailpipe import Email, Producer
 
 Door = Literal["rest", "sdk"]

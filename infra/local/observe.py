@@ -7,7 +7,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.children import Child
-from infra.local.provision import clients
+from infra.local.cloud import clients
 from infra.local.stack import SERVICES, Stack
 from mailpipe import resources
 

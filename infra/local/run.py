@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 
 from infra.local.children import ChildFailed
+from infra.local.cloud import LOCAL_KEY
 from infra.local.mails import mail_to, open_doors, send_paced
 from infra.local.observe import QUEUES, Depths, Metrics, scrape_all
-from infra.local.provision import LOCAL_KEY
 from infra.local.stack import ROOT, SERVICES, Plan, Stack
 from mailpipe import resources
 
@@ -93,7 +93,7 @@ def _welcome(stack: Stack) -> str:
     metrics = "  ".join(f"{name} {url}/metrics" for name, url in where["admin"].items())
     return f"""
   REST API    {where["ingest"]}     API key: {LOCAL_KEY}
-  SES         {where["ses"]}     sent mails: {where["ses"]}/_simulator/messages
+  SES         {where["ses"]}     inbox of the mails that were sent: {where["ses"]}/inbox
   AWS         {where["cloud"]}     SQS, SNS and DynamoDB (ministack)
   receiver    {where["receiver"]}     verifies the webhooks of the endpoint "sample"
   metrics     {metrics}

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.children import Child, environment
-from infra.local.provision import REGION, add_endpoint, provision
+from infra.local.children import Child, ChildFailed, environment
+from infra.local.cloud import DeploymentFailed, add_endpoint, address_hash_key, deploy, mirror
+from infra.local.template import REGION
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "sender", "processor", "notifier")
@@ -51,6 +52,7 @@ class Stack:
         self.cloud_url = ""
         self.ses_url = ""
         self.receiver_url = ""
+        self._address_hash_key = ""
 
     @property
     def ingest_url(self) -> str:
@@ -89,16 +91,21 @@ class Stack:
         server = [cloud_python, "-m", "infra.local.ministack_server", str(self.plan.cloud_port)]
         cloud = await self._child("ministack", server)
         self.cloud_url = f"http://127.0.0.1:{cloud.port}"
-        await asyncio.to_thread(provision, self.cloud_url, self.plan.prefix)
+        try:
+            await asyncio.to_thread(deploy, self.cloud_url, self.plan.prefix)
+        except DeploymentFailed as error:
+            raise ChildFailed(str(error)) from None
+        self._address_hash_key = await asyncio.to_thread(
+            address_hash_key, self.cloud_url, self.plan.prefix
+        )
 
     async def start(self) -> None:
         """Everything. Raises ChildFailed when something does not start; then call `stop`."""
         await self.start_cloud()
         plan = self.plan
-        ses, receiver = await asyncio.gather(
-            self._child("ses", self._ses_argv()), self._child("receiver", self._receiver_argv())
+        _, receiver = await asyncio.gather(
+            self.start_ses(), self._child("receiver", self._receiver_argv())
         )
-        self.ses_url = f"http://127.0.0.1:{ses.port}"
         self.receiver_url = f"http://127.0.0.1:{receiver.port}"
         for name, types in plan.endpoints.items():
             await asyncio.to_thread(
@@ -111,6 +118,12 @@ class Stack:
                 types=types,
             )
         await asyncio.gather(*(self.start_service(name) for name in SERVICES))
+
+    async def start_ses(self) -> None:
+        """The simulator, with the cloud's configuration sets and identities."""
+        ses = await self._child("ses", self._ses_argv())
+        self.ses_url = f"http://127.0.0.1:{ses.port}"
+        await asyncio.to_thread(mirror, self.cloud_url, self.ses_url)
 
     def _ses_argv(self) -> list[str]:
         plan = self.plan
@@ -173,7 +186,7 @@ class Stack:
         ours = {
             "MAILPIPE_LOCAL": "1",
             "MAILPIPE_PREFIX": plan.prefix,
-            "MAILPIPE_ADDRESS_HASH_KEY": "only-for-the-local-cloud-not-a-secret",
+            "MAILPIPE_ADDRESS_HASH_KEY": self._address_hash_key,
             "MAILPIPE_DRAIN_S": str(DRAIN_S),
             "MAILPIPE_ADMIN_PORT": str(admin_port),
             "MAILPIPE_INGEST_PORT": str(plan.ingest_port),

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from infra.local.cloud import clients
 from infra.local.mails import Doors, mail_to
-from infra.local.provision import clients
 from infra.local.stack import ROOT, Stack
 from loadtest.checker import read_log
 from mailpipe import resources
@@ -87,7 +87,7 @@ async def test_a_newsletter_reaches_ses_exactly_as_composed(
     assert status["metadata"] == NEWSLETTER["metadata"]
     assert status["subject"] == NEWSLETTER["subject"]
     assert [event["type"] for event in status["events"]] == ["sent", "delivery"]
-    url = f"{stack.ses_url}/_simulator/messages/{status['messageId']}"
+    url = f"{stack.ses_url}/_control/messages/{status['messageId']}"
     async with http.get(url) as answer:
         request = await answer.json()
     assert request["Content"]["Simple"]["Subject"]["Data"] == NEWSLETTER["subject"]
@@ -182,7 +182,7 @@ async def test_a_mail_to_several_ends_when_the_last_recipient_has_and_shows_the_
 async def test_a_throttled_mail_is_given_back_and_never_failed(
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
-    account = f"{stack.ses_url}/_simulator/account"
+    account = f"{stack.ses_url}/_control/account"
     async with http.put(account, json={"maxSendRate": 0}) as answer:
         assert answer.status == 200
     ack = await doors.send("rest", mail_to("success+throttled", 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.provision import add_endpoint
+from infra.local.cloud import add_endpoint
 from infra.local.stack import Stack
 from mailpipe import records, resources
 from mailpipe.addresses import suppression_hash

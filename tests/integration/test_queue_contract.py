@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.local.provision import clients
+from infra.local.cloud import clients
 from infra.local.stack import Stack
 from mailpipe.aws.queue import Outgoing, Queue, open_queues
 from mailpipe.messages import new_email_id

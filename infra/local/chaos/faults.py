@@ -61,6 +61,14 @@ class Live:
         """How it is called in logs and at the control interface."""
         return f"{self.fault.kind}-{self.number}"
 
+    def uniform(self, most: float) -> float:
+        """A number from 0 to `most`, of this fault's own sequence."""
+        return self._choice.uniform(0, most)
+
+    def lives(self, now: float) -> bool:
+        """Whether its time is not over."""
+        return now < self._until
+
     def strikes(self, operation: str, about: str, now: float) -> bool:
         """Whether this call is hit; counted if so."""
         fault = self.fault
@@ -120,6 +128,10 @@ class Faults:
             if live.fault.kind in kinds and live.strikes(operation, about, now):
                 return live
         return None
+
+    def holds(self, live: Live, now: float) -> bool:
+        """Whether this one is still set and its time is not over."""
+        return live in self._live and live.lives(now)
 
     def described(self) -> list[dict[str, Any]]:
         """All of them, with how often each has hit."""

@@ -2,34 +2,51 @@
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import json
 import signal
 import sys
+import time
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 import uvloop
 from aiohttp import web
 
-from infra.local.ses.cloud import open_cloud
+from infra.local.chaos.control import Control as FaultControl
+from infra.local.chaos.faults import FaultError, Faults
+from infra.local.ses import publisher, server
+from infra.local.ses.account import Account, Switches
+from infra.local.ses.control import Control
+from infra.local.ses.mailbox import Mailbox
 from infra.local.ses.oracle import Oracle
-from infra.local.ses.quota import Quota
-from infra.local.ses.server import Simulator
+from infra.local.ses.outcomes import Plan, Profile
+from infra.local.ses.publisher import Publisher
+from infra.local.ses.server import Sending, Simulator
+from infra.local.ses.sets import Sets
+from infra.local.ses.sns import open_sns
 
+EXIT_WRONG_FILE = 2
 EXIT_PORT_IN_USE = 3
+EXIT_EVENTS_LOST = 4
 DRAIN_S = 5.0
+
+T = TypeVar("T")
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=4579, help="0 = a free one")
-    parser.add_argument("--cloud", required=True, help="URL of the local cloud (SNS, SES v2 sets)")
+    parser.add_argument("--cloud", required=True, help="URL of the local cloud (SNS)")
     parser.add_argument("--log", type=Path, required=True, help="the oracle log, appended to")
     parser.add_argument("--rate", type=float, default=14.0, help="recipients a second")
     parser.add_argument("--daily", type=float, default=50_000.0, help="a rolling day; -1 unlimited")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--latency-scale", type=float, default=1.0, help="of the events' delays")
+    parser.add_argument("--profile", type=Path, help="JSON: what ordinary addresses do")
+    parser.add_argument("--faults", type=Path, help="JSON: faults from the start")
     parser.add_argument("--region", default="us-east-1")
     return parser.parse_args()
 
@@ -39,18 +56,35 @@ async def main(given: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    oracle = Oracle(given.log)
-    async with open_cloud(given.cloud, given.region) as cloud:
-        simulator = Simulator(
-            cloud,
-            oracle,
-            quota=Quota(max_send_rate=given.rate, max_24_hour_send=given.daily),
-            region=given.region,
-            seed=given.seed,
-            latency_scale=given.latency_scale,
+    try:
+        profile = _read(given.profile, Profile)
+        faults = Faults((*server.FAULTS, *server.EVENT_FIRST, *publisher.FAULTS), seed=given.seed)
+        if given.faults is not None:
+            faults.add(given.faults.read_bytes(), time.monotonic())
+    except (OSError, msgspec.DecodeError, FaultError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WRONG_FILE
+    oracle, mailbox = Oracle(given.log), Mailbox()
+    switches = Switches(max_send_rate=given.rate, max_24_hour_send=given.daily)
+    account = Account(given.region, switches)
+    async with open_sns(given.cloud, given.region) as sns:
+        events = Publisher(account, sns, oracle, faults=faults, seed=given.seed)
+        sending = Sending(
+            account,
+            events,
+            oracle=oracle,
+            plan=Plan(profile, given.seed),
+            mailbox=mailbox,
+            faults=faults,
         )
+        own = [
+            *FaultControl(faults).routes(),
+            *Control(account, events, mailbox=mailbox, oracle=oracle).routes(),
+            # INBOX *Inbox(mailbox).routes(),
+        ]
+        application = Simulator(account, sending, Sets(account, sns.publish)).application(own)
         ticker = asyncio.create_task(oracle.measure_lag())
-        runner = web.AppRunner(simulator.application(), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", given.port).start()
@@ -65,9 +99,14 @@ async def main(given: argparse.Namespace) -> int:
         await stop.wait()
         await runner.cleanup()
         ticker.cancel()
-        async with asyncio.timeout(DRAIN_S):
-            await simulator.drain()
-    return 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await events.drain()
+        return EXIT_EVENTS_LOST if sns.unpublished else 0
+
+
+def _read(path: Path | None, kind: type[T]) -> T:
+    return msgspec.json.decode(b"{}" if path is None else path.read_bytes(), type=kind)
 
 
 if __name__ == "__main__":

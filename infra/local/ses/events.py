@@ -1,103 +1,169 @@
-"""The JSON of SES's events, in the form of event publishing. Pure.
+"""The JSON of SES's events. Pure.
 
-SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS" and "Examples
-of event data that Amazon SES publishes to Amazon SNS".
+Event publishing (`eventType`): SES Developer Guide, "Contents of event data that Amazon SES
+publishes to Amazon SNS", "Examples of event data that Amazon SES publishes to Amazon SNS", "Monitor
+email sending using event publishing" (the tags that SES adds). The older feedback notifications of
+an identity (`notificationType`: Bounce, Complaint, Delivery; no tags): "Amazon SNS notification
+contents for Amazon SES".
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from infra.local.ses.addresses import domain_of
 from infra.local.ses.outcomes import Due
-from infra.local.ses.sending import SendEmail
+from infra.local.ses.sending import Message
 
 ACCOUNT = "000000000000"
+MAX_HEADERS_BYTES = 10_000
+EXPIRES_AFTER_S = 14 * 3600
+"""So long SES tries (SES API v2 reference, "DeliveryOptions", the longest MaxDeliverySeconds)."""
+
+API_NAMES = {
+    "Send": "SEND",
+    "Delivery": "DELIVERY",
+    "Bounce": "BOUNCE",
+    "Complaint": "COMPLAINT",
+    "Reject": "REJECT",
+    "Open": "OPEN",
+    "Click": "CLICK",
+    "Rendering Failure": "RENDERING_FAILURE",
+    "DeliveryDelay": "DELIVERY_DELAY",
+    "Subscription": "SUBSCRIPTION",
+}
+"""How the API spells the types that events carry."""
+PAYLOADS = {name: name[0].lower() + name[1:] for name in API_NAMES} | {
+    "Rendering Failure": "failure"
+}
+NOTIFICATIONS = ("Bounce", "Complaint", "Delivery")
+
+_MTA = "a8-31.smtp-out.amazonses.com"
+_OUTGOING_IP = "198.51.100.9"
+_REMOTE_MTA_IP = "192.0.2.25"
+_CALLER = "local"
+_READER = {
+    "ipAddress": "192.0.2.44",
+    "userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15",
+}
+_LINK = {"link": "https://example.com/", "linkTags": None}
+_WITHOUT_HEADERS = frozenset({"Rendering Failure", "DeliveryDelay"})
+"""AWS's examples of these have no headers."""
+_HEADERS = frozenset({"headers", "commonHeaders"})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Accepted:
     """A message that SES took, at `at_s` (wall clock)."""
 
     message_id: str
-    request: SendEmail
+    message: Message
     at_s: float
     region: str
+    identity: str
+    source_ip: str = "127.0.0.1"
+    _mail: dict[str, Any] = field(default_factory=dict)
+
+    def mail(self) -> dict[str, Any]:
+        """What every event repeats of the mail."""
+        if not self._mail:
+            self._mail = _mail(self)
+        return self._mail
 
 
 def stamp(at_s: float) -> str:
     """`2026-11-20T10:15:30.412Z`."""
-    moment = datetime.fromtimestamp(at_s, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def identifier(at_s: float, choice: Random) -> str:
     """An id in SES's form: 16 hex digits of time, a UUID, six digits."""
     unique = uuid.UUID(int=choice.getrandbits(128), version=4)
-    return f"{0x0100 << 48 | int(at_s * 1000):016x}-{unique}-000000"
+    return f"0100{int(at_s * 1000):012x}-{unique}-000000"
 
 
 def event(accepted: Accepted, due: Due, *, at_s: float, choice: Random) -> dict[str, Any]:
-    """One event, as it is published."""
-    if due.event_type == "Send":
-        payload: dict[str, Any] = {}
-    elif due.event_type == "Delivery":
-        payload = _delivery(accepted, due, at_s)
-    elif due.event_type == "Bounce":
-        payload = _bounce(due, at_s, choice)
-    else:
-        payload = _complaint(accepted, due, at_s=at_s, choice=choice)
-    return {
-        "eventType": due.event_type,
-        "mail": _mail(accepted, delivered=due.event_type == "Delivery"),
-        due.event_type.lower(): payload,
-    }
+    """One event, in the form of event publishing."""
+    kind, mail = due.event_type, accepted.mail()
+    tags = mail["tags"]
+    if kind == "Delivery":
+        mail = {**mail, "tags": {**tags, "ses:outgoing-ip": [_OUTGOING_IP]}}
+    elif kind in _WITHOUT_HEADERS:
+        mail = {name: value for name, value in mail.items() if name not in _HEADERS}
+    payload = _payload(accepted, due, at_s, choice)
+    return {"eventType": kind, "mail": mail, PAYLOADS[kind]: payload}
 
 
-def _mail(accepted: Accepted, *, delivered: bool) -> dict[str, Any]:
-    request, simple = accepted.request, accepted.request.content.simple
-    assert simple is not None  # noqa: S101 - only Simple content is accepted
-    source, domain = request.from_email_address, request.sender().rpartition("@")[2]
-    to = request.destination.to_addresses
-    headers = [
-        {"name": "From", "value": source},
-        *({"name": "To", "value": ", ".join(to)} for _ in to[:1]),
-        {"name": "Subject", "value": simple.subject.data},
-        {"name": "MIME-Version", "value": "1.0"},
-        *({"name": header.name, "value": header.value} for header in simple.headers),
-    ]
-    common = {
-        "from": [source],
-        "to": to,
-        "messageId": accepted.message_id,
-        "subject": simple.subject.data,
+def notification(accepted: Accepted, published: dict[str, Any]) -> dict[str, Any]:
+    """The same event in the older form, for the topics of an identity."""
+    kind = published["eventType"]
+    mail = {name: value for name, value in published["mail"].items() if name != "tags"}
+    mail |= {"sourceIp": accepted.source_ip, "callerIdentity": _CALLER}
+    return {"notificationType": kind, "mail": mail, PAYLOADS[kind]: published[PAYLOADS[kind]]}
+
+
+def _mail(accepted: Accepted) -> dict[str, Any]:
+    message = accepted.message
+    headers, truncated = _headers(message)
+    tags = {
+        "ses:operation": ["SendEmail"],
+        "ses:source-ip": [accepted.source_ip],
+        "ses:from-domain": [domain_of(message.sender)],
+        "ses:caller-identity": [_CALLER],
     }
+    if message.configuration_set is not None:
+        tags["ses:configuration-set"] = [message.configuration_set]
+    for name, value in message.tags.items():
+        tags[name] = [value]
     return {
         "timestamp": stamp(accepted.at_s),
-        "source": source,
-        "sourceArn": f"arn:aws:ses:{accepted.region}:{ACCOUNT}:identity/{domain}",
+        "source": message.source,
+        "sourceArn": f"arn:aws:ses:{accepted.region}:{ACCOUNT}:identity/{accepted.identity}",
         "sendingAccountId": ACCOUNT,
         "messageId": accepted.message_id,
-        "destination": request.recipients(),
-        "headersTruncated": False,
+        "destination": message.recipients,
+        "headersTruncated": truncated,
         "headers": headers,
-        "commonHeaders": common,
-        "tags": _tags(request, domain, delivered=delivered),
+        "commonHeaders": {**message.common, "messageId": accepted.message_id},
+        "tags": tags,
     }
 
 
-def _tags(request: SendEmail, domain: str, *, delivered: bool) -> dict[str, list[str]]:
-    automatic = {
-        "ses:operation": ["SendEmail"],
-        "ses:configuration-set": [request.configuration_set_name or ""],
-        "ses:source-ip": ["127.0.0.1"],
-        "ses:from-domain": [domain],
-        "ses:caller-identity": ["local"],
-    }
-    if delivered:
-        automatic["ses:outgoing-ip"] = ["198.51.100.9"]
-    return {**automatic, **{name: [value] for name, value in request.tags().items()}}
+def _headers(message: Message) -> tuple[list[dict[str, str]], bool]:
+    headers, used = list[dict[str, str]](), 0
+    for name, value in message.headers:
+        used += len(name) + len(value)
+        if used > MAX_HEADERS_BYTES:
+            return headers, True
+        headers.append({"name": name, "value": value})
+    return headers, False
+
+
+def _payload(accepted: Accepted, due: Due, at_s: float, choice: Random) -> dict[str, Any]:
+    match due.event_type:
+        case "Send":
+            return {}
+        case "Delivery":
+            return _delivery(accepted, due, at_s)
+        case "Bounce":
+            return _bounce(due, at_s, choice)
+        case "Complaint":
+            return _complaint(accepted, due, at_s=at_s, choice=choice)
+        case "DeliveryDelay":
+            return _delay(accepted, due, at_s)
+        case "Open":
+            return {**_READER, "timestamp": stamp(at_s), "isBotEvent": "Unlikely", **due.facts}
+        case "Click":
+            at = {"timestamp": stamp(at_s), "isBotEvent": "Unlikely"}
+            return {**_READER, **_LINK, **at, **due.facts}
+        case "Subscription":
+            return _subscription(due, at_s)
+        case "Rendering Failure":
+            said = "Attribute 'name' is not present in the rendering data."
+            return {"templateName": "unknown", "errorMessage": said, **due.facts}
+    return {"reason": "Bad content", **due.facts}
 
 
 def _delivery(accepted: Accepted, due: Due, at_s: float) -> dict[str, Any]:
@@ -106,27 +172,23 @@ def _delivery(accepted: Accepted, due: Due, at_s: float) -> dict[str, Any]:
         "processingTimeMillis": round((at_s - accepted.at_s) * 1000),
         "recipients": due.recipients,
         "smtpResponse": "250 2.6.0 Message received",
-        "remoteMtaIp": "192.0.2.25",
-        "reportingMTA": "a8-31.smtp-out.amazonses.com",
+        "remoteMtaIp": _REMOTE_MTA_IP,
+        "reportingMTA": _MTA,
     }
 
 
 def _bounce(due: Due, at_s: float, choice: Random) -> dict[str, Any]:
+    facts = due.facts
+    about = {"action": "failed", "status": facts.get("status")}
+    about |= {"diagnosticCode": facts.get("diagnosticCode")}
+    more = about if facts.get("status") else {}
     return {
-        "bounceType": due.facts["bounceType"],
-        "bounceSubType": due.facts["bounceSubType"],
-        "bouncedRecipients": [
-            {
-                "emailAddress": recipient,
-                "action": "failed",
-                "status": due.facts["status"],
-                "diagnosticCode": due.facts["diagnosticCode"],
-            }
-            for recipient in due.recipients
-        ],
+        "bounceType": facts.get("bounceType", "Permanent"),
+        "bounceSubType": facts.get("bounceSubType", "General"),
+        "bouncedRecipients": [{"emailAddress": one, **more} for one in due.recipients],
         "timestamp": stamp(at_s),
         "feedbackId": identifier(at_s, choice),
-        "reportingMTA": "dns; a8-31.smtp-out.amazonses.com",
+        "reportingMTA": f"dns; {_MTA}",
     }
 
 
@@ -135,8 +197,37 @@ def _complaint(accepted: Accepted, due: Due, *, at_s: float, choice: Random) -> 
         "complainedRecipients": [{"emailAddress": one} for one in due.recipients],
         "timestamp": stamp(at_s),
         "feedbackId": identifier(at_s, choice),
-        "complaintSubType": None,
+        "complaintSubType": due.facts.get("complaintSubType"),
         "userAgent": "Amazon SES Mailbox Simulator",
-        "complaintFeedbackType": due.facts["complaintFeedbackType"],
+        "complaintFeedbackType": due.facts.get("complaintFeedbackType", "abuse"),
         "arrivalDate": stamp(accepted.at_s),
+    }
+
+
+def _delay(accepted: Accepted, due: Due, at_s: float) -> dict[str, Any]:
+    about = {"status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 mailbox full"}
+    return {
+        "timestamp": stamp(at_s),
+        "delayType": due.facts.get("delayType", "General"),
+        "expirationTime": stamp(accepted.at_s + EXPIRES_AFTER_S),
+        "delayedRecipients": [{"emailAddress": one, **about} for one in due.recipients],
+    }
+
+
+def _subscription(due: Due, at_s: float) -> dict[str, Any]:
+    def preferences(status: str) -> dict[str, Any]:
+        return {
+            "unsubscribeAll": status == "OptOut",
+            "topicSubscriptionStatus": [{"topicName": "News", "subscriptionStatus": status}],
+            "topicDefaultSubscriptionStatus": [
+                {"topicName": "News", "subscriptionStatus": "OptIn"}
+            ],
+        }
+
+    return {
+        "contactList": "contacts",
+        "timestamp": stamp(at_s),
+        "source": due.facts.get("source", "UnsubscribeHeader"),
+        "newTopicPreferences": preferences("OptOut"),
+        "oldTopicPreferences": preferences("OptIn"),
     }

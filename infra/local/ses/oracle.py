@@ -6,15 +6,19 @@
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-TICK_S = 0.01
+TICK_S = 0.005
+STALL_MS = 20.0
+EXIT_LOG_FAILED = 74
+"""EX_IOERR of sysexits.h."""
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class Oracle:
@@ -22,19 +26,42 @@ class Oracle:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self.lag_ms = 0.0
 
-    def write(self, kind: str, **facts: Any) -> None:
-        """Append one line."""
-        line = {"kind": kind, "t_ns": time.monotonic_ns(), "t": time.time(), **facts}
-        os.write(self._descriptor, _encoder.encode(line) + b"\n")
+    def write(
+        self, kind: str, facts: dict[str, Any], *, t_ns: int | None = None, t: float | None = None
+    ) -> None:
+        """Append one line. What cannot be logged must not be answered: the process ends at once."""
+        line = _encode(
+            {
+                "kind": kind,
+                "t_ns": time.monotonic_ns() if t_ns is None else t_ns,
+                "t": time.time() if t is None else t,
+                **facts,
+            }
+        )
+        try:
+            written = os.write(self._descriptor, line + b"\n")
+        except OSError as error:
+            self._end(str(error.strerror))
+        else:
+            if written <= len(line):
+                self._end("only a part of a line could be written")
+
+    def _end(self, why: str) -> None:
+        sys.stderr.write(f"the log {self._path} cannot be written: {why}; the simulator ends\n")
+        sys.stderr.flush()
+        os._exit(EXIT_LOG_FAILED)
 
     async def measure_lag(self) -> None:
         """Keep `lag_ms`: how late this process's own event loop is. A stalled simulator must never
-        be taken for a burst of the sender.
+        be taken for a burst of the sender, so a stall has a line of its own.
         """
         while True:
             begun = time.monotonic()
             await asyncio.sleep(TICK_S)
             self.lag_ms = round(max(0.0, time.monotonic() - begun - TICK_S) * 1000, 3)
+            if self.lag_ms > STALL_MS:
+                self.write("stall", {"lag_ms": self.lag_ms})

@@ -32,11 +32,9 @@ class Window:
 
 
 class Quota:
-    """The account's two limits; they can be changed while it runs. -1 a day means unlimited."""
+    """What was accepted in the last second and the last day."""
 
-    def __init__(self, *, max_send_rate: float, max_24_hour_send: float) -> None:
-        self.max_send_rate = max_send_rate
-        self.max_24_hour_send = max_24_hour_send
+    def __init__(self) -> None:
         self._second = Window(RATE_WINDOW_S)
         self._day = Window(DAY_S)
 
@@ -44,19 +42,23 @@ class Quota:
         """What GetAccount shows."""
         return self._day.count(now)
 
-    def admit(self, now: float, *, recipients: int, simulated: int) -> str | None:
-        """None when the call is accepted, and counted; else `throttled` or `daily_quota`.
+    def over(
+        self, now: float, *, real: int, max_send_rate: float, max_24_hour_send: float
+    ) -> str | None:
+        """Why the next call is refused: `throttled`, `daily_quota` or not at all.
 
-        `simulated` of the recipients are the mailbox simulator's: they count for the rate, not for
-        the day (SES Developer Guide, "Using the mailbox simulator").
+        `real` of its recipients are not the mailbox simulator's, which count for the rate but not
+        for the day (SES Developer Guide, "Using the mailbox simulator"). -1 a day is no limit.
         """
-        if self._second.count(now) >= self.max_send_rate:
+        if self._second.count(now) >= max_send_rate:
             return "throttled"
-        real = recipients - simulated
-        unlimited = self.max_24_hour_send < 0
-        if real and not unlimited and self._day.count(now) >= self.max_24_hour_send:
+        unlimited = max_24_hour_send < 0
+        if real and not unlimited and self._day.count(now) >= max_24_hour_send:
             return "daily_quota"
+        return None
+
+    def add(self, now: float, *, recipients: int, real: int) -> None:
+        """A call was accepted."""
         self._second.add(now, recipients)
         if real:
             self._day.add(now, real)
-        return None

@@ -1,186 +1,305 @@
-"""SendEmail's request: decoding and SES's refusals. Pure.
+"""What SES checks of a SendEmail request before it looks at the account. Pure.
 
-Codes and limits: SES API v2 reference, "SendEmail" and its data types; SES Developer Guide,
-"Service quotas in Amazon SES".
+Limits and patterns: SES API v2 reference, "SendEmail", "Destination", "MessageHeader",
+"MessageTag", "Attachment"; SES Developer Guide, "Service quotas in Amazon SES" and "Amazon SES
+header fields".
 """
 
 import re
-from email.utils import getaddresses, parseaddr
-from itertools import chain
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+
+from infra.local.ses import raw
+from infra.local.ses.addresses import AddressFault, addr_spec
+from infra.local.ses.refusals import Refusal, bad, missing
+from infra.local.ses.requests import (
+    NOT_DONE,
+    Attachment,
+    Content,
+    Pair,
+    Part,
+    SendEmail,
+    Simple,
+    decoder,
+)
 
 MAX_RECIPIENTS = 50
 MAX_HEADERS = 15
-SIMULATOR_DOMAIN = "simulator.amazonses.com"
+MAX_HEADER_CHARACTERS = 996
+MAX_BYTES = 40 * 1024 * 1024
+"""Of the message after base64 encoding."""
+MAX_ATTACHMENT_PARTS = 500
+EICAR = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
+"""The text that virus scanners take for a virus: SES accepts the mail and then rejects it (SES
+Developer Guide, "Using the mailbox simulator")."""
 
-_HEADER_NAME = re.compile(r"\A[!-9;-@A-~]{1,126}\Z")
-_HEADER_VALUE = re.compile(r"\A[ -~\t]{1,995}\Z")
-_TAG = re.compile(r"\A[A-Za-z0-9_-]{1,256}\Z")
-_FEEDBACK_TAG = re.compile(r"\Ases:feedback-id-[ab]\Z")
-_DOMAIN = re.compile(r"\A(?=.{1,253}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+\Z")
-_LOCAL = re.compile(r"\A[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}\Z")
-
-
-class Text(Struct, rename="pascal"):
-    """A part of the message."""
-
-    data: str
-    charset: str = "UTF-7"
-
-
-class Body(Struct, rename="pascal"):
-    """Text, HTML, or both."""
-
-    text: Text | None = None
-    html: Text | None = None
+_HEADER_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
+_HEADER_VALUE = re.compile(r"[ -~]{1,995}")
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_TAGS_FOR_FEEDBACK_ID = frozenset({"ses:feedback-id-a", "ses:feedback-id-b"})
+_COMPOSED_BY_SES = frozenset(
+    {"from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version"}
+    | {"return-path", "sender"}
+)
+_ONCE_ONLY = frozenset({"list-unsubscribe", "list-unsubscribe-post", "feedback-id"})
+_DISPOSITIONS = frozenset({None, "ATTACHMENT", "INLINE"})
+_ENCODINGS = frozenset({None, "BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT"})
 
 
-class Pair(Struct, rename="pascal"):
-    """A header or a tag."""
+@dataclass(slots=True)
+class Message:
+    """A request that passed. Addresses are bare, except in what becomes a header."""
 
-    name: str
-    value: str
-
-
-class Simple(Struct, rename="pascal"):
-    """A message that SES composes."""
-
-    subject: Text
-    body: Body
-    headers: list[Pair] = []
-    attachments: list[msgspec.Raw] = []
-
-
-class Content(Struct, rename="pascal"):
-    """Exactly one form."""
-
-    simple: Simple | None = None
-    raw: msgspec.Raw | None = None
-    template: msgspec.Raw | None = None
-
-
-class Destination(Struct, rename="pascal"):
-    """Who gets it."""
-
-    to_addresses: list[str] = []
-    cc_addresses: list[str] = []
-    bcc_addresses: list[str] = []
-
-
-class SendEmail(Struct, rename="pascal"):
-    """The request, as far as this simulator knows it."""
-
-    content: Content
-    from_email_address: str = ""
-    destination: Destination = msgspec.field(default_factory=Destination)
-    reply_to_addresses: list[str] = []
-    configuration_set_name: str | None = None
-    email_tags: list[Pair] = []
-
-    def recipients(self) -> list[str]:
-        """Bare addresses: to, cc, bcc."""
-        to = self.destination
-        everybody = [*to.to_addresses, *to.cc_addresses, *to.bcc_addresses]
-        return [parseaddr(one)[1] for one in everybody]
-
-    def sender(self) -> str:
-        """The bare From address."""
-        return parseaddr(self.from_email_address)[1]
-
-    def tags(self) -> dict[str, str]:
-        """The caller's tags."""
-        return {tag.name: tag.value for tag in self.email_tags}
-
-    def simulated(self) -> int:
-        """How many recipients are the mailbox simulator's."""
-        return sum(one.lower().endswith("@" + SIMULATOR_DOMAIN) for one in self.recipients())
-
-
-class Refusal(Exception):
-    """SES says no: HTTP status, error code, text."""
-
-    def __init__(self, status: int, code: str, text: str) -> None:
-        super().__init__(text)
-        self.status, self.code, self.text = status, code, text
-
-
-decoder = msgspec.json.Decoder(SendEmail)
+    source: str
+    sender: str
+    recipients: list[str]
+    headers: list[tuple[str, str]]
+    common: dict[str, Any]
+    tags: dict[str, str]
+    configuration_set: str | None
+    infected: bool = False
 
 
 def decode(body: bytes) -> SendEmail:
     """The request. Raises Refusal."""
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise _bad(f"Malformed request: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad(f"The request could not be read: {error}") from None
 
 
-def validate(request: SendEmail) -> Simple:
-    """What SES checks before it accepts; the message. Raises Refusal."""
-    content = request.content
-    if sum(one is not None for one in (content.simple, content.raw, content.template)) != 1:
-        raise _bad("Exactly one of Simple, Raw and Template must be given.")
-    if content.simple is None or content.simple.attachments:
-        raise _bad("This simulator takes Simple content without attachments only.")
-    _addresses(request)
-    _message(content.simple)
-    _tags(request.email_tags)
-    return content.simple
+def validate(request: SendEmail) -> Message:
+    """The message, if SES would take it from an account in good standing. Raises Refusal."""
+    for name, member in NOT_DONE.items():
+        if getattr(request, name) is not None:
+            raise bad(f"This simulator does not do {member}.")
+    content = _one_form(request.content)
+    if content.raw is not None:
+        return _raw(request, content.raw.data)
+    return _simple(request, content.simple or Simple())
 
 
-def _addresses(request: SendEmail) -> None:
-    recipients = request.recipients()
-    if not recipients:
-        raise _bad("Destination must hold at least one recipient.")
-    if len(recipients) > MAX_RECIPIENTS:
-        raise _bad(f"Recipient count exceeds {MAX_RECIPIENTS}.")
-    _one_each(request)
-    replies = [parseaddr(one)[1] for one in request.reply_to_addresses]
-    for address in [request.sender(), *recipients, *replies]:
-        local, at, domain = address.rpartition("@")
-        if not at or not _DOMAIN.match(domain):
-            raise _bad("Missing final '@domain'")
-        if not _LOCAL.match(local) or local.startswith(".") or ".." in address:
-            raise _bad("Local address contains control or whitespace")
+def described(request: SendEmail) -> dict[str, Any]:
+    """What a log says of a request, be it good or bad: from, recipients, tags, headers."""
+    headers = dict[str, str]()
+    simple = request.content.simple if request.content is not None else None
+    for header in simple.headers or () if simple is not None else ():
+        name, value = header.name or "", header.value or ""
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return {
+        "from": request.from_email_address,
+        "recipients": [_bare(one) for one in request.given_recipients()],
+        "tags": {tag.name or "": tag.value or "" for tag in request.email_tags or ()},
+        "headers": headers,
+    }
 
 
-def _one_each(request: SendEmail) -> None:
-    """Each string is one address, in 7-bit ASCII: two in one would be counted as one recipient."""
+def _one_form(content: Content | None) -> Content:
+    if content is None:
+        raise missing("content")
+    given = (content.simple, content.raw, content.template)
+    if sum(one is not None for one in given) != 1:
+        raise bad("Content must hold exactly one of Simple, Raw and Template.")
+    if content.template is not None:
+        raise bad("This simulator does not do Template content yet.")
+    return content
+
+
+def _simple(request: SendEmail, simple: Simple) -> Message:
+    if not request.from_email_address:
+        raise bad("Missing required header 'From'.")
+    subject = _part(simple.subject, "content.simple.subject")
+    if "\r" in subject or "\n" in subject:
+        raise bad("The subject contains a line break.")
+    kind = _body(simple)
+    source, sender = request.from_email_address, _address(request.from_email_address)
+    reply_to = request.reply_to_addresses or []
+    for one in reply_to:
+        _address(one)
     to = request.destination
-    lists = (to.to_addresses, to.cc_addresses, to.bcc_addresses, request.reply_to_addresses)
-    for text in [request.from_email_address, *chain.from_iterable(lists)]:
-        if len(getaddresses([text])) != 1:
-            raise _bad("Each address must be given by itself.")
-        if not text.isascii():
-            raise _bad("Addresses must be 7-bit ASCII; encode names by RFC 2047.")
+    composed = [("From", source), ("Reply-To", ", ".join(reply_to))]
+    if to is not None:
+        composed.append(("To", ", ".join(to.to_addresses or ())))
+        composed.append(("Cc", ", ".join(to.cc_addresses or ())))
+    composed += [("Subject", subject), ("MIME-Version", "1.0"), ("Content-Type", kind)]
+    common: dict[str, Any] = {"from": [source], "replyTo": reply_to, "subject": subject}
+    if to is not None:
+        common |= {"to": to.to_addresses, "cc": to.cc_addresses}
+    return Message(
+        source,
+        sender,
+        recipients=_recipients(request),
+        headers=[one for one in composed if one[1]] + _headers(simple.headers or []),
+        common={name: value for name, value in common.items() if value},
+        tags=_tags(request.email_tags or []),
+        configuration_set=request.configuration_set_name,
+        infected=_attachments(simple.attachments or []),
+    )
 
 
-def _message(simple: Simple) -> None:
-    parts = {"Subject": simple.subject, "Text": simple.body.text, "Html": simple.body.html}
-    for name, part in parts.items():
-        if part is not None and part.charset == "UTF-7" and not part.data.isascii():
-            raise _bad(f"{name} holds characters outside 7-bit ASCII; give its Charset.")
-    if "\n" in simple.subject.data or "\r" in simple.subject.data:
-        raise _bad("Subject must not contain line breaks.")
-    if simple.body.text is None and simple.body.html is None:
-        raise _bad("Body must hold Text or Html.")
-    if len(simple.headers) > MAX_HEADERS:
-        raise _bad(f"At most {MAX_HEADERS} headers.")
-    for header in simple.headers:
-        if not _HEADER_NAME.match(header.name) or not _HEADER_VALUE.match(header.value):
-            raise _bad(f"Invalid header: {header.name[:40]!r}")
-        if len(header.name) + len(header.value) > 996:
-            raise _bad(f"Header too long: {header.name[:40]!r}")
+def _raw(request: SendEmail, data: bytes | None) -> Message:
+    if not data:
+        raise missing("content.raw.data")
+    if len(data) * 4 / 3 > MAX_BYTES:
+        raise bad(f"Message length is more than {MAX_BYTES} bytes long.")
+    found = raw.read(data)
+    source = request.from_email_address or found.source
+    if not source:
+        raise bad("Missing required header 'From'.")
+    given = request.given_recipients() or found.recipients
+    tags = _tags(request.email_tags or [Pair(*one) for one in found.tags])
+    return Message(
+        source,
+        _address(source),
+        recipients=_checked(given),
+        headers=found.headers,
+        common=found.common,
+        tags=tags,
+        configuration_set=request.configuration_set_name or found.configuration_set,
+        infected=EICAR in found.content,
+    )
 
 
-def _tags(tags: list[Pair]) -> None:
-    for tag in tags:
-        named = _TAG.match(tag.name) or _FEEDBACK_TAG.match(tag.name)
-        if not named or not _TAG.match(tag.value):
-            raise _bad(f"Invalid tag: {tag.name[:40]!r}")
+def _address(text: str) -> str:
+    try:
+        return addr_spec(text)
+    except AddressFault as fault:
+        raise bad(str(fault)) from None
 
 
-def _bad(text: str) -> Refusal:
-    return Refusal(400, "BadRequestException", text)
+def _bare(text: str) -> str:
+    try:
+        return addr_spec(text)
+    except AddressFault:
+        return text
+
+
+def _recipients(request: SendEmail) -> list[str]:
+    return _checked(request.given_recipients())
+
+
+def _checked(given: list[str]) -> list[str]:
+    if not given:
+        raise bad("The destination holds no recipient.")
+    if len(given) > MAX_RECIPIENTS:
+        raise bad(f"Recipient count exceeds {MAX_RECIPIENTS}.")
+    return [_address(one) for one in given]
+
+
+def _part(part: Part | None, path: str) -> str:
+    if part is None:
+        raise missing(path)
+    if part.data is None:
+        raise missing(f"{path}.data")
+    charset = part.charset or "US-ASCII"
+    if part.data.isascii() and charset in ("US-ASCII", "UTF-8"):
+        return part.data
+    try:
+        part.data.encode(charset)
+    except LookupError:
+        raise bad(f"Unsupported charset: {part.charset}") from None
+    except UnicodeEncodeError:
+        text = f"{path} holds characters outside {part.charset or '7-bit ASCII; give its Charset'}."
+        raise bad(text) from None
+    return part.data
+
+
+def _body(simple: Simple) -> str:
+    """The Content-Type that it will have."""
+    body = simple.body
+    if body is None:
+        raise missing("content.simple.body")
+    if body.text is None and body.html is None:
+        raise bad("The body must hold Text or Html.")
+    size = 0
+    for name, part in (("text", body.text), ("html", body.html)):
+        if part is not None:
+            size += len(_part(part, f"content.simple.body.{name}"))
+    size += sum(len(one.raw_content or b"") * 4 // 3 for one in simple.attachments or ())
+    if size > MAX_BYTES:
+        raise bad(f"Message length is more than {MAX_BYTES} bytes long: '{size}'.")
+    if simple.attachments:
+        return 'multipart/mixed; boundary="----=_Part_1"'
+    if body.text is not None and body.html is not None:
+        return 'multipart/alternative; boundary="----=_Part_1"'
+    kind, only = ("plain", body.text) if body.text is not None else ("html", body.html)
+    return f"text/{kind}; charset={(only and only.charset) or 'us-ascii'}"
+
+
+def _attachments(given: list[Attachment]) -> bool:
+    """Whether one of them holds the test virus. Raises Refusal."""
+    if len(given) > MAX_ATTACHMENT_PARTS:
+        raise bad(f"The message has more than {MAX_ATTACHMENT_PARTS} parts.")
+    for number, one in enumerate(given):
+        path = f"content.simple.attachments.{number + 1}.member"
+        if one.raw_content is None:
+            raise missing(f"{path}.rawContent")
+        if not one.file_name:
+            raise missing(f"{path}.fileName")
+        _attachment(one)
+    return any(EICAR in (one.raw_content or b"") for one in given)
+
+
+def _attachment(one: Attachment) -> None:
+    name = one.file_name or ""
+    if len(name) > 255 or any(character < " " for character in name):
+        raise bad(f"Invalid attachment file name: {name[:60]!r}")
+    if raw.refused_extension(name):
+        raise bad(f"Attachments of this type are not supported: {name[-60:]!r}")
+    if one.content_disposition not in _DISPOSITIONS:
+        raise bad(f"Invalid ContentDisposition: {one.content_disposition[:40]!r}")  # type: ignore[index]
+    if one.content_transfer_encoding not in _ENCODINGS:
+        raise bad(f"Invalid ContentTransferEncoding: {one.content_transfer_encoding!r}")
+    for member, text, longest in (
+        ("ContentType", one.content_type, 78),
+        ("ContentId", one.content_id, 78),
+        ("ContentDescription", one.content_description, 1000),
+    ):
+        if text is not None and not 1 <= len(text) <= longest:
+            raise bad(f"{member} must have 1 to {longest} characters")
+
+
+def _headers(given: list[Pair]) -> list[tuple[str, str]]:
+    if len(given) > MAX_HEADERS:
+        raise bad(f"The number of headers exceeds {MAX_HEADERS}.")
+    headers = [(header.name or "", header.value or "") for header in given]
+    for name, value in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise bad(f"Invalid header name: {name[:126]!r}")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise bad(f"Invalid value of header {name}")
+        if len(name) + len(value) > MAX_HEADER_CHARACTERS:
+            raise bad(f"Header {name} is longer than {MAX_HEADER_CHARACTERS} characters")
+        lower = name.lower()
+        if lower in _COMPOSED_BY_SES or lower.startswith(("content-", "x-ses-")):
+            raise bad(f"Header {name} must not be given among Headers")
+    if len(headers) > 1:
+        counted = Counter(name.lower() for name, _ in headers)
+        for name in _ONCE_ONLY:
+            if counted[name] > 1:
+                raise bad(f"Duplicate header '{name}'.")
+    return headers
+
+
+def _tags(given: list[Pair]) -> dict[str, str]:
+    tags = dict[str, str]()
+    for tag in given:
+        name, value = tag.name or "", tag.value or ""
+        if not _TAG.fullmatch(name) and name not in _TAGS_FOR_FEEDBACK_ID:
+            raise _bad_tag("name", name)
+        if not _TAG.fullmatch(value):
+            raise _bad_tag("value", value)
+        if name in tags:
+            raise bad(f"Duplicate tag <{name}>.")
+        tags[name] = value
+    return tags
+
+
+def _bad_tag(part: str, text: str) -> Refusal:
+    return bad(
+        f"Invalid tag {part} <{text[:256]}>. Only ASCII letters, digits, '_' and '-' are allowed, "
+        "at most 256."
+    )

@@ -1,4 +1,4 @@
-"""The simulator's events have exactly the form of AWS's examples."""
+"""The simulator's events have exactly the form of AWS's examples, all ten types."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from infra.local.ses.events import Accepted, event, identifier
-from infra.local.ses.outcomes import Due, plan
-from infra.local.ses.sending import decode
+from infra.local.ses.events import API_NAMES, Accepted, event, identifier, notification
+from infra.local.ses.outcomes import Due, bounce
+from infra.local.ses.sending import decode, validate
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "ses_events"
-REQUEST = {
-    "FromEmailAddress": "Acme <news@example.com>",
+AT_S = 1_795_514_400.0
+REQUEST: dict[str, Any] = {
+    "FromEmailAddress": "Acme <news@mail.example.com>",
     "Destination": {"ToAddresses": ["ana@example.net"]},
     "Content": {
         "Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}, "Headers": []}
@@ -24,6 +25,10 @@ REQUEST = {
         {"Name": "attempt", "Value": "1"},
         {"Name": "tenant", "Value": "default"},
     ],
+}
+FACTS: dict[str, dict[str, Any]] = {
+    "Bounce": bounce("bounce"),
+    "Click": {"linkTags": {"block": ["cta"], "pos": ["1"]}},
 }
 OPTIONAL = {"subject"}  # AWS's own example of a Send lacks it
 
@@ -37,60 +42,65 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-def publish(recipient: str, event_type: str) -> dict[str, Any]:
-    """The event of this type that a mail to this recipient causes."""
-    accepted = Accepted(
-        "0100-x", decode(json.dumps(REQUEST).encode()), 1_795_514_400.0, "us-east-1"
-    )
-    due = next(one for one in plan([recipient], Random(1), 1.0) if one.event_type == event_type)
-    return event(accepted, due, at_s=1_795_514_401.0, choice=Random(1))
+def accepted(**changes: Any) -> Accepted:
+    """The message, taken."""
+    message = validate(decode(json.dumps({**REQUEST, **changes}).encode()))
+    return Accepted("0100-x", message, AT_S, "us-east-1", "mail.example.com")
 
 
-@pytest.mark.parametrize(
-    ("recipient", "event_type"),
-    [
-        ("ana@example.net", "Send"),
-        ("ana@example.net", "Delivery"),
-        ("bounce@simulator.amazonses.com", "Bounce"),
-        ("complaint@simulator.amazonses.com", "Complaint"),
-    ],
-)
-def test_an_event_has_the_form_of_awss_example(recipient: str, event_type: str) -> None:
-    example = json.loads((EXAMPLES / f"{event_type.lower()}.json").read_text())
-    assert shape(publish(recipient, event_type)) == shape(example)
+def published(event_type: str, one: Accepted | None = None, **facts: Any) -> dict[str, Any]:
+    """An event of this type about all recipients."""
+    one = one or accepted()
+    due = Due(1.0, event_type, one.message.recipients, {**FACTS.get(event_type, {}), **facts})
+    return event(one, due, at_s=AT_S + 1, choice=Random(1))
 
 
-@pytest.mark.parametrize(
-    ("local", "types"),
-    [
-        ("success", ["Send", "Delivery"]),
-        ("bounce+label", ["Send", "Bounce"]),
-        ("complaint", ["Send", "Delivery", "Complaint"]),
-        ("ooto+x", ["Send", "Delivery", "Bounce"]),
-        ("suppressionlist", ["Send", "Bounce"]),
-    ],
-)
-def test_each_simulator_address_has_its_outcome_in_order(local: str, types: list[str]) -> None:
-    due = plan([f"{local}@simulator.amazonses.com"], Random(7), 1.0)
-    assert [one.event_type for one in sorted(due)] == types
+@pytest.mark.parametrize("event_type", API_NAMES)
+def test_an_event_has_the_form_of_awss_example(event_type: str) -> None:
+    example = json.loads((EXAMPLES / f"{event_type.lower().replace(' ', '_')}.json").read_text())
+    assert example["eventType"] == event_type
+    assert shape(published(event_type)) == shape(example)
 
 
-def test_several_bounces_of_one_mail_come_as_one_event_and_deliveries_singly() -> None:
-    addresses = [f"{one}@simulator.amazonses.com" for one in ("bounce+1", "bounce+2")]
-    due = plan([*addresses, "a@example.net", "b@example.net"], Random(1), 1.0)
-    assert [one.recipients for one in due if one.event_type == "Bounce"] == [addresses]
-    assert [one.recipients for one in due if one.event_type == "Delivery"] == [
-        ["a@example.net"],
-        ["b@example.net"],
-    ]
+def test_bounces_complaints_and_delays_name_each_recipient_they_are_about() -> None:
+    two = accepted(Destination={"ToAddresses": ["a@example.net"], "CcAddresses": ["b@x.example"]})
+    both = ["a@example.net", "b@x.example"]
+    for event_type, payload, member in (
+        ("Bounce", "bounce", "bouncedRecipients"),
+        ("Complaint", "complaint", "complainedRecipients"),
+        ("DeliveryDelay", "deliveryDelay", "delayedRecipients"),
+    ):
+        said = published(event_type, two)
+        assert [one["emailAddress"] for one in said[payload][member]] == both
+        assert said["mail"]["destination"] == both
+    common = published("Send", two)["mail"]["commonHeaders"]
+    assert (common["to"], common["cc"]) == (["a@example.net"], ["b@x.example"])
 
 
-def test_delays_scale_and_are_reproducible() -> None:
-    once = plan(["a@example.net"], Random(3), 1.0)
-    assert plan(["a@example.net"], Random(3), 1.0) == once
-    slow = plan(["a@example.net"], Random(3), 10.0)
-    assert [one.after_s for one in slow] == pytest.approx([one.after_s * 10 for one in once])
-    assert isinstance(once[0], Due)
+def test_an_out_of_office_bounce_tells_no_code() -> None:
+    said = published("Bounce", **bounce("out_of_office"))["bounce"]
+    assert (said["bounceType"], said["bounceSubType"]) == ("Transient", "General")
+    assert said["bouncedRecipients"] == [{"emailAddress": "ana@example.net"}]
+
+
+@pytest.mark.parametrize("event_type", ["Bounce", "Complaint", "Delivery"])
+def test_the_older_form_says_the_same_without_tags(event_type: str) -> None:
+    one = accepted()
+    newer = published(event_type, one)
+    older = notification(one, newer)
+    assert older["notificationType"] == event_type
+    assert "eventType" not in older
+    assert older[event_type.lower()] == newer[event_type.lower()]
+    assert "tags" not in older["mail"]
+    assert {"sourceIp", "callerIdentity"} <= older["mail"].keys()
+
+
+def test_headers_over_10_kb_are_truncated() -> None:
+    headers = [{"Name": f"X-{number}", "Value": "v" * 980} for number in range(12)]
+    simple = {**REQUEST["Content"]["Simple"], "Headers": headers}
+    mail = published("Send", accepted(Content={"Simple": simple}))["mail"]
+    assert mail["headersTruncated"] is True
+    assert sum(len(one["name"]) + len(one["value"]) for one in mail["headers"]) <= 10_000
 
 
 def test_ids_have_sess_form() -> None:

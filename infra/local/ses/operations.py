@@ -1,0 +1,48 @@
+"""How an operation reads its request, and how lists are paged."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from infra.local.ses.refusals import bad, missing
+
+Operation = tuple[str, str, str, Callable[[web.Request, bytes], dict[str, Any]]]
+"""Method, path, the operation's name, and what does it."""
+PAGE = 1000
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+T = TypeVar("T")
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """The request. Raises Refusal."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad(f"The request could not be read: {error}") from None
+
+
+def named(member: str, name: str | None) -> str:
+    """A name that may be one. Raises Refusal."""
+    if name is None:
+        raise missing(member)
+    if not _NAME.fullmatch(name):
+        raise bad(f"{member} must have 1 to 64 ASCII letters, digits, '_' or '-'.")
+    return name
+
+
+def page(request: web.Request, member: str, found: list[Any]) -> dict[str, Any]:
+    """One page; NextToken is the place where the next begins. Raises Refusal."""
+    try:
+        start = int(request.query.get("NextToken", "0"))
+        size = int(request.query.get("PageSize", str(PAGE)))
+    except ValueError:
+        raise bad("NextToken or PageSize is invalid.") from None
+    if not 0 < size <= PAGE or start < 0:
+        raise bad(f"PageSize must be from 1 to {PAGE}.")
+    end = start + size
+    more = {"NextToken": str(end)} if end < len(found) else {}
+    return {member: found[start:end], **more}

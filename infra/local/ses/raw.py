@@ -1,0 +1,110 @@
+"""A message that the caller composed (`Raw`), as far as SES looks at it. Pure.
+
+SES Developer Guide, "Sending raw email using the Amazon SES API v2", "Amazon SES unsupported
+attachment types", and, for the headers that stand for members of the request, "Specifying a
+configuration set when you send email" and "Sending email using message tags".
+"""
+
+import re
+from dataclasses import dataclass
+from email import policy
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import getaddresses
+from typing import Any
+
+from infra.local.ses.refusals import bad
+
+MAX_LINE_BYTES = 1000
+MAX_PARTS = 500
+
+_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE_BYTES + 1))
+_ONCE_ONLY = ("From", "To", "Cc", "Subject", "Reply-To", "Date", "Message-ID", "Sender")
+_STANDS_FOR = ("x-ses-configuration-set", "x-ses-message-tags")
+_REFUSED = """
+ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js
+jse ksh lib lnk mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1
+msh2 mshxml msh1xml msh2xml msi msp mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1
+ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
+"""
+_REFUSED_EXTENSIONS = frozenset(_REFUSED.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What SES reads of it; `content` is the decoded text and attachments, for the virus scan."""
+
+    source: str | None
+    recipients: list[str]
+    headers: list[tuple[str, str]]
+    common: dict[str, Any]
+    tags: list[tuple[str, str]]
+    configuration_set: str | None
+    content: bytes
+
+
+def refused_extension(name: str) -> bool:
+    """Whether SES refuses attachments of that name."""
+    return name.rpartition(".")[2].lower() in _REFUSED_EXTENSIONS and "." in name
+
+
+def read(data: bytes) -> Raw:
+    """The message. Raises Refusal."""
+    if _LONG_LINE.search(data):
+        raise bad(f"A line of the message is longer than {MAX_LINE_BYTES} characters.")
+    try:
+        message = BytesParser(policy=policy.default).parsebytes(data)
+        headers = [(name, str(value)) for name, value in message.items()]
+    except (MessageError, ValueError, LookupError, IndexError, TypeError) as error:
+        raise bad(f"The raw message could not be read: {error}") from None
+    assert isinstance(message, EmailMessage)  # noqa: S101 - what the default policy makes
+    if not headers:
+        raise bad("The raw message has no header.")
+    named = dict[str, list[str]]()
+    for name, value in headers:
+        named.setdefault(name.lower(), []).append(value)
+    for name in _ONCE_ONLY:
+        if len(named.get(name.lower(), ())) > 1:
+            raise bad(f"Duplicate header '{name}'.")
+
+    def addresses(name: str) -> list[str]:
+        pairs = getaddresses(named.get(name, []))
+        return [f"{shown} <{bare}>" if shown else bare for shown, bare in pairs if bare]
+
+    common: dict[str, Any] = {
+        "from": addresses("from"),
+        "to": addresses("to"),
+        "cc": addresses("cc"),
+        "replyTo": addresses("reply-to"),
+        "subject": next(iter(named.get("subject", [])), None),
+    }
+    everybody = getaddresses([one for name in ("to", "cc", "bcc") for one in named.get(name, [])])
+    return Raw(
+        source=next(iter(named.get("from", [])), None),
+        recipients=[bare for _, bare in everybody if bare],
+        headers=[one for one in headers if one[0].lower() not in (*_STANDS_FOR, "bcc")],
+        common={name: value for name, value in common.items() if value},
+        tags=_tags(named.get("x-ses-message-tags", [])),
+        configuration_set=next(iter(named.get("x-ses-configuration-set", [])), None),
+        content=_content(message),
+    )
+
+
+def _tags(values: list[str]) -> list[tuple[str, str]]:
+    pairs = [pair.strip() for value in values for pair in value.split(",") if pair.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in (p.partition("=") for p in pairs)]
+
+
+def _content(message: EmailMessage) -> bytes:
+    found = []
+    for number, part in enumerate(message.walk()):
+        if number > MAX_PARTS:
+            raise bad(f"The message has more than {MAX_PARTS} parts.")
+        name = part.get_filename()
+        if name and refused_extension(name):
+            raise bad(f"Attachments of this type are not supported: {name[-60:]!r}")
+        if not part.is_multipart():
+            payload = part.get_payload(decode=True)
+            found.append(payload if isinstance(payload, bytes) else b"")
+    return b"\n".join(found)

@@ -1,0 +1,148 @@
+"""Publishes events to SNS: by tens, each topic on its own, again until SNS has them.
+
+Ours and small because an SDK's call costs more CPU than all the rest of a simulated send (a proof
+must not be held up by its own simulator). It speaks SNS's query protocol; no signature, since the
+local cloud checks none, so this works against an emulator only.
+"""
+
+import asyncio
+import re
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+BATCH = 10
+MAX_BATCH_BYTES = 250_000
+"""SNS takes 262,144 bytes a batch (SNS API reference, "PublishBatch")."""
+LINGER_S = 0.01
+TRIES = 40
+RETRY_S = 0.25
+TIMEOUT_S = 10.0
+
+_AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/sns/aws4_request, "
+    "SignedHeaders=host, Signature=0"
+)
+_SUCCEEDED = re.compile(rb"<Successful>(.*)</Successful>", re.DOTALL)
+_ID = re.compile(rb"<Id>(\d+)</Id>")
+
+
+class Topic:
+    """What is still to go to one topic."""
+
+    def __init__(self, arn: str) -> None:
+        self.arn = arn
+        self.waiting = deque[bytes]()
+        self.arrived = asyncio.Event()
+
+    def batch(self) -> list[bytes]:
+        """The next messages of one call."""
+        taken, size = list[bytes](), 0
+        while self.waiting and len(taken) < BATCH:
+            size += len(self.waiting[0])
+            if taken and size > MAX_BATCH_BYTES:
+                break
+            taken.append(self.waiting.popleft())
+        return taken
+
+
+class Sns:
+    """A task for each topic: a slow or missing one holds up no other."""
+
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str, region: str) -> None:
+        self._session, self._endpoint = session, endpoint
+        self._headers = {
+            "Authorization": _AUTHORIZATION.format(region=region),
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+        }
+        self._topics = dict[str, tuple[Topic, asyncio.Task[None]]]()
+        self.unpublished = 0
+        self._all_out = asyncio.Event()
+        self._all_out.set()
+
+    def publish(self, topic_arn: str, body: bytes) -> None:
+        """Send a message soon."""
+        known = self._topics.get(topic_arn)
+        if known is None:
+            topic = Topic(topic_arn)
+            known = self._topics[topic_arn] = topic, asyncio.create_task(self._run(topic))
+        known[0].waiting.append(body)
+        known[0].arrived.set()
+        self.unpublished += 1
+        self._all_out.clear()
+
+    async def drained(self) -> None:
+        """Until everything given to `publish` is out (or given up)."""
+        await self._all_out.wait()
+
+    def close(self) -> None:
+        """End the tasks."""
+        for _, task in self._topics.values():
+            task.cancel()
+
+    async def _run(self, topic: Topic) -> None:
+        while True:
+            await topic.arrived.wait()
+            if len(topic.waiting) < BATCH:
+                await asyncio.sleep(LINGER_S)
+            batch = topic.batch()
+            if not topic.waiting:
+                topic.arrived.clear()
+            await self._publish(topic, batch)
+            self.unpublished -= len(batch)
+            if not self.unpublished:
+                self._all_out.set()
+
+    async def _publish(self, topic: Topic, batch: list[bytes]) -> None:
+        left = dict(enumerate(batch))
+        for _ in range(TRIES):
+            answer = await self._call(topic.arn, left)
+            if answer is None:
+                await asyncio.sleep(RETRY_S)
+                continue
+            if answer == b"":
+                break
+            for number in _ID.findall(answer):
+                left.pop(int(number), None)
+            if not left:
+                return
+        sys.stderr.write(f"{len(left)} events could not be published to {topic.arn}\n")
+
+    async def _call(self, arn: str, left: dict[int, bytes]) -> bytes | None:
+        """The entries that succeeded; None: try again; empty: never (no such topic)."""
+        try:
+            async with self._session.post(
+                self._endpoint, data=_form(arn, left), headers=self._headers
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        if answer.status == 200:
+            found = _SUCCEEDED.search(body)
+            return found.group(1) if found else None
+        return b"" if b"<Code>NotFound</Code>" in body else None
+
+
+def _form(arn: str, entries: dict[int, bytes]) -> bytes:
+    """PublishBatch as a form. Only what a form gives a meaning is escaped."""
+    parts = [b"Action=PublishBatch&Version=2010-03-31&TopicArn=", arn.encode()]
+    for place, (number, body) in enumerate(entries.items(), start=1):
+        escaped = body.replace(b"%", b"%25").replace(b"+", b"%2B").replace(b"&", b"%26")
+        name = b"&PublishBatchRequestEntries.member.%d." % place
+        parts += [name, b"Id=%d" % number, name, b"Message=", escaped]
+    return b"".join(parts)
+
+
+@asynccontextmanager
+async def open_sns(endpoint: str, region: str) -> AsyncIterator[Sns]:
+    """A publisher with a connection of its own for each topic that is busy."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        sns = Sns(session, endpoint, region)
+        try:
+            yield sns
+        finally:
+            sns.close()

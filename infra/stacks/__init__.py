@@ -1,0 +1,1 @@
+"""The AWS resources, written with the CDK; only `make synth` and its test need it."""

@@ -1,0 +1,61 @@
+"""What each service may do on AWS: exactly what it is seen to call. Pure.
+
+`tests/acceptance/test_policies.py` compares these lists with recorded calls, both ways. Batch calls
+of SQS are allowed by the single action (SQS Developer Guide, "Amazon SQS API permissions"); PartiQL
+has actions of its own (DynamoDB Developer Guide, "IAM security policies with PartiQL").
+"""
+
+from typing import NamedTuple
+
+from mailpipe import resources
+
+QUEUES_OF_MAIL = (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK)
+_WHEREABOUTS, _SEND = "sqs:GetQueueUrl", "sqs:SendMessage"
+_CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+_INSERT, _UPDATE = "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"
+
+
+class Grant(NamedTuple):
+    """These actions on these queues and tables."""
+
+    actions: tuple[str, ...]
+    queues: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+def _consumer(*queues: str) -> tuple[Grant, Grant]:
+    """Take messages from these queues; put what cannot be read into their dead-letter queues."""
+    dead = tuple(map(resources.dead, queues))
+    return Grant((_WHEREABOUTS, *_CONSUME), queues), Grant((_WHEREABOUTS, _SEND), dead)
+
+
+GRANTS: dict[str, tuple[Grant, ...]] = {
+    "ingest": (
+        Grant((_WHEREABOUTS, _SEND), queues=QUEUES_OF_MAIL),
+        Grant((_INSERT, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
+        Grant(("dynamodb:GetItem",), tables=(resources.ACCESS,)),
+    ),
+    "sender": (
+        *_consumer(*QUEUES_OF_MAIL),
+        Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
+        Grant((_INSERT, _UPDATE, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST,)),
+    ),
+    "processor": (
+        *_consumer(resources.SES_EVENTS),
+        Grant((_WHEREABOUTS, _SEND), queues=(resources.WEBHOOKS,)),
+        Grant((_INSERT, _UPDATE, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_INSERT,), tables=(resources.EMAIL_EVENTS,)),
+        Grant((_INSERT, _UPDATE), tables=(resources.SUPPRESSION_LIST,)),
+        Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
+    ),
+    "notifier": (
+        *_consumer(resources.WEBHOOKS),
+        Grant((_SEND,), queues=(resources.WEBHOOKS,)),
+        Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
+    ),
+}
+
+SES_SENDER = "sender"
+"""The only service that may call SES: SendEmail and GetAccount."""
