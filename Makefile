@@ -21,7 +21,7 @@ RATE ?= 50
 QUOTA ?= 0
 SEED ?= 1
 
-.PHONY: help setup run demo synth prove test check format unit integration acceptance lock clean
+.PHONY: help setup run demo synth bench-simulator prove-simulator prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,13 @@ synth: .venv-cdk/.ready ## Make infra/templates/data.json from infra/stacks (nee
 	@command -v node >/dev/null || { echo "make synth: the CDK needs Node 20 or newer: apt-get install nodejs"; exit 1; }
 	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 .venv-cdk/bin/python -m infra.stacks infra/templates/data.json
 
-prove: demo ## Run every proof there is (each writes build/<target>.json)
+bench-simulator: setup ## The SES simulator's CPU per send (SENDS=10000)
+	@$(PY) -m loadtest.bench_simulator --sends $(or $(SENDS),10000)
+
+prove-simulator: setup .venv-cli/.ready ## Documented requests and their answers, by boto3 and by the AWS CLI
+	@$(PY) -m loadtest.prove_simulator
+
+prove: demo prove-simulator bench-simulator ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import signal
 import sys
@@ -83,7 +84,7 @@ async def main(given: argparse.Namespace) -> int:
             # INBOX *Inbox(mailbox).routes(),
         ]
         application = Simulator(account, sending, Sets(account, sns.publish)).application(own)
-        ticker = asyncio.create_task(oracle.measure_lag())
+        tasks = [asyncio.create_task(oracle.measure_lag()), asyncio.create_task(events.run())]
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -98,7 +99,8 @@ async def main(given: argparse.Namespace) -> int:
         sys.stdout.flush()
         await stop.wait()
         await runner.cleanup()
-        ticker.cancel()
+        for task in tasks:
+            task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await events.drain()
@@ -110,5 +112,7 @@ def _read(path: Path | None, kind: type[T]) -> T:
 
 
 if __name__ == "__main__":
+    # Nothing here makes cycles at a rate; looking for them would take a tenth of the CPU.
+    gc.set_threshold(100_000)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner_of_loop:
         raise SystemExit(runner_of_loop.run(main(arguments())))

@@ -17,6 +17,7 @@ from infra.local.ses.quota import Quota, Window
 from infra.local.ses.sending import Message
 
 SIMULATOR_DOMAIN = "simulator.amazonses.com"
+_SIMULATED = "@" + SIMULATOR_DOMAIN
 
 
 class Switches(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -95,7 +96,7 @@ class Account:
         if self.switches.api_rate:
             window = self._calls.setdefault(operation, Window(1.0))
             if window.count(now) >= self.switches.api_rate:
-                raise refusals.API_RATE
+                raise refusals.api_rate()
             window.add(now, 1)
 
     def _permit(self, operation: str) -> None:
@@ -123,9 +124,9 @@ class Account:
         switches = self.switches
         self._permit("SendEmail")
         if switches.suspended:
-            raise refusals.SUSPENDED
+            raise refusals.suspended()
         if not switches.sending_enabled:
-            raise refusals.PAUSED
+            raise refusals.paused()
         self._judge_set(message.configuration_set)
         identity = self.identity(message.sender)
         if identity is None:
@@ -154,18 +155,21 @@ class Account:
         if strange:
             raise refusals.not_verified(self.region, *strange)
 
-    def over_quota(self, now: float, message: Message) -> str | None:
-        """Why the quota refuses it, if it does."""
-        return self.quota.over(
+    def admit(self, now: float, message: Message) -> str | None:
+        """Count the message if the quota takes it. Why it is over the quota, if it is: it is then
+        counted only when quotas are not enforced.
+        """
+        recipients, switches = message.recipients, self.switches
+        real = sum([not one.lower().endswith(_SIMULATED) for one in recipients])
+        over = self.quota.over(
             now,
-            real=_real(message.recipients),
-            max_send_rate=self.switches.max_send_rate,
-            max_24_hour_send=self.switches.max_24_hour_send,
+            real=real,
+            max_send_rate=switches.max_send_rate,
+            max_24_hour_send=switches.max_24_hour_send,
         )
-
-    def accepted(self, now: float, message: Message) -> None:
-        """Count it."""
-        self.quota.add(now, recipients=len(message.recipients), real=_real(message.recipients))
+        if over is None or not switches.enforced:
+            self.quota.add(now, recipients=len(recipients), real=real)
+        return over
 
     def suppress(self, address: str, reason: str, *, message_id: str, feedback_id: str) -> None:
         """SES's own word on an address; the mailbox simulator's have none."""
@@ -177,7 +181,3 @@ class Account:
         """Where events of this type go (`DELIVERY_DELAY`)."""
         known = self.sets.get(configuration_set or "")
         return [] if known is None else known.topics.get(event_type, [])
-
-
-def _real(recipients: list[str]) -> int:
-    return sum(not one.lower().endswith("@" + SIMULATOR_DOMAIN) for one in recipients)

@@ -7,11 +7,12 @@ an identity (`notificationType`: Bounce, Complaint, Delivery; no tags): "Amazon 
 contents for Amazon SES".
 """
 
-import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 from typing import Any
+
+from msgspec import Struct
 
 from infra.local.ses.addresses import domain_of
 from infra.local.ses.outcomes import Due
@@ -54,8 +55,7 @@ _WITHOUT_HEADERS = frozenset({"Rendering Failure", "DeliveryDelay"})
 _HEADERS = frozenset({"headers", "commonHeaders"})
 
 
-@dataclass(slots=True)
-class Accepted:
+class Accepted(Struct):
     """A message that SES took, at `at_s` (wall clock)."""
 
     message_id: str
@@ -64,23 +64,30 @@ class Accepted:
     region: str
     identity: str
     source_ip: str = "127.0.0.1"
-    _mail: dict[str, Any] = field(default_factory=dict)
+    repeated: dict[str, Any] | None = None
 
     def mail(self) -> dict[str, Any]:
-        """What every event repeats of the mail."""
-        if not self._mail:
-            self._mail = _mail(self)
-        return self._mail
+        """What every event repeats of the mail; made once."""
+        if self.repeated is None:
+            self.repeated = _mail(self)
+        return self.repeated
 
 
 def stamp(at_s: float) -> str:
     """`2026-11-20T10:15:30.412Z`."""
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    second, millisecond = divmod(int(at_s * 1000), 1000)
+    return f"{_second(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def identifier(at_s: float, choice: Random) -> str:
     """An id in SES's form: 16 hex digits of time, a UUID, six digits."""
-    unique = uuid.UUID(int=choice.getrandbits(128), version=4)
+    text = f"{choice.getrandbits(128):032x}"
+    unique = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
     return f"0100{int(at_s * 1000):012x}-{unique}-000000"
 
 

@@ -34,20 +34,20 @@ class Oracle:
         self, kind: str, facts: dict[str, Any], *, t_ns: int | None = None, t: float | None = None
     ) -> None:
         """Append one line. What cannot be logged must not be answered: the process ends at once."""
-        line = _encode(
-            {
-                "kind": kind,
-                "t_ns": time.monotonic_ns() if t_ns is None else t_ns,
-                "t": time.time() if t is None else t,
-                **facts,
-            }
-        )
+        self._append(_line(kind, facts, t_ns=t_ns, t=t))
+
+    def write_all(self, kind: str, several: list[dict[str, Any]]) -> None:
+        """Append lines of one moment."""
+        t_ns, t = time.monotonic_ns(), time.time()
+        self._append(b"".join([_line(kind, facts, t_ns=t_ns, t=t) for facts in several]))
+
+    def _append(self, lines: bytes) -> None:
         try:
-            written = os.write(self._descriptor, line + b"\n")
+            written = os.write(self._descriptor, lines)
         except OSError as error:
             self._end(str(error.strerror))
         else:
-            if written <= len(line):
+            if written < len(lines):
                 self._end("only a part of a line could be written")
 
     def _end(self, why: str) -> None:
@@ -65,3 +65,12 @@ class Oracle:
             self.lag_ms = round(max(0.0, time.monotonic() - begun - TICK_S) * 1000, 3)
             if self.lag_ms > STALL_MS:
                 self.write("stall", {"lag_ms": self.lag_ms})
+
+
+def _line(kind: str, facts: dict[str, Any], *, t_ns: int | None, t: float | None) -> bytes:
+    when = {
+        "kind": kind,
+        "t_ns": time.monotonic_ns() if t_ns is None else t_ns,
+        "t": time.time() if t is None else t,
+    }
+    return _encode(when | facts) + b"\n"

@@ -1,6 +1,7 @@
 """When an accepted message's events are published, and what a fault does to them."""
 
 import asyncio
+import heapq
 import itertools
 import time
 from random import Random
@@ -24,6 +25,8 @@ from infra.local.ses.outcomes import Due
 from infra.local.ses.sns import Sns
 
 FAULTS = ("withhold", "delay", "reorder", "duplicate")
+TICK_S = 0.005
+"""Events of the same few milliseconds go together."""
 LOOK_S = 0.05
 """How soon after its fault has ended a withheld event goes out."""
 
@@ -31,17 +34,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Pending(NamedTuple):
-    """An event that is still to come."""
+    """An event that is still to come, in order of time; `number` keeps equal times in order."""
 
-    handle: asyncio.TimerHandle
+    at: float
+    number: int
     accepted: Accepted
     due: Due
-    mail: Mail | None
+    mail: Mail
     live: Live | None
 
 
 class Publisher:
-    """Events wait on the loop's timers; `drain` sends at once what is still to come."""
+    """Events wait in a heap; `run` publishes what is due, `drain` at once what is left."""
 
     def __init__(
         self, account: Account, sns: Sns, oracle: Oracle, *, faults: Faults, seed: int
@@ -49,80 +53,98 @@ class Publisher:
         self._account, self._sns, self._oracle, self._faults = account, sns, oracle, faults
         self._choice = Random(seed)  # noqa: S311 - reproducible on purpose
         self._numbers = itertools.count()
-        self._pending = dict[int, Pending]()
-
-    def schedule(self, accepted: Accepted, planned: list[Due], mail: Mail | None) -> None:
-        """Publish these events when they are due."""
-        for due in planned:
-            live = self._fault(accepted, due) if self._faults else None
-            wait_s = due.after_s
-            if live is not None and live.fault.kind == "delay":
-                wait_s += live.fault.seconds
-            elif live is not None and live.fault.kind == "reorder":
-                wait_s += live.uniform(live.fault.seconds)
-            self._later(wait_s, accepted, due, mail=mail, live=live)
+        self._pending = list[Pending]()
+        self._arrived = asyncio.Event()
 
     def identifier(self, at_s: float) -> str:
         """An id for a message."""
         return identifier(at_s, self._choice)
 
-    def at_once(self, accepted: Accepted, due: Due, mail: Mail | None) -> None:
+    def schedule(self, accepted: Accepted, planned: list[Due], mail: Mail) -> None:
+        """Publish these events when they are due."""
+        now = time.monotonic()
+        for due in planned:
+            live = self._fault(accepted, due) if self._faults else None
+            at = now + due.after_s
+            if live is not None and live.fault.kind == "delay":
+                at += live.fault.seconds
+            elif live is not None and live.fault.kind == "reorder":
+                at += live.uniform(live.fault.seconds)
+            self._push(Pending(at, next(self._numbers), accepted, due, mail, live))
+
+    def at_once(self, accepted: Accepted, due: Due, mail: Mail) -> None:
         """Publish one now."""
-        self._publish(accepted, due, mail, None)
+        self._publish([Pending(0.0, 0, accepted, due, mail, None)])
+
+    async def run(self) -> None:
+        """Publish what is due, for ever."""
+        while True:
+            if not self._pending:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await asyncio.sleep(TICK_S)
+            if due := self._due(time.monotonic()):
+                self._publish(due)
+
+    async def drain(self) -> None:
+        """Publish at once what is still to come."""
+        left, self._pending = sorted(self._pending), []
+        self._publish(left)
+        await self._sns.drained()
 
     def _fault(self, accepted: Accepted, due: Due) -> Live | None:
         about = " ".join([*due.recipients, *accepted.message.tags.values()])
         return self._faults.hit(FAULTS, due.event_type, about, time.monotonic())
 
-    def _later(
-        self, wait_s: float, accepted: Accepted, due: Due, *, mail: Mail | None, live: Live | None
-    ) -> None:
-        number = next(self._numbers)
-        handle = asyncio.get_running_loop().call_later(wait_s, self._fire, number)
-        self._pending[number] = Pending(handle, accepted, due, mail, live)
+    def _push(self, one: Pending) -> None:
+        heapq.heappush(self._pending, one)
+        self._arrived.set()
 
-    def _fire(self, number: int) -> None:
-        _, accepted, due, mail, live = self._pending.pop(number)
-        if live is not None and live.fault.kind == "withhold":
-            if self._faults.holds(live, time.monotonic()):
-                self._later(LOOK_S, accepted, due, mail=mail, live=live)
-                return
-        elif live is not None and live.fault.kind == "duplicate":
-            for _ in range(live.fault.copies):
-                wait_s = live.uniform(live.fault.seconds)
-                self._later(wait_s, accepted, due, mail=mail, live=None)
-        self._publish(accepted, due, mail, live)
+    def _due(self, now: float) -> list[Pending]:
+        found = list[Pending]()
+        while self._pending and self._pending[0].at <= now:
+            one = heapq.heappop(self._pending)
+            kind = None if one.live is None else one.live.fault.kind
+            if kind == "withhold" and one.live and self._faults.holds(one.live, now):
+                heapq.heappush(self._pending, one._replace(at=now + LOOK_S))
+                continue
+            if kind == "duplicate" and one.live:
+                for _ in range(one.live.fault.copies):
+                    at = now + one.live.uniform(one.live.fault.seconds)
+                    self._push(one._replace(at=at, number=next(self._numbers), live=None))
+            found.append(one)
+        return found
 
-    def _publish(self, accepted: Accepted, due: Due, mail: Mail | None, live: Live | None) -> None:
-        message = accepted.message
-        topics = self._account.topics(message.configuration_set, API_NAMES[due.event_type])
-        identity = self._account.identities.get(accepted.identity)
-        older = identity.notifications.get(due.event_type) if identity is not None else None
-        at_s = time.time()
-        published = event(accepted, due, at_s=at_s, choice=self._choice)
-        if mail is not None:
-            mail.events.append(published)
-        if due.event_type == "Bounce":
-            self._suppress(published["bounce"], accepted)
-        if not topics and older is None:
-            return  # nobody hears of it, so no checker may expect that somebody did
-        facts: dict[str, Any] = {
-            "eventType": due.event_type,
-            "messageId": accepted.message_id,
-            "recipients": due.recipients,
-            "tags": message.tags,
-            "bounceType": due.facts.get("bounceType"),
-            "bounceSubType": due.facts.get("bounceSubType"),
-        }
-        if live is not None:
-            facts["fault"] = live.id
-        self._oracle.write("event", facts, t=at_s)
+    def _publish(self, due: list[Pending]) -> None:
+        """Log first, then publish."""
+        lines, bodies = list[dict[str, Any]](), list[tuple[str, bytes]]()
+        for one in due:
+            published = event(one.accepted, one.due, at_s=time.time(), choice=self._choice)
+            one.mail.events.append(published)
+            if one.due.event_type == "Bounce":
+                self._suppress(published["bounce"], one.accepted)
+            # What nobody hears of is not logged: no checker may expect that somebody did.
+            if heard := self._bodies(one.accepted, published):
+                lines.append(_facts(one))
+                bodies += heard
+        if lines:
+            self._oracle.write_all("event", lines)
+        for topic, body in bodies:
+            self._sns.publish(topic, body)
+
+    def _bodies(self, accepted: Accepted, published: dict[str, Any]) -> list[tuple[str, bytes]]:
+        """Each topic that hears of it, and what it gets."""
+        kind = published["eventType"]
+        found = list[tuple[str, bytes]]()
+        topics = self._account.topics(accepted.message.configuration_set, API_NAMES[kind])
         if topics:
             body = _encode(published)
-            for topic in topics:
-                self._sns.publish(topic, body)
-        if older is not None and due.event_type in NOTIFICATIONS:
-            self._sns.publish(older, _encode(notification(accepted, published)))
+            found = [(topic, body) for topic in topics]
+        identity = self._account.identities.get(accepted.identity)
+        if identity is not None and kind in NOTIFICATIONS and kind in identity.notifications:
+            older = _encode(notification(accepted, published))
+            found.append((identity.notifications[kind], older))
+        return found
 
     def _suppress(self, bounce: dict[str, Any], accepted: Accepted) -> None:
         """A hard bounce puts an address on the account's list, but not one of the mailbox
@@ -138,10 +160,14 @@ class Publisher:
                 feedback_id=bounce["feedbackId"],
             )
 
-    async def drain(self) -> None:
-        """Publish at once what is still to come."""
-        for number, one in list(self._pending.items()):
-            one.handle.cancel()
-            del self._pending[number]
-            self._publish(one.accepted, one.due, one.mail, one.live)
-        await self._sns.drained()
+
+def _facts(one: Pending) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "eventType": one.due.event_type,
+        "messageId": one.accepted.message_id,
+        "recipients": one.due.recipients,
+        "tags": one.accepted.message.tags,
+        "bounceType": one.due.facts.get("bounceType"),
+        "bounceSubType": one.due.facts.get("bounceSubType"),
+    }
+    return facts if one.live is None else {**facts, "fault": one.live.id}

@@ -57,17 +57,47 @@ def access_denied(operation: str) -> Refusal:
     )
 
 
-THROTTLED = Refusal(429, "TooManyRequestsException", "Maximum sending rate exceeded.")
-DAILY_QUOTA = Refusal(400, "LimitExceededException", "Daily message quota exceeded.")
-API_RATE = Refusal(429, "TooManyRequestsException", "Rate exceeded")
-SUSPENDED = Refusal(
-    400, "AccountSuspendedException", "Sending is disabled for this account, for good."
-)
-PAUSED = Refusal(400, "SendingPausedException", "Email sending is disabled for this account.")
-TOO_LARGE = Refusal(413, "RequestEntityTooLargeException", "The request is too large.")
-"""Common Error Types: a request larger than the service takes at all."""
-UNAVAILABLE = Refusal(503, "ServiceUnavailable", "The service is temporarily unable to answer.")
-INTERNAL = Refusal(500, "InternalFailure", "The simulator has failed; its stderr says why.")
+def throttled() -> Refusal:
+    """More recipients in a second than the account may send to."""
+    return Refusal(429, "TooManyRequestsException", "Maximum sending rate exceeded.")
+
+
+def daily_quota() -> Refusal:
+    """More recipients in 24 hours than the account may send to."""
+    return Refusal(400, "LimitExceededException", "Daily message quota exceeded.")
+
+
+def api_rate() -> Refusal:
+    """An operation other than SendEmail was called too often."""
+    return Refusal(429, "TooManyRequestsException", "Rate exceeded")
+
+
+def suspended() -> Refusal:
+    """The account may never send again."""
+    return Refusal(
+        400, "AccountSuspendedException", "Sending is disabled for this account, for good."
+    )
+
+
+def paused() -> Refusal:
+    """The account's sending is switched off."""
+    return Refusal(400, "SendingPausedException", "Email sending is disabled for this account.")
+
+
+def too_large() -> Refusal:
+    """A request larger than the service takes at all."""
+    return Refusal(413, "RequestEntityTooLargeException", "The request is too large.")
+
+
+def unavailable(status: int, code: str | None) -> Refusal:
+    """SES is not well; nothing was accepted."""
+    code = code or ("ServiceUnavailable" if status == 503 else "InternalFailure")
+    return Refusal(status, code, "The service is temporarily unable to answer.")
+
+
+def internal() -> Refusal:
+    """A fault of the simulator."""
+    return Refusal(500, "InternalFailure", "The simulator has failed; its stderr says why.")
 
 
 def set_paused(name: str) -> Refusal:

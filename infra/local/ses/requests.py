@@ -93,6 +93,24 @@ class SendEmail(Struct, rename="pascal", forbid_unknown_fields=True):
     list_management_options: Any = None
     configuration_overrides: Any = None
 
+    def not_done(self) -> str | None:
+        """A member that SES has and this simulator does not, if it is given; each would change
+        what happens to the mail.
+        """
+        if self.from_email_address_identity_arn is not None:
+            return "FromEmailAddressIdentityArn"
+        if self.feedback_forwarding_email_address is not None:
+            return "FeedbackForwardingEmailAddress"
+        if self.feedback_forwarding_email_address_identity_arn is not None:
+            return "FeedbackForwardingEmailAddressIdentityArn"
+        if self.endpoint_id is not None:
+            return "EndpointId"
+        if self.tenant_name is not None:
+            return "TenantName"
+        if self.list_management_options is not None:
+            return "ListManagementOptions"
+        return None if self.configuration_overrides is None else "ConfigurationOverrides"
+
     def given_recipients(self) -> list[str]:
         """To, cc and bcc as they were given."""
         to = self.destination
@@ -100,16 +118,5 @@ class SendEmail(Struct, rename="pascal", forbid_unknown_fields=True):
             return []
         return [*(to.to_addresses or ()), *(to.cc_addresses or ()), *(to.bcc_addresses or ())]
 
-
-NOT_DONE = {
-    "from_email_address_identity_arn": "FromEmailAddressIdentityArn",
-    "feedback_forwarding_email_address": "FeedbackForwardingEmailAddress",
-    "feedback_forwarding_email_address_identity_arn": "FeedbackForwardingEmailAddressIdentityArn",
-    "endpoint_id": "EndpointId",
-    "tenant_name": "TenantName",
-    "list_management_options": "ListManagementOptions",
-    "configuration_overrides": "ConfigurationOverrides",
-}
-"""Members that SES has and this simulator does not; all would change what happens to the mail."""
 
 decoder = msgspec.json.Decoder(SendEmail)

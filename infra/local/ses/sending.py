@@ -7,16 +7,15 @@ header fields".
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from infra.local.ses import raw
 from infra.local.ses.addresses import AddressFault, addr_spec
 from infra.local.ses.refusals import Refusal, bad, missing
 from infra.local.ses.requests import (
-    NOT_DONE,
     Attachment,
     Content,
     Pair,
@@ -49,14 +48,14 @@ _DISPOSITIONS = frozenset({None, "ATTACHMENT", "INLINE"})
 _ENCODINGS = frozenset({None, "BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT"})
 
 
-@dataclass(slots=True)
-class Message:
+class Message(Struct):
     """A request that passed. Addresses are bare, except in what becomes a header."""
 
     source: str
     sender: str
     recipients: list[str]
     headers: list[tuple[str, str]]
+    own_headers: list[tuple[str, str]]
     common: dict[str, Any]
     tags: dict[str, str]
     configuration_set: str | None
@@ -73,9 +72,8 @@ def decode(body: bytes) -> SendEmail:
 
 def validate(request: SendEmail) -> Message:
     """The message, if SES would take it from an account in good standing. Raises Refusal."""
-    for name, member in NOT_DONE.items():
-        if getattr(request, name) is not None:
-            raise bad(f"This simulator does not do {member}.")
+    if (member := request.not_done()) is not None:
+        raise bad(f"This simulator does not do {member}.")
     content = _one_form(request.content)
     if content.raw is not None:
         return _raw(request, content.raw.data)
@@ -114,7 +112,7 @@ def _simple(request: SendEmail, simple: Simple) -> Message:
     subject = _part(simple.subject, "content.simple.subject")
     if "\r" in subject or "\n" in subject:
         raise bad("The subject contains a line break.")
-    kind = _body(simple)
+    kind, own = _body(simple), _headers(simple.headers or [])
     source, sender = request.from_email_address, _address(request.from_email_address)
     reply_to = request.reply_to_addresses or []
     for one in reply_to:
@@ -129,10 +127,11 @@ def _simple(request: SendEmail, simple: Simple) -> Message:
     if to is not None:
         common |= {"to": to.to_addresses, "cc": to.cc_addresses}
     return Message(
-        source,
-        sender,
-        recipients=_recipients(request),
-        headers=[one for one in composed if one[1]] + _headers(simple.headers or []),
+        source=source,
+        sender=sender,
+        recipients=_checked(request.given_recipients()),
+        headers=[one for one in composed if one[1]] + own,
+        own_headers=own,
         common={name: value for name, value in common.items() if value},
         tags=_tags(request.email_tags or []),
         configuration_set=request.configuration_set_name,
@@ -152,10 +151,11 @@ def _raw(request: SendEmail, data: bytes | None) -> Message:
     given = request.given_recipients() or found.recipients
     tags = _tags(request.email_tags or [Pair(*one) for one in found.tags])
     return Message(
-        source,
-        _address(source),
+        source=source,
+        sender=_address(source),
         recipients=_checked(given),
         headers=found.headers,
+        own_headers=found.headers,
         common=found.common,
         tags=tags,
         configuration_set=request.configuration_set_name or found.configuration_set,
@@ -175,10 +175,6 @@ def _bare(text: str) -> str:
         return addr_spec(text)
     except AddressFault:
         return text
-
-
-def _recipients(request: SendEmail) -> list[str]:
-    return _checked(request.given_recipients())
 
 
 def _checked(given: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ from infra.local.ses.identities import Identities
 from infra.local.ses.mailbox import Mail, Mailbox
 from infra.local.ses.operations import Operation
 from infra.local.ses.oracle import Oracle
-from infra.local.ses.outcomes import Plan
+from infra.local.ses.outcomes import Due, Plan
 from infra.local.ses.publisher import Publisher
 from infra.local.ses.refusals import Refusal
 from infra.local.ses.replies import refuse, reply
@@ -39,8 +39,7 @@ FAULTS = ("throttle", "error_before_accept", "drop_after_accept", "stall_after_a
 BEFORE_ACCEPT, AFTER_ACCEPT = FAULTS[:2], FAULTS[2:]
 EVENT_FIRST = ("event_before_answer",)
 
-_OVER = {"throttled": refusals.THROTTLED, "daily_quota": refusals.DAILY_QUOTA}
-_NOTHING: dict[str, Any] = {"from": None, "recipients": [], "tags": {}, "headers": {}}
+_OVER = {"throttled": refusals.throttled, "daily_quota": refusals.daily_quota}
 
 
 class Sending:
@@ -62,54 +61,77 @@ class Sending:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         body = await request.read()
+        facts = self._facts(request, body)
+        try:
+            mail, accepted = self._judge(body, facts)
+        except Refusal as refusal:
+            facts.setdefault("verdict", "refused")
+            self._oracle.write("attempt", {**facts, "code": refusal.code})
+            raise
+        planned = self._plan.events(
+            mail.recipients,
+            infected=accepted.message.infected,
+            is_suppressed=self._account.suppressed.__contains__,
+        )
+        if self._faults:
+            await self._with_faults(request, mail, accepted, planned)
+        else:
+            self._publisher.schedule(accepted, planned, mail)
+        return reply({"MessageId": mail.message_id})
+
+    def _facts(self, request: web.Request, body: bytes) -> dict[str, Any]:
         stamp = request.headers.get(STAMP, "")
-        facts: dict[str, Any] = {
+        return {
             "operation": "SendEmail",
             "sha256": hashlib.sha256(body).hexdigest(),
             "bytes": len(body),
             "caller": caller(request),
             "stampNs": int(stamp) if stamp.isascii() and stamp.isdigit() else None,
             "lag_ms": self._oracle.lag_ms,
-            **_NOTHING,
+            "from": None,
+            "recipients": [],
+            "tags": {},
+            "headers": {},
+            "messageId": None,
         }
-        try:
-            email = decode(body)
-            facts |= described(email)
-            message = validate(email)
-            facts["recipients"], facts["tags"] = message.recipients, message.tags
-            return await self._send(request, email, message, facts)
-        except Refusal as refusal:
-            if "verdict" not in facts:
-                self._log(facts, verdict="refused", code=refusal.code)
-            raise
 
-    async def _send(
-        self, request: web.Request, email: SendEmail, message: Message, facts: dict[str, Any]
-    ) -> web.StreamResponse:
+    def _judge(self, body: bytes, facts: dict[str, Any]) -> tuple[Mail, Accepted]:
+        """Not a coroutine: nothing comes between the quota's yes and its line in the log.
+        Raises Refusal; `facts` then say what is known.
+        """
+        email = decode(body)
+        try:
+            message = validate(email)
+        except Refusal:
+            facts |= described(email)
+            raise
+        facts["from"], facts["recipients"] = message.source, message.recipients
+        facts["tags"], facts["headers"] = message.tags, dict(message.own_headers)
         identity = self._account.judge(message)
-        self._refuse_by_fault(message, facts)
-        accepted, mail = self._decide(email, message, facts, identity=identity.name)
-        planned = self._plan.events(
-            message.recipients,
-            infected=message.infected,
-            is_suppressed=self._account.suppressed.__contains__,
+        if self._faults:
+            self._refuse_by_fault(message, facts)
+        now_ns, at_s = time.monotonic_ns(), time.time()
+        over = self._account.admit(now_ns / 1e9, message)
+        if over is not None:
+            if self._account.switches.enforced:
+                facts["verdict"] = over
+                raise _OVER[over]()
+            facts["over"] = over
+        message_id = facts["messageId"] = self._publisher.identifier(at_s)
+        facts |= {"verdict": "accepted", "code": None}
+        self._oracle.write("attempt", facts, t_ns=now_ns, t=at_s)
+        mail = Mail(
+            message_id=message_id,
+            at_s=at_s,
+            source=message.sender,
+            recipients=message.recipients,
+            request=email,
+            size_bytes=len(body),
         )
-        if (first := self._hit(EVENT_FIRST, message)) is not None:
-            self._publisher.at_once(accepted, planned.pop(0), mail)
-            await asyncio.sleep(first.fault.seconds)
-        live = self._hit(AFTER_ACCEPT, message)
-        self._publisher.schedule(accepted, planned, mail)
-        if live is not None:
-            self._oracle.write("fault", {"id": live.id, "messageId": accepted.message_id})
-            if live.fault.kind == "stall_after_accept":
-                await asyncio.sleep(live.fault.seconds)
-            elif request.transport is not None:
-                request.transport.abort()
-        return reply({"MessageId": accepted.message_id})
+        self._mailbox.keep(mail)
+        return mail, Accepted(message_id, message, at_s, self._account.region, identity.name)
 
     def _hit(self, kinds: tuple[str, ...], message: Message) -> Live | None:
-        if not self._faults:
-            return None
         about = " ".join([*message.recipients, *message.tags.values()])
         return self._faults.hit(kinds, "SendEmail", about, time.monotonic())
 
@@ -119,52 +141,27 @@ class Sending:
             return
         facts["fault"] = live.id
         if live.fault.kind == "throttle":
-            self._log(facts, verdict="throttled", code=refusals.THROTTLED.code)
-            raise refusals.THROTTLED
-        no = refusals.UNAVAILABLE if live.fault.status == 503 else refusals.INTERNAL
-        no = Refusal(live.fault.status, live.fault.code or no.code, refusals.UNAVAILABLE.text)
-        self._log(facts, verdict="refused", code=no.code)
-        raise no
+            facts["verdict"] = "throttled"
+            raise refusals.throttled()
+        raise refusals.unavailable(live.fault.status, live.fault.code)
 
-    def _decide(
-        self, email: SendEmail, message: Message, facts: dict[str, Any], *, identity: str
-    ) -> tuple[Accepted, Mail]:
-        """Not a coroutine: nothing comes between the quota's yes and its line in the log."""
-        now_ns, at_s = time.monotonic_ns(), time.time()
-        over = self._account.over_quota(now_ns / 1e9, message)
-        if over is not None and self._account.switches.enforced:
-            self._log(facts, verdict=over, code=_OVER[over].code, t_ns=now_ns, t=at_s)
-            raise _OVER[over]
-        self._account.accepted(now_ns / 1e9, message)
-        message_id = self._publisher.identifier(at_s)
-        facts["messageId"] = message_id
-        if over is not None:
-            facts["over"] = over
-        self._log(facts, verdict="accepted", code=None, t_ns=now_ns, t=at_s)
-        accepted = Accepted(message_id, message, at_s, self._account.region, identity)
-        mail = Mail(
-            message_id=message_id,
-            at_s=at_s,
-            source=message.sender,
-            recipients=message.recipients,
-            request=email,
-            size_bytes=facts["bytes"],
-        )
-        self._mailbox.keep(mail)
-        return accepted, mail
-
-    def _log(
-        self,
-        facts: dict[str, Any],
-        *,
-        verdict: str,
-        code: str | None,
-        t_ns: int | None = None,
-        t: float | None = None,
+    async def _with_faults(
+        self, request: web.Request, mail: Mail, accepted: Accepted, planned: list[Due]
     ) -> None:
-        facts["verdict"], facts["code"] = verdict, code
-        facts.setdefault("messageId", None)
-        self._oracle.write("attempt", facts, t_ns=t_ns, t=t)
+        """Publish the first event before the answer, or spoil the answer, if a fault says so."""
+        if (first := self._hit(EVENT_FIRST, accepted.message)) is not None:
+            self._oracle.write("fault", {"id": first.id, "messageId": mail.message_id})
+            self._publisher.at_once(accepted, planned.pop(0), mail)
+            await asyncio.sleep(first.fault.seconds)
+        self._publisher.schedule(accepted, planned, mail)
+        live = self._hit(AFTER_ACCEPT, accepted.message)
+        if live is None:
+            return
+        self._oracle.write("fault", {"id": live.id, "messageId": mail.message_id})
+        if live.fault.kind == "stall_after_accept":
+            await asyncio.sleep(live.fault.seconds)
+        elif request.transport is not None:
+            request.transport.abort()
 
 
 class Simulator:
@@ -176,11 +173,11 @@ class Simulator:
 
     def application(self, own: list[web.RouteDef]) -> web.Application:
         """SES's routes, and `own` ones of the simulator beside them."""
-        app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[in_sess_form])
-        app.router.add_post("/v2/email/outbound-emails", self._sending.handle)
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        app.router.add_post("/v2/email/outbound-emails", in_sess_form(self._sending.handle))
         app.add_routes([self._route(one) for one in self._operations])
         app.add_routes(own)
-        app.router.add_route("*", "/{path:.*}", _unknown)
+        app.router.add_route("*", "/{path:.*}", in_sess_form(_unknown))
         return app
 
     def _route(self, operation: Operation) -> web.RouteDef:
@@ -191,25 +188,24 @@ class Simulator:
             self._account.called(name, time.monotonic())
             return reply(do(request, body))
 
-        return web.route(method, path, handle)
+        return web.route(method, path, in_sess_form(handle))
 
 
-@web.middleware
-async def in_sess_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Never a stack trace: SES's error shapes."""
-    try:
-        return await handler(request)
-    except Refusal as refusal:
-        return refuse(refusal)
-    except web.HTTPRequestEntityTooLarge:
-        return refuse(refusals.TOO_LARGE)
-    except web.HTTPException as error:
-        if not request.path.startswith("/v2/"):
-            raise
-        return refuse(Refusal(error.status, "UnknownOperationException", error.reason))
-    except Exception:
-        traceback.print_exc(file=sys.stderr)
-        return refuse(refusals.INTERNAL)
+def in_sess_form(handler: Handler) -> Handler:
+    """Never a stack trace: SES's error shapes. (A middleware would cost every send more.)"""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return refuse(refusal)
+        except web.HTTPRequestEntityTooLarge:
+            return refuse(refusals.too_large())
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return refuse(refusals.internal())
+
+    return handle
 
 
 async def _unknown(request: web.Request) -> web.StreamResponse:

@@ -1,8 +1,7 @@
 """Publishes events to SNS: by tens, each topic on its own, again until SNS has them.
 
-Ours and small because an SDK's call costs more CPU than all the rest of a simulated send (a proof
-must not be held up by its own simulator). It speaks SNS's query protocol; no signature, since the
-local cloud checks none, so this works against an emulator only.
+It speaks SNS's query protocol without an SDK, whose call would cost more CPU than all the rest of a
+simulated send. No signature: the local cloud checks none, so this works against an emulator only.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
+from infra.local.ses.connection import Connection
 
 BATCH = 10
 MAX_BATCH_BYTES = 250_000
@@ -33,8 +32,8 @@ _ID = re.compile(rb"<Id>(\d+)</Id>")
 class Topic:
     """What is still to go to one topic."""
 
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
+    def __init__(self, arn: str, connection: Connection) -> None:
+        self.arn, self.connection = arn, connection
         self.waiting = deque[bytes]()
         self.arrived = asyncio.Event()
 
@@ -52,12 +51,9 @@ class Topic:
 class Sns:
     """A task for each topic: a slow or missing one holds up no other."""
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: str, region: str) -> None:
-        self._session, self._endpoint = session, endpoint
-        self._headers = {
-            "Authorization": _AUTHORIZATION.format(region=region),
-            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-        }
+    def __init__(self, endpoint: str, region: str) -> None:
+        self._endpoint = endpoint
+        self._authorization = _AUTHORIZATION.format(region=region)
         self._topics = dict[str, tuple[Topic, asyncio.Task[None]]]()
         self.unpublished = 0
         self._all_out = asyncio.Event()
@@ -67,7 +63,7 @@ class Sns:
         """Send a message soon."""
         known = self._topics.get(topic_arn)
         if known is None:
-            topic = Topic(topic_arn)
+            topic = Topic(topic_arn, Connection(self._endpoint, self._authorization))
             known = self._topics[topic_arn] = topic, asyncio.create_task(self._run(topic))
         known[0].waiting.append(body)
         known[0].arrived.set()
@@ -80,8 +76,9 @@ class Sns:
 
     def close(self) -> None:
         """End the tasks."""
-        for _, task in self._topics.values():
+        for topic, task in self._topics.values():
             task.cancel()
+            topic.connection.close()
 
     async def _run(self, topic: Topic) -> None:
         while True:
@@ -99,7 +96,7 @@ class Sns:
     async def _publish(self, topic: Topic, batch: list[bytes]) -> None:
         left = dict(enumerate(batch))
         for _ in range(TRIES):
-            answer = await self._call(topic.arn, left)
+            answer = await self._call(topic, left)
             if answer is None:
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -111,16 +108,15 @@ class Sns:
                 return
         sys.stderr.write(f"{len(left)} events could not be published to {topic.arn}\n")
 
-    async def _call(self, arn: str, left: dict[int, bytes]) -> bytes | None:
+    async def _call(self, topic: Topic, left: dict[int, bytes]) -> bytes | None:
         """The entries that succeeded; None: try again; empty: never (no such topic)."""
         try:
-            async with self._session.post(
-                self._endpoint, data=_form(arn, left), headers=self._headers
-            ) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(TIMEOUT_S):
+                status, body = await topic.connection.post(_form(topic.arn, left))
+        except (OSError, TimeoutError, ValueError):
+            topic.connection.close()
             return None
-        if answer.status == 200:
+        if status == 200:
             found = _SUCCEEDED.search(body)
             return found.group(1) if found else None
         return b"" if b"<Code>NotFound</Code>" in body else None
@@ -138,11 +134,9 @@ def _form(arn: str, entries: dict[int, bytes]) -> bytes:
 
 @asynccontextmanager
 async def open_sns(endpoint: str, region: str) -> AsyncIterator[Sns]:
-    """A publisher with a connection of its own for each topic that is busy."""
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        sns = Sns(session, endpoint, region)
-        try:
-            yield sns
-        finally:
-            sns.close()
+    """A publisher with a connection of its own for each topic."""
+    sns = Sns(endpoint, region)
+    try:
+        yield sns
+    finally:
+        sns.close()

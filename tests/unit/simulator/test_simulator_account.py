@@ -29,6 +29,7 @@ def message(
         sender=sender,
         recipients=[*recipients] or ["b@example.net"],
         headers=[],
+        own_headers=[],
         common={},
         tags={},
         configuration_set=configuration_set,
@@ -130,11 +131,7 @@ def test_topics_follow_the_destinations() -> None:
 
 def admit(one: Account, now: float, *recipients: str) -> str | None:
     """Judge by the quota, and count what it takes."""
-    asked = message(*recipients)
-    over = one.over_quota(now, asked)
-    if over is None:
-        one.accepted(now, asked)
-    return over
+    return one.admit(now, message(*recipients))
 
 
 @given(st.integers(1, 20), st.lists(st.integers(0, 400), max_size=120))
@@ -176,3 +173,8 @@ def test_a_refused_call_counts_for_nothing() -> None:
     for tenth in range(1, 10):
         assert admit(one, tenth / 10) == "throttled"
     assert admit(one, 1.0) is None
+
+
+def test_without_enforcement_what_is_over_is_told_and_counted() -> None:
+    one = account(max_send_rate=1, enforced=False)
+    assert [admit(one, 0.0), admit(one, 0.1), admit(one, 1.0)] == [None, "throttled", "throttled"]
