@@ -62,10 +62,10 @@ format: .venv/.ready ## Format the code and mend what lint can mend
 unit: .venv/.ready ## Rules as values: no network, no sleep
 	@$(PY) -m pytest -q tests/unit
 
-integration: setup ## One part against the local cloud
+integration: setup .venv-cdk/.ready ## One part against the local cloud
 	@$(PY) -m pytest -q tests/integration
 
-acceptance: setup ## The whole pipeline, real processes and signals
+acceptance: setup .venv-cli/.ready ## The whole pipeline, real processes and signals
 	@$(PY) -m pytest -q tests/acceptance
 
 lock: .venv/.ready ## Renew requirements/*.txt (hashes, no registry addresses)

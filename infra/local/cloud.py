@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 from localstack_client.session import Session
 
 from infra.local.template import REGION, Template
@@ -27,7 +28,7 @@ class DeploymentFailed(Exception):
 
 
 def clients(endpoint: str) -> Callable[..., Any]:
-    """A function from a service's name to its boto3 client at this endpoint."""
+    """A function from a service's name to its boto3 client at the local cloud."""
     session = Session(
         aws_access_key_id="test",
         aws_secret_access_key="test",
@@ -36,6 +37,17 @@ def clients(endpoint: str) -> Callable[..., Any]:
     )
     made: Callable[..., Any] = session.client
     return made
+
+
+def ses_client(endpoint: str) -> Any:
+    """A boto3 client at the simulator (localstack-client knows one endpoint for all services)."""
+    return boto3.client(
+        "sesv2",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
 
 
 def template(prefix: str) -> Template:
@@ -76,7 +88,7 @@ def add_endpoint(
 
 def mirror(cloud_url: str, ses_url: str) -> None:
     """Configuration sets, their destinations and identities, from the cloud into the simulator."""
-    cloud, simulator = clients(cloud_url)("sesv2"), clients(ses_url)("sesv2")
+    cloud, simulator = clients(cloud_url)("sesv2"), ses_client(ses_url)
     for one in _pages(cloud, "list_email_identities", "EmailIdentities"):
         simulator.create_email_identity(EmailIdentity=one["IdentityName"])
     for name in _pages(cloud, "list_configuration_sets", "ConfigurationSets"):

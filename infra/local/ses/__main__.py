@@ -21,6 +21,7 @@ from infra.local.chaos.faults import FaultError, Faults
 from infra.local.ses import publisher, server
 from infra.local.ses.account import Account, Switches
 from infra.local.ses.control import Control
+from infra.local.ses.inbox import Inbox
 from infra.local.ses.mailbox import Mailbox
 from infra.local.ses.oracle import Oracle
 from infra.local.ses.outcomes import Plan, Profile
@@ -81,7 +82,7 @@ async def main(given: argparse.Namespace) -> int:
         own = [
             *FaultControl(faults).routes(),
             *Control(account, events, mailbox=mailbox, oracle=oracle).routes(),
-            # INBOX *Inbox(mailbox).routes(),
+            *Inbox(mailbox).routes(),
         ]
         application = Simulator(account, sending, Sets(account, sns.publish)).application(own)
         tasks = [asyncio.create_task(oracle.measure_lag()), asyncio.create_task(events.run())]

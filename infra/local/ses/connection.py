@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from typing import cast
 from urllib.parse import urlsplit
 
 _END = b"\r\n\r\n"
@@ -42,8 +43,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Of asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a TCP connection
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Of asyncio.Protocol."""

@@ -1,9 +1,9 @@
 """What tests and people may do to the simulator itself, under `/_control`.
 
-`account`: GET and PUT (a part of) the switches. `events`: POST an event of any type about a kept
-mail. `identities/<name>/notifications`: PUT topics of the older feedback form. `messages`: GET the
-newest accepted requests; one by its id comes as it was sent, member for member. `faults`: see
-`infra.local.chaos.control`.
+`account`: GET and PUT (a part of) the switches. `events`: GET how many are still to reach SNS, POST
+one of any type about a kept mail. `identities/<name>/notifications`: PUT topics of the older
+feedback form. `messages`: GET the newest accepted requests; one by its id comes as it was sent,
+byte for byte. `faults`: see `infra.local.chaos.control`.
 """
 
 import time
@@ -49,6 +49,7 @@ class Control:
             web.get("/_control/account", self._switches),
             web.put("/_control/account", self._switch),
             web.put("/_control/identities/{identity}/notifications", self._notify),
+            web.get("/_control/events", self._outstanding),
             web.post("/_control/events", self._emit),
             web.get("/_control/messages", self._messages),
             web.get("/_control/messages/{id}", self._message),
@@ -80,6 +81,9 @@ class Control:
         known.notifications = wanted
         return answer(wanted)
 
+    async def _outstanding(self, _: web.Request) -> web.Response:
+        return answer({"outstanding": self._publisher.outstanding})
+
     async def _emit(self, request: web.Request) -> web.Response:
         try:
             wanted = msgspec.json.decode(await request.read(), type=Emitted)
@@ -106,11 +110,11 @@ class Control:
         asked = request.query.get("limit", str(DEFAULT_LIMIT))
         limit = int(asked) if asked.isdecimal() else DEFAULT_LIMIT
         newest = [mail for _, mail in zip(range(limit), self._mailbox.newest(), strict=False)]
-        found = [{"messageId": one.message_id, "request": one.request} for one in newest]
+        found = [{"messageId": one.message_id, "request": msgspec.Raw(one.body)} for one in newest]
         return answer({"messages": found, "t": time.time()})
 
     async def _message(self, request: web.Request) -> web.Response:
         mail = self._mailbox.get(request.match_info["id"])
         if mail is None:
             return answer({"message": "no such mail is kept"}, status=404)
-        return answer(mail.request)
+        return web.Response(body=mail.body, content_type="application/json")

@@ -38,6 +38,10 @@ class Identities:
         return [
             ("POST", identities, "CreateEmailIdentity", self._create_identity),
             ("GET", identities, "ListEmailIdentities", self._list_identities),
+            (
+                *("POST", "/v2/email/list-identities", "ListEmailIdentities"),
+                self._list_identities,
+            ),
             ("GET", one_identity, "GetEmailIdentity", self._get_identity),
             ("DELETE", one_identity, "DeleteEmailIdentity", self._delete_identity),
             ("PUT", listed, "PutSuppressedDestination", self._suppress),
@@ -56,9 +60,9 @@ class Identities:
         # No DNS here: an identity is verified from the start; a switch revokes it.
         return {"IdentityType": _identity_type(name), "VerifiedForSendingStatus": True}
 
-    def _list_identities(self, request: web.Request, _: bytes) -> dict[str, Any]:
+    def _list_identities(self, request: web.Request, body: bytes) -> dict[str, Any]:
         found = [self._described(name) for name in sorted(self._account.identities)]
-        return page(request, "EmailIdentities", found)
+        return page(request, body, "EmailIdentities", found)
 
     def _described(self, name: str) -> dict[str, Any]:
         verified = name not in self._account.switches.revoked_identities
@@ -115,7 +119,7 @@ class Identities:
             said["Attributes"] = {"MessageId": one.message_id, "FeedbackId": one.feedback_id}
         return {"SuppressedDestination": said}
 
-    def _list_suppressed(self, request: web.Request, _: bytes) -> dict[str, Any]:
+    def _list_suppressed(self, request: web.Request, body: bytes) -> dict[str, Any]:
         reasons = request.query.getall("Reason", []) or ["BOUNCE", "COMPLAINT"]
         since = float(request.query.get("StartDate", "0"))
         until = float(request.query.get("EndDate", "inf"))
@@ -124,7 +128,7 @@ class Identities:
             for one in self._account.suppressed.values()
             if one.reason in reasons and since <= one.at_s < until
         ]
-        return page(request, "SuppressedDestinationSummaries", found)
+        return page(request, body, "SuppressedDestinationSummaries", found)
 
     def _release(self, request: web.Request, _: bytes) -> dict[str, Any]:
         del self._account.suppressed[self._suppressed(request).address]

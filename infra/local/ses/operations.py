@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from infra.local.ses.refusals import bad, missing
+from infra.local.ses.refusals import Refusal, bad, missing
 
 Operation = tuple[str, str, str, Callable[[web.Request, bytes], dict[str, Any]]]
 """Method, path, the operation's name, and what does it."""
@@ -34,13 +34,16 @@ def named(member: str, name: str | None) -> str:
     return name
 
 
-def page(request: web.Request, member: str, found: list[Any]) -> dict[str, Any]:
-    """One page; NextToken is the place where the next begins. Raises Refusal."""
+def page(request: web.Request, body: bytes, member: str, found: list[Any]) -> dict[str, Any]:
+    """One page; NextToken is the place where the next begins. Older SDKs ask in the query, newer
+    ones in the body. Raises Refusal.
+    """
+    asked = {**request.query, **read(body, dict[str, Any])}
     try:
-        start = int(request.query.get("NextToken", "0"))
-        size = int(request.query.get("PageSize", str(PAGE)))
+        start = int(asked.get("NextToken") or 0)
+        size = int(asked.get("PageSize") or PAGE)
     except ValueError:
-        raise bad("NextToken or PageSize is invalid.") from None
+        raise Refusal(400, "InvalidNextTokenException", "NextToken is not one of ours.") from None
     if not 0 < size <= PAGE or start < 0:
         raise bad(f"PageSize must be from 1 to {PAGE}.")
     end = start + size

@@ -33,7 +33,9 @@ class Oracle:
     def write(
         self, kind: str, facts: dict[str, Any], *, t_ns: int | None = None, t: float | None = None
     ) -> None:
-        """Append one line. What cannot be logged must not be answered: the process ends at once."""
+        """Append one line; `facts` become the line, kind and times are added to them. What cannot
+        be logged must not be answered: the process ends at once.
+        """
         self._append(_line(kind, facts, t_ns=t_ns, t=t))
 
     def write_all(self, kind: str, several: list[dict[str, Any]]) -> None:
@@ -68,9 +70,7 @@ class Oracle:
 
 
 def _line(kind: str, facts: dict[str, Any], *, t_ns: int | None, t: float | None) -> bytes:
-    when = {
-        "kind": kind,
-        "t_ns": time.monotonic_ns() if t_ns is None else t_ns,
-        "t": time.time() if t is None else t,
-    }
-    return _encode(when | facts) + b"\n"
+    facts["kind"] = kind
+    facts["t_ns"] = time.monotonic_ns() if t_ns is None else t_ns
+    facts["t"] = time.time() if t is None else t
+    return _encode(facts) + b"\n"

@@ -167,7 +167,8 @@ class Plan:
         return int.from_bytes(digest.digest()) / 2**64
 
     def _delay(self, given: Range) -> float:
-        return self._choice.uniform(*given) / 1000 * self.profile.scale
+        low, high = given
+        return (low + (high - low) * self._choice.random()) / 1000 * self.profile.scale
 
 
 def bounce(fate: str) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Publisher:
         self._pending = list[Pending]()
         self._arrived = asyncio.Event()
 
+    @property
+    def outstanding(self) -> int:
+        """Events that are still to come or not yet with SNS."""
+        return len(self._pending) + self._sns.unpublished
+
     def identifier(self, at_s: float) -> str:
         """An id for a message."""
         return identifier(at_s, self._choice)
@@ -120,11 +125,12 @@ class Publisher:
         lines, bodies = list[dict[str, Any]](), list[tuple[str, bytes]]()
         for one in due:
             published = event(one.accepted, one.due, at_s=time.time(), choice=self._choice)
-            one.mail.events.append(published)
+            body = _encode(published)
+            one.mail.published.append(body)
             if one.due.event_type == "Bounce":
                 self._suppress(published["bounce"], one.accepted)
             # What nobody hears of is not logged: no checker may expect that somebody did.
-            if heard := self._bodies(one.accepted, published):
+            if heard := self._bodies(one.accepted, published, body):
                 lines.append(_facts(one))
                 bodies += heard
         if lines:
@@ -132,14 +138,13 @@ class Publisher:
         for topic, body in bodies:
             self._sns.publish(topic, body)
 
-    def _bodies(self, accepted: Accepted, published: dict[str, Any]) -> list[tuple[str, bytes]]:
+    def _bodies(
+        self, accepted: Accepted, published: dict[str, Any], body: bytes
+    ) -> list[tuple[str, bytes]]:
         """Each topic that hears of it, and what it gets."""
         kind = published["eventType"]
-        found = list[tuple[str, bytes]]()
         topics = self._account.topics(accepted.message.configuration_set, API_NAMES[kind])
-        if topics:
-            body = _encode(published)
-            found = [(topic, body) for topic in topics]
+        found = [(topic, body) for topic in topics]
         identity = self._account.identities.get(accepted.identity)
         if identity is not None and kind in NOTIFICATIONS and kind in identity.notifications:
             older = _encode(notification(accepted, published))

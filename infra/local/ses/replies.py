@@ -12,14 +12,13 @@ from aiohttp import web
 from infra.local.ses.refusals import Refusal
 
 _encode = msgspec.json.Encoder().encode
-_run = uuid.uuid4().hex[:20]
+_run = str(uuid.uuid4())[:24]
 _numbers = itertools.count()
 
 
 def _request_id() -> str:
     """In the form of a UUID, different at every call and every start."""
-    text = f"{_run}{next(_numbers):012x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return f"{_run}{next(_numbers):012x}"
 
 
 def reply(body: Any) -> web.Response:

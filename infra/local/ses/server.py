@@ -25,7 +25,6 @@ from infra.local.ses.outcomes import Due, Plan
 from infra.local.ses.publisher import Publisher
 from infra.local.ses.refusals import Refusal
 from infra.local.ses.replies import refuse, reply
-from infra.local.ses.requests import SendEmail
 from infra.local.ses.sending import Message, decode, described, validate
 from infra.local.ses.sets import Sets
 
@@ -66,7 +65,8 @@ class Sending:
             mail, accepted = self._judge(body, facts)
         except Refusal as refusal:
             facts.setdefault("verdict", "refused")
-            self._oracle.write("attempt", {**facts, "code": refusal.code})
+            facts["code"] = refusal.code
+            self._oracle.write("attempt", facts)
             raise
         planned = self._plan.events(
             mail.recipients,
@@ -125,8 +125,7 @@ class Sending:
             at_s=at_s,
             source=message.sender,
             recipients=message.recipients,
-            request=email,
-            size_bytes=len(body),
+            body=body,
         )
         self._mailbox.keep(mail)
         return mail, Accepted(message_id, message, at_s, self._account.region, identity.name)

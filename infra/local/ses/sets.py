@@ -58,6 +58,10 @@ class Sets:
             ("PUT", "/v2/email/account/sending", "PutAccountSendingAttributes", self._sending),
             ("POST", sets, "CreateConfigurationSet", self._create_set),
             ("GET", sets, "ListConfigurationSets", self._list_sets),
+            (
+                *("POST", "/v2/email/list-configuration-sets", "ListConfigurationSets"),
+                self._list_sets,
+            ),
             ("GET", one_set, "GetConfigurationSet", self._get_set),
             ("DELETE", one_set, "DeleteConfigurationSet", self._delete_set),
             ("PUT", one_set + "/sending", "PutConfigurationSetSendingOptions", self._set_sending),
@@ -95,8 +99,8 @@ class Sets:
         self._account.sets[name] = ConfigurationSet(name, msgspec.json.decode(body))
         return {}
 
-    def _list_sets(self, request: web.Request, _: bytes) -> dict[str, Any]:
-        return page(request, "ConfigurationSets", sorted(self._account.sets))
+    def _list_sets(self, request: web.Request, body: bytes) -> dict[str, Any]:
+        return page(request, body, "ConfigurationSets", sorted(self._account.sets))
 
     def _set(self, request: web.Request) -> ConfigurationSet:
         name = request.match_info["set"]
