@@ -37,6 +37,7 @@ class Plan:
     daily: float = 50_000.0
     seed: int = 1
     prefix: str = "mailpipe-"
+    stores_proxy: bool = False
     endpoints: dict[str, list[str]] = field(default_factory=lambda: {"sample": []})
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -50,6 +51,7 @@ class Stack:
         self.children = list[Child]()
         self.services = dict[str, list[Child]]()
         self.cloud_url = ""
+        self.stores_url = ""
         self.ses_url = ""
         self.receiver_url = ""
         self._address_hash_key = ""
@@ -103,8 +105,8 @@ class Stack:
         """Everything. Raises ChildFailed when something does not start; then call `stop`."""
         await self.start_cloud()
         plan = self.plan
-        _, receiver = await asyncio.gather(
-            self.start_ses(), self._child("receiver", self._receiver_argv())
+        _, _, receiver = await asyncio.gather(
+            self._start_proxy(), self.start_ses(), self._child("receiver", self._receiver_argv())
         )
         self.receiver_url = f"http://127.0.0.1:{receiver.port}"
         for name, types in plan.endpoints.items():
@@ -118,6 +120,16 @@ class Stack:
                 types=types,
             )
         await asyncio.gather(*(self.start_service(name) for name in SERVICES))
+
+    async def _start_proxy(self) -> None:
+        """Between the services and their stores, when the plan asks for it."""
+        self.stores_url = self.cloud_url
+        if self.plan.stores_proxy:
+            argv = [sys.executable, "-m", "infra.local.stores", "--port", "0"]
+            more = ["--upstream", self.cloud_url, "--seed", str(self.plan.seed)]
+            log = ["--log", str(self.folder / "stores.jsonl")]
+            proxy = await self._child("stores", [*argv, *more, *log])
+            self.stores_url = f"http://127.0.0.1:{proxy.port}"
 
     async def start_ses(self) -> None:
         """The simulator, with the cloud's configuration sets and identities."""
@@ -195,7 +207,11 @@ class Stack:
             "MAILPIPE_NOTIFIER_TIMEOUT_S": "5",
         }
         polls = {f"MAILPIPE_{one.upper()}_POLL_S": "1" for one in SERVICES if one != "ingest"}
-        return environment(**{**self.aws_environment(), **ours, **polls, **plan.settings})
+        # Each service has credentials of its own: the logs then say who called what.
+        service = name.partition("-")[0]
+        own = {"AWS_ACCESS_KEY_ID": service, "AWS_ENDPOINT_URL": self.stores_url}
+        aws = {**self.aws_environment(), **(own if service in SERVICES else {})}
+        return environment(**{**aws, **ours, **polls, **plan.settings})
 
     def died(self) -> str | None:
         """A sentence about the first child that has ended by itself."""
@@ -205,7 +221,10 @@ class Stack:
         """Drain the services, then end the rest; exit codes by name."""
         begun = time.monotonic()
         codes = await self._stop([one for some in self.services.values() for one in some], begun)
-        codes |= await self._stop(self.children, begun)
+        # The simulator still has events to publish, so the cloud goes last.
+        clouds = [one for one in self.children if one.name in ("ministack", "stores")]
+        codes |= await self._stop([one for one in self.children if one not in clouds], begun)
+        codes |= await self._stop(clouds, begun)
         self.children, self.services = [], {}
         return codes
 

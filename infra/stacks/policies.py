@@ -46,8 +46,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         *_consumer(resources.SES_EVENTS),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.WEBHOOKS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
-        Grant((_INSERT,), tables=(resources.EMAIL_EVENTS,)),
-        Grant((_INSERT, _UPDATE), tables=(resources.SUPPRESSION_LIST,)),
+        Grant((_INSERT,), tables=(resources.EMAIL_EVENTS, resources.SUPPRESSION_LIST)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
     ),
     "notifier": (

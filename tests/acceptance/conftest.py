@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from infra.local.mails import Doors, open_doors
@@ -16,6 +17,7 @@ async def stack() -> AsyncIterator[Stack]:
     plan = Plan(
         name="test-stack",
         rate=100,
+        stores_proxy=True,
         endpoints={"one": TYPES, "two": TYPES},
         settings={"MAILPIPE_NOTIFIER_RETRY_BASE_S": "0.1"},
     )
@@ -30,3 +32,9 @@ async def doors(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         monkeypatch.setenv(name, value)
     async with open_doors(stack.ingest_url) as opened:
         yield opened
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session

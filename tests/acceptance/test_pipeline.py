@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from typing import Any
@@ -48,12 +48,6 @@ async def ended(doors: Doors, email_id: str, *statuses: str) -> dict[str, Any]:
         return answer if answer.get("status") in statuses else None
 
     return dict(await eventually(look))
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 def by_boto3(stack: Stack, mail: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ published; this one names the most general reason first.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple
 
@@ -75,15 +76,16 @@ class Suppressed(NamedTuple):
 
 
 class Account:
-    """One account in one region."""
+    """One account in one region. `calls` counts who (access key id) called which operation."""
 
     def __init__(self, region: str, switches: Switches) -> None:
         self.region, self.switches = region, switches
         self.quota = Quota()
+        self.calls = Counter[tuple[str, str]]()
         self.sets = dict[str, ConfigurationSet]()
         self.identities = dict[str, Identity]()
         self.suppressed = dict[str, Suppressed]()
-        self._calls = dict[str, Window]()
+        self._windows = dict[str, Window]()
 
     def change(self, wanted: dict[str, Any]) -> None:
         """Turn some switches. Raises msgspec.ValidationError, and then turns none."""
@@ -94,7 +96,7 @@ class Account:
         """An operation other than SendEmail was called. Raises Refusal."""
         self._permit(operation)
         if self.switches.api_rate:
-            window = self._calls.setdefault(operation, Window(1.0))
+            window = self._windows.setdefault(operation, Window(1.0))
             if window.count(now) >= self.switches.api_rate:
                 raise refusals.api_rate()
             window.add(now, 1)

@@ -3,7 +3,8 @@
 `account`: GET and PUT (a part of) the switches. `events`: GET how many are still to reach SNS, POST
 one of any type about a kept mail. `identities/<name>/notifications`: PUT topics of the older
 feedback form. `messages`: GET the newest accepted requests; one by its id comes as it was sent,
-byte for byte. `faults`: see `infra.local.chaos.control`.
+byte for byte. `calls`: GET who called which operation how often. `faults`: see
+`infra.local.chaos.control`.
 """
 
 import time
@@ -51,6 +52,7 @@ class Control:
             web.put("/_control/identities/{identity}/notifications", self._notify),
             web.get("/_control/events", self._outstanding),
             web.post("/_control/events", self._emit),
+            web.get("/_control/calls", self._calls),
             web.get("/_control/messages", self._messages),
             web.get("/_control/messages/{id}", self._message),
         ]
@@ -80,6 +82,13 @@ class Control:
             return answer({"message": text}, status=400)
         known.notifications = wanted
         return answer(wanted)
+
+    async def _calls(self, _: web.Request) -> web.Response:
+        found = [
+            {"caller": caller, "action": f"ses:{operation}", "count": count}
+            for (caller, operation), count in sorted(self._account.calls.items())
+        ]
+        return answer({"calls": found})
 
     async def _outstanding(self, _: web.Request) -> web.Response:
         return answer({"outstanding": self._publisher.outstanding})

@@ -61,6 +61,7 @@ class Sending:
         """Answer one request."""
         body = await request.read()
         facts = self._facts(request, body)
+        self._account.calls[facts["caller"], "SendEmail"] += 1
         try:
             mail, accepted = self._judge(body, facts)
         except Refusal as refusal:
@@ -184,6 +185,7 @@ class Simulator:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await request.read()
+            self._account.calls[caller(request), name] += 1
             self._account.called(name, time.monotonic())
             return reply(do(request, body))
 
@@ -213,7 +215,7 @@ async def _unknown(request: web.Request) -> web.StreamResponse:
     raise Refusal(404, "UnknownOperationException", text)
 
 
-def caller(request: web.Request) -> str | None:
-    """The access key id of the signature, which nobody checks."""
-    _, found, rest = request.headers.get("Authorization", "").partition("Credential=")
-    return rest.partition("/")[0][:128] if found else None
+def caller(request: web.Request) -> str:
+    """The access key id of the signature, which nobody checks; empty without one."""
+    rest = request.headers.get("Authorization", "").partition("Credential=")[2]
+    return rest.partition("/")[0][:128]

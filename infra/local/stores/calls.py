@@ -35,8 +35,8 @@ class Call(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What a fault's `match` is looked for in: the names of the resources."""
-        return " ".join(sorted({resource for _, resource in self.uses}))
+        """What a fault's `match` is looked for in: the caller and the names of the resources."""
+        return " ".join([self.caller, *sorted({resource for _, resource in self.uses})])
 
 
 def read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Call:

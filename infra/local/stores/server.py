@@ -128,7 +128,7 @@ class Proxy:
         live = self._faults.hit(FAULTS, call.operation, call.about, time.monotonic())
         if live is not None:
             facts = {"id": live.id, "operation": call.operation, "about": call.about}
-            self._journal.write("fault", {**facts, "caller": call.caller})
+            self._journal.write("fault", facts)
         return live
 
     async def _without_one(

@@ -1,0 +1,119 @@
+"""Least privilege: each service's policy allows what it was seen to call, and nothing else."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+
+from infra.local.cloud import clients, template
+from infra.local.mails import Doors, mail_to
+from infra.local.stack import ROOT, SERVICES, Stack
+from mailpipe import resources
+from mailpipe.messages import new_email_id
+
+Uses = dict[str, set[tuple[str, str]]]
+"""By service: IAM action and name of the resource."""
+
+QUEUES = [
+    *(resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK, resources.SES_EVENTS, resources.WEBHOOKS)
+]
+ORPHAN = {
+    "eventType": "Send",
+    "send": {},
+    "mail": {
+        "messageId": "0100-none",
+        "timestamp": "2026-11-24T10:00:00.000Z",
+        "destination": ["a@example.net"],
+        "tags": {"email_id": ["none"], "attempt": ["1"]},
+    },
+}
+
+
+def allowed(prefix: str) -> Uses:
+    """By the policies of the template; SES's resources are left out, since no call names them."""
+    found: Uses = {}
+    for policy in template(prefix).resources("AWS::IAM::ManagedPolicy"):
+        service = policy.properties["ManagedPolicyName"].removeprefix(prefix)
+        pairs = set[tuple[str, str]]()
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for action in _listed(statement["Action"]):
+                for arn in _listed(statement["Resource"]):
+                    name = "" if action.startswith("ses:") else arn.rpartition(":")[2]
+                    pairs.add((action, name.removeprefix("table/")))
+        found[service] = pairs
+    return found
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+async def called(stack: Stack) -> Uses:
+    """By the logs of the proxy and of the simulator; each service has its own access key id."""
+    found: Uses = {service: set() for service in SERVICES}
+    async with aiohttp.ClientSession() as session:
+        for url in (stack.stores_url, stack.ses_url):
+            async with session.get(f"{url}/_control/calls") as answer:
+                for one in (await answer.json())["calls"]:
+                    if one["caller"] in found:
+                        found[one["caller"]].add((one["action"], one.get("resource", "")))
+    return found
+
+
+def enqueue(stack: Stack, queue: str, message: dict[str, Any]) -> None:
+    """Put a message on a queue, as nobody of ours would."""
+    sqs = clients(stack.cloud_url)("sqs")
+    url = sqs.get_queue_url(QueueName=resources.physical(stack.plan.prefix, queue))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))
+
+
+def example(name: str) -> dict[str, Any]:
+    """The contract's example with an id of its own."""
+    message = json.loads((ROOT / "tests" / "data" / "contract" / f"{name}.json").read_text())
+    return {**message, "emailId": new_email_id()}
+
+
+async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> None:
+    """Every path that calls AWS: mail by both doors and lanes while SES throttles, several bounces
+    of one address, mail that breaks a rule, poison on every queue, events without a record, an
+    endpoint that fails once, a notifier whose table fails for a while.
+    """
+    for queue in QUEUES:
+        enqueue(stack, queue, {"type": "nonsense"})
+    enqueue(stack, resources.SES_EVENTS, ORPHAN)
+    broken = example("email.v1")
+    broken["email"]["to"] = ["nobody"]
+    enqueue(stack, resources.MAIL_TRANSACTIONAL, broken)
+    enqueue(stack, resources.SES_EVENTS, example("event.v1"))
+    lost = {"kind": "error", "operation": "dynamodb.Query", "match": "notifier ", "count": 40}
+    await http.post(f"{stack.stores_url}/_control/faults", json={"faults": [lost]})
+    account = f"{stack.ses_url}/_control/account"
+    await http.put(account, json={"maxSendRate": 0})
+    await http.put(f"{stack.receiver_url}/control/one", json={"status": 500, "times": 1})
+    acks = [await doors.send("sdk", mail_to("success+policy", 1))]
+    for stream in resources.LANES:
+        for number in range(4):
+            mail = dict(mail_to("bounce+policy", number), stream=stream)
+            acks.append(await doors.send("rest", mail))
+    await asyncio.sleep(0.3)
+    await http.put(account, json={"maxSendRate": stack.plan.rate})
+    await doors.statuses(ack["emailId"] for ack in acks)
+
+
+async def test_policies_allow_what_is_called_and_nothing_else(
+    stack: Stack, doors: Doors, http: aiohttp.ClientSession
+) -> None:
+    await exercise(stack, doors, http)
+    wanted = allowed(stack.plan.prefix)
+    assert wanted.keys() == set(SERVICES)
+    deadline = asyncio.get_running_loop().time() + 30
+    while (seen := await called(stack)) != wanted:
+        too_little = {name: sorted(seen[name] - wanted[name]) for name in SERVICES}
+        too_much = {name: sorted(wanted[name] - seen[name]) for name in SERVICES}
+        assert not any(too_little.values()), f"called and not allowed: {too_little}"
+        late = asyncio.get_running_loop().time() > deadline
+        assert not late, f"allowed and never called: {too_much}"
+        await doors.send("sdk", mail_to("success+policy", 2))
+        await asyncio.sleep(0.5)
