@@ -1,6 +1,8 @@
 """Reads what the running services say of themselves: metrics, queue depths."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -57,6 +59,16 @@ async def cpu_s(session: aiohttp.ClientSession, stack: Stack) -> dict[str, float
         found = await asyncio.gather(*(scrape(session, one) for one in stack.services[name]))
         used[name] = sum(one.total("mailpipe_process_time_seconds") for one in found)
     return used
+
+
+def newest_events(log: Path, count: int = 8) -> tuple[dict[str, Any], ...]:
+    """The last events of the simulator's log, oldest first; only its end is read."""
+    with log.open("rb") as lines:
+        lines.seek(max(0, log.stat().st_size - 64_000))
+        end = lines.read().splitlines()[-200:]
+    # The last line may not be finished, and the first one cut.
+    whole = [one for one in end if b'"kind":"event"' in one and one[:1] + one[-1:] == b"{}"]
+    return tuple(json.loads(one) for one in whole[-count:])
 
 
 class Depths:

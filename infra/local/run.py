@@ -11,13 +11,15 @@ import time
 from typing import Any
 
 import aiohttp
+from rich.console import Console
+from rich.live import Live
 
 from infra.local.children import ChildFailed
 from infra.local.cloud import LOCAL_KEY
+from infra.local.live import Look, line, screen
 from infra.local.mails import mail_to, open_doors, send_paced
-from infra.local.observe import QUEUES, Depths, Metrics, scrape_all
+from infra.local.observe import Depths, Metrics, newest_events, scrape_all
 from infra.local.stack import ROOT, SERVICES, Plan, Stack
-from mailpipe import resources
 
 SAMPLES = ("success", "bounce", "complaint", "ooto", "suppressionlist", "success")
 
@@ -112,54 +114,35 @@ async def _samples(stack: Stack) -> None:
     for ack in acks:
         where = f"{stack.ingest_url}/status/{ack['emailId']}"
         print(f"  sent by {ack['door']:<4} to {ack['recipients'][0]:<48} {where}")
-    print("\nOne line a second; Ctrl-C ends everything.")
+    print("\nCtrl-C ends everything.")
 
 
 async def _watch(stack: Stack, stop: asyncio.Event) -> str | None:
-    """Print a line a second until asked to stop; a sentence when a child has died."""
+    """Show what happens until asked to stop; a sentence when a child has died."""
+    console = Console()
     depths = await asyncio.to_thread(Depths, stack)
-    before = Metrics()
+    before, at_s = Metrics(), time.monotonic()
     async with aiohttp.ClientSession() as session:
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
-                return None
-            if died := stack.died():
-                return died
-            try:
-                now = await scrape_all(session, stack)
-                waiting = await asyncio.to_thread(depths.read)
-            except (aiohttp.ClientError, OSError):
-                continue  # a child is just dying: the next look says which
-            print(line(waiting, now, before))
-            before = now
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 1.0)
+                    return None
+                if died := stack.died():
+                    return died
+                try:
+                    now = await scrape_all(session, stack)
+                    waiting = await asyncio.to_thread(depths.read)
+                    events = await asyncio.to_thread(newest_events, stack.ses_log)
+                except (aiohttp.ClientError, OSError):
+                    continue  # a child is just dying: the next look says which
+                look = Look(waiting, now, before, time.monotonic() - at_s, events)
+                before, at_s = now, time.monotonic()
+                if console.is_terminal:
+                    live.update(screen(look), refresh=True)
+                else:
+                    print(line(look))
     return None
-
-
-def line(waiting: dict[str, int], now: Metrics, before: Metrics) -> str:
-    """Depths, rate against quota, statuses, latency."""
-
-    def since(name: str, *labels: str) -> float:
-        return now.total(name, *labels) - before.total(name, *labels)
-
-    def mean_ms(name: str) -> str:
-        count = now.total(f"{name}_count")
-        return f"{now.total(f'{name}_sum') / count * 1000:.0f} ms" if count else "-"
-
-    queues = " ".join(f"{name} {waiting[name]}" for name in QUEUES)
-    dead = sum(waiting[resources.dead(name)] for name in QUEUES)
-    statuses = " ".join(
-        f"{kind} {now.total('mailpipe_events_total', kind):.0f}"
-        for kind in ("sent", "delivery", "bounce", "complaint", "suppressed")
-    )
-    return (
-        f"{time.strftime('%H:%M:%S')} | {queues} dead {dead} "
-        f"| SES {since('mailpipe_sends_total', 'accepted'):.0f}/s of "
-        f"{now.total('mailpipe_quota_rate'):.0f} "
-        f"| {statuses} webhooks {now.total('mailpipe_webhooks_total', 'delivered'):.0f} "
-        f"| accept to SES {mean_ms('mailpipe_accept_to_send_seconds')}, "
-        f"event to status {mean_ms('mailpipe_event_lag_seconds')}"
-    )
 
 
 if __name__ == "__main__":
