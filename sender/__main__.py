@@ -29,7 +29,12 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         queues = await enter(open_queues(settings.prefix, poll_s=settings.poll_s))
         dynamodb = await enter(open_client("dynamodb", connections=in_hand + 8, timeout_s=5))
         ses = await enter(
-            open_client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
+            open_client(
+                "sesv2",
+                connections=in_hand + 8,
+                timeout_s=settings.ses_timeout_s,
+                stamped=settings.local,
+            )
         )
         lead = Lead()
         limiter = LocalLimiter(lead, share=settings.share, spread_s=settings.spread_s)

@@ -5,6 +5,7 @@ are off: a send must never be repeated by a library (SES has no idempotency toke
 repeated is repeated in one layer, here, by tenacity, only after a first plain attempt has failed.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
@@ -23,6 +24,8 @@ from mailpipe.outcomes import CallFailed, Kind
 Q = TypeVar("Q", bound=Struct)
 A = TypeVar("A", bound=Struct)
 
+STAMP = "X-Monotonic-Ns"
+"""Not signed: it is put in last before the write (SigV4 covers only the headers it names)."""
 _NOT_SENT = (
     botocore.exceptions.EndpointConnectionError,
     botocore.exceptions.ConnectTimeoutError,
@@ -66,9 +69,15 @@ class BotocoreClient:
 
 @asynccontextmanager
 async def open_client(
-    service: str, *, connections: int, timeout_s: float, connect_timeout_s: float = 3.0
+    service: str,
+    *,
+    connections: int,
+    timeout_s: float,
+    connect_timeout_s: float = 3.0,
+    stamped: bool = False,
 ) -> AsyncIterator[BotocoreClient]:
-    """A client whose pool holds `connections`; `timeout_s` is per socket read.
+    """A client whose pool holds `connections`; `timeout_s` is per socket read. `stamped`: requests
+    say when they were sent, for a simulator on this machine.
 
     Keep calls in flight below `connections`: a request is signed before it waits for a connection,
     and the wait has no limit. Region, credentials and endpoints come from the environment.
@@ -82,7 +91,13 @@ async def open_client(
         parameter_validation=False,  # our structs are typed; checking again costs 80 µs a call
     )
     async with AioSession().create_client(service, config=config) as client:
+        if stamped:
+            client.meta.events.register("before-send", _stamp)
         yield BotocoreClient(client)
+
+
+def _stamp(request: Any, **_: Any) -> None:
+    request.headers[STAMP] = str(time.monotonic_ns())
 
 
 _again = tenacity.AsyncRetrying(

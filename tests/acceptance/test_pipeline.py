@@ -235,6 +235,14 @@ async def test_an_exhausted_webhook_is_kept_with_the_reason(
     assert len(tries) == 12
 
 
+async def test_the_simulators_log_says_when_the_sender_sent(stack: Stack, doors: Doors) -> None:
+    ack = await doors.send("sdk", mail_to("success+stamp", 1))
+    await ended(doors, ack["emailId"], "delivered")
+    (attempt,) = said_sent(stack, ack["emailId"])
+    assert attempt["caller"] == "sender"
+    assert 0 < attempt["t_ns"] - attempt["stampNs"] < 1e9
+
+
 async def test_the_private_ports_answer(stack: Stack, http: aiohttp.ClientSession) -> None:
     for children in stack.services.values():
         for path in ("live", "ready", "metrics"):
