@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from localstack_client.session import Session
 
 from infra.local.template import REGION, Template
@@ -50,16 +51,16 @@ def ses_client(endpoint: str) -> Any:
     )
 
 
-def template(prefix: str) -> Template:
+def template(prefix: str, path: Path = TEMPLATE) -> Template:
     """The template as it is deployed here."""
-    return Template(TEMPLATE.read_text(), Prefix=prefix, SendingDomain=SENDING_DOMAIN)
+    return Template(path.read_text(), Prefix=prefix, SendingDomain=SENDING_DOMAIN)
 
 
-def deploy(endpoint: str, prefix: str) -> None:
+def deploy(endpoint: str, prefix: str, path: Path = TEMPLATE) -> None:
     """Everything of the template, and the local key. Raises DeploymentFailed."""
-    client, made = clients(endpoint), template(prefix)
-    _create_stack(client("cloudformation"), prefix, made.parameters)
-    _add_what_is_ignored(client, made)
+    client, made = clients(endpoint), template(prefix, path)
+    if _create_stack(client("cloudformation"), prefix, made):
+        _add_what_is_ignored(client, made)
     _access(client("dynamodb"), prefix)
 
 
@@ -113,21 +114,28 @@ def _pages(client: Any, operation: str, member: str) -> list[Any]:
         more = {"NextToken": page["NextToken"]}
 
 
-def _create_stack(cloudformation: Any, prefix: str, parameters: dict[str, str]) -> None:
+def _create_stack(cloudformation: Any, prefix: str, made: Template) -> bool:
+    """Whether it is new: a cloud that was here before may have it already."""
     name = f"{prefix}data"
-    cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=TEMPLATE.read_text(),
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
-        ],
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-    )
+    try:
+        cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=made.text,
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in made.parameters.items()
+            ],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+    except cloudformation.exceptions.AlreadyExistsException:
+        return False
+    except ClientError as error:
+        raise DeploymentFailed(f"the cloud refuses the template: {error}") from None
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:
         status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
         if status == "CREATE_COMPLETE":
-            return
+            return True
         if not status.endswith("_IN_PROGRESS"):
             break
         time.sleep(0.02)

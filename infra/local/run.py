@@ -31,7 +31,8 @@ def plan_from(argv: list[str]) -> Plan:
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 = a free port")
     parser.add_argument("--rate", type=float, default=14.0, help="SES's quota, recipients a second")
     given = parser.parse_args(argv)
-    return Plan(name="run", **vars(given))
+    # localstack-client's own variable; with it nothing is started in its place.
+    return Plan(name="run", cloud_host=os.environ.get("LOCALSTACK_HOST") or None, **vars(given))
 
 
 async def run(plan: Plan) -> int:
@@ -96,7 +97,7 @@ def _welcome(stack: Stack) -> str:
     return f"""
   REST API    {where["ingest"]}     API key: {LOCAL_KEY}
   SES         {where["ses"]}     inbox of the mails that were sent: {where["ses"]}/inbox
-  AWS         {where["cloud"]}     SQS, SNS and DynamoDB (ministack)
+  AWS         {where["cloud"]}     SQS, SNS, DynamoDB, S3, Secrets Manager
   receiver    {where["receiver"]}     verifies the webhooks of the endpoint "sample"
   metrics     {metrics}
   logs        {where["logs"]}/*.log; what runs where: build/run.json

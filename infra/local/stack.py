@@ -24,7 +24,9 @@ STOP_S = 9.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start, and where it listens (0 = a free port)."""
+    """What to start, and where it listens (0 = a free port). `cloud_host`: `host:port` of a cloud
+    that runs already (LocalStack or alike), used instead of our own.
+    """
 
     name: str
     ingest_port: int = 0
@@ -38,6 +40,7 @@ class Plan:
     seed: int = 1
     prefix: str = "mailpipe-"
     stores_proxy: bool = False
+    cloud_host: str | None = None
     endpoints: dict[str, list[str]] = field(default_factory=lambda: {"sample": []})
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -89,10 +92,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in (*self.folder.glob("*.log"), *self.folder.glob("*.jsonl")):
             old.unlink()
-        cloud_python = str(ROOT / ".venv-cloud" / "bin" / "python")
-        server = [cloud_python, "-m", "infra.local.ministack_server", str(self.plan.cloud_port)]
-        cloud = await self._child("ministack", server)
-        self.cloud_url = f"http://127.0.0.1:{cloud.port}"
+        self.cloud_url = f"http://{self.plan.cloud_host or await self._start_ministack()}"
         try:
             await asyncio.to_thread(deploy, self.cloud_url, self.plan.prefix)
         except DeploymentFailed as error:
@@ -100,6 +100,12 @@ class Stack:
         self._address_hash_key = await asyncio.to_thread(
             address_hash_key, self.cloud_url, self.plan.prefix
         )
+
+    async def _start_ministack(self) -> str:
+        cloud_python = str(ROOT / ".venv-cloud" / "bin" / "python")
+        server = [cloud_python, "-m", "infra.local.ministack_server", str(self.plan.cloud_port)]
+        cloud = await self._child("ministack", server)
+        return f"127.0.0.1:{cloud.port}"
 
     async def start(self) -> None:
         """Everything. Raises ChildFailed when something does not start; then call `stop`."""

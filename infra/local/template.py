@@ -31,6 +31,7 @@ class Template:
     """The template with its parameters."""
 
     def __init__(self, text: str, **parameters: str) -> None:
+        self.text = text
         self._template = json.loads(text)
         defaults = self._template["Parameters"]
         self.parameters = {
