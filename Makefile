@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # The distribution's own Python where it can make environments: built with optimisation, it needs up to
-# a third less CPU than one that was compiled without (`make bench-simulator`: 230 us against 270).
+# a third less CPU than one that was compiled without (`make bench-simulator`: 235 us against 285).
 PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
           2>/dev/null && echo /usr/bin/python3 || echo python3)
 PY := .venv/bin/python

@@ -1,6 +1,6 @@
 """One kept-alive HTTP/1.1 connection that posts forms, one at a time.
 
-*Measured* by `make bench-simulator`: through aiohttp's client, 292 us of CPU a send instead of 237.
+Through aiohttp's client a batch of ten events costs 234 us instead of 64 (docs/decisions/0003).
 """
 
 import asyncio

@@ -12,6 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from infra.local.ses.addresses import domain_of
@@ -41,6 +42,7 @@ PAYLOADS = {name: name[0].lower() + name[1:] for name in API_NAMES} | {
 }
 NOTIFICATIONS = ("Bounce", "Complaint", "Delivery")
 
+_encode = msgspec.json.Encoder().encode
 _MTA = "a8-31.smtp-out.amazonses.com"
 _OUTGOING_IP = "198.51.100.9"
 _REMOTE_MTA_IP = "192.0.2.25"
@@ -64,12 +66,12 @@ class Accepted(Struct):
     region: str
     identity: str
     source_ip: str = "127.0.0.1"
-    repeated: dict[str, Any] | None = None
+    repeated: bytes = b""
 
-    def mail(self) -> dict[str, Any]:
-        """What every event repeats of the mail; made once."""
-        if self.repeated is None:
-            self.repeated = _mail(self)
+    def mail(self) -> bytes:
+        """What every event repeats of the mail, but for its tags: JSON, made once."""
+        if not self.repeated:
+            self.repeated = _encode(_mail(self))
         return self.repeated
 
 
@@ -92,28 +94,27 @@ def identifier(at_s: float, choice: Random) -> str:
 
 
 def event(accepted: Accepted, due: Due, *, at_s: float, choice: Random) -> dict[str, Any]:
-    """One event, in the form of event publishing."""
-    kind, mail = due.event_type, accepted.mail()
-    tags = mail["tags"]
+    """One event, in the form of event publishing; its `mail` is JSON already."""
+    kind, tags, mail = due.event_type, _tags(accepted), accepted.mail()
     if kind == "Delivery":
-        mail = {**mail, "tags": {**tags, "ses:outgoing-ip": [_OUTGOING_IP]}}
+        tags["ses:outgoing-ip"] = [_OUTGOING_IP]
     elif kind in _WITHOUT_HEADERS:
-        mail = {name: value for name, value in mail.items() if name not in _HEADERS}
+        decoded = msgspec.json.decode(mail).items()
+        mail = _encode({name: value for name, value in decoded if name not in _HEADERS})
+    whole = msgspec.Raw(b'%b,"tags":%b}' % (mail[:-1], _encode(tags)))
     payload = _payload(accepted, due, at_s, choice)
-    return {"eventType": kind, "mail": mail, PAYLOADS[kind]: payload}
+    return {"eventType": kind, "mail": whole, PAYLOADS[kind]: payload}
 
 
 def notification(accepted: Accepted, published: dict[str, Any]) -> dict[str, Any]:
     """The same event in the older form, for the topics of an identity."""
-    kind = published["eventType"]
-    mail = {name: value for name, value in published["mail"].items() if name != "tags"}
+    kind, mail = published["eventType"], msgspec.json.decode(accepted.mail())
     mail |= {"sourceIp": accepted.source_ip, "callerIdentity": _CALLER}
     return {"notificationType": kind, "mail": mail, PAYLOADS[kind]: published[PAYLOADS[kind]]}
 
 
-def _mail(accepted: Accepted) -> dict[str, Any]:
+def _tags(accepted: Accepted) -> dict[str, list[str]]:
     message = accepted.message
-    headers, truncated = _headers(message)
     tags = {
         "ses:operation": ["SendEmail"],
         "ses:source-ip": [accepted.source_ip],
@@ -124,6 +125,12 @@ def _mail(accepted: Accepted) -> dict[str, Any]:
         tags["ses:configuration-set"] = [message.configuration_set]
     for name, value in message.tags.items():
         tags[name] = [value]
+    return tags
+
+
+def _mail(accepted: Accepted) -> dict[str, Any]:
+    message = accepted.message
+    headers, truncated = _headers(message)
     return {
         "timestamp": stamp(accepted.at_s),
         "source": message.source,
@@ -134,7 +141,6 @@ def _mail(accepted: Accepted) -> dict[str, Any]:
         "headersTruncated": truncated,
         "headers": headers,
         "commonHeaders": {**message.common, "messageId": accepted.message_id},
-        "tags": tags,
     }
 
 

@@ -18,6 +18,7 @@ from infra.local.ses.refusals import Refusal, bad, missing
 from infra.local.ses.requests import (
     Attachment,
     Content,
+    Destination,
     Pair,
     Part,
     SendEmail,
@@ -117,20 +118,22 @@ def _simple(request: SendEmail, simple: Simple) -> Message:
     reply_to = request.reply_to_addresses or []
     for one in reply_to:
         _address(one)
-    to = request.destination
-    composed = [("From", source), ("Reply-To", ", ".join(reply_to))]
-    if to is not None:
-        composed.append(("To", ", ".join(to.to_addresses or ())))
-        composed.append(("Cc", ", ".join(to.cc_addresses or ())))
-    composed += [("Subject", subject), ("MIME-Version", "1.0"), ("Content-Type", kind)]
-    common: dict[str, Any] = {"from": [source], "replyTo": reply_to, "subject": subject}
-    if to is not None:
-        common |= {"to": to.to_addresses, "cc": to.cc_addresses}
+    to = request.destination or Destination()
+    addresses: dict[str, list[str] | None] = {
+        "To": to.to_addresses,
+        "Cc": to.cc_addresses,
+        "Reply-To": reply_to,
+    }
+    headers = [("From", source)]
+    headers += [(name, ", ".join(some)) for name, some in addresses.items() if some]
+    headers += [("Subject", subject), ("MIME-Version", "1.0"), ("Content-Type", kind), *own]
+    common: dict[str, Any] = {"from": [source], "to": to.to_addresses, "cc": to.cc_addresses}
+    common |= {"replyTo": reply_to, "subject": subject}
     return Message(
         source=source,
         sender=sender,
         recipients=_checked(request.given_recipients()),
-        headers=[one for one in composed if one[1]] + own,
+        headers=headers,
         own_headers=own,
         common={name: value for name, value in common.items() if value},
         tags=_tags(request.email_tags or []),

@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from infra.local.ses.events import API_NAMES, Accepted, event, identifier, notification
@@ -52,7 +53,9 @@ def published(event_type: str, one: Accepted | None = None, **facts: Any) -> dic
     """An event of this type about all recipients."""
     one = one or accepted()
     due = Due(1.0, event_type, one.message.recipients, {**FACTS.get(event_type, {}), **facts})
-    return event(one, due, at_s=AT_S + 1, choice=Random(1))
+    made = event(one, due, at_s=AT_S + 1, choice=Random(1))
+    whole: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made))
+    return whole
 
 
 @pytest.mark.parametrize("event_type", API_NAMES)

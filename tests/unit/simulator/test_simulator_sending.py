@@ -53,8 +53,8 @@ def test_a_good_request_passes_with_bare_addresses() -> None:
     assert message.tags == {"email_id": "e1"}
     assert message.headers == [
         ("From", "Acme <news@mail.example.com>"),
-        ("Reply-To", "help@example.com"),
         ("To", '"Ana, M." <ana@example.net>'),
+        ("Reply-To", "help@example.com"),
         ("Subject", "Grüße"),
         ("MIME-Version", "1.0"),
         ("Content-Type", "text/html; charset=us-ascii"),
