@@ -14,21 +14,14 @@ from email.parser import BytesParser
 from email.utils import getaddresses
 from typing import Any
 
+from infra.local.ses import attachments
 from infra.local.ses.refusals import bad
 
 MAX_LINE_BYTES = 1000
-MAX_PARTS = 500
 
 _LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE_BYTES + 1))
 _ONCE_ONLY = ("From", "To", "Cc", "Subject", "Reply-To", "Date", "Message-ID", "Sender")
 _STANDS_FOR = ("x-ses-configuration-set", "x-ses-message-tags")
-_REFUSED = """
-ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js
-jse ksh lib lnk mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1
-msh2 mshxml msh1xml msh2xml msi msp mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1
-ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
-"""
-_REFUSED_EXTENSIONS = frozenset(_REFUSED.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +35,6 @@ class Raw:
     tags: list[tuple[str, str]]
     configuration_set: str | None
     content: bytes
-
-
-def refused_extension(name: str) -> bool:
-    """Whether SES refuses attachments of that name."""
-    return name.rpartition(".")[2].lower() in _REFUSED_EXTENSIONS and "." in name
 
 
 def read(data: bytes) -> Raw:
@@ -99,10 +87,10 @@ def _tags(values: list[str]) -> list[tuple[str, str]]:
 def _content(message: EmailMessage) -> bytes:
     found = []
     for number, part in enumerate(message.walk()):
-        if number > MAX_PARTS:
-            raise bad(f"The message has more than {MAX_PARTS} parts.")
+        if number > attachments.MAX_PARTS:
+            raise bad(f"The message has more than {attachments.MAX_PARTS} parts.")
         name = part.get_filename()
-        if name and refused_extension(name):
+        if name and attachments.refused(name):
             raise bad(f"Attachments of this type are not supported: {name[-60:]!r}")
         if not part.is_multipart():
             payload = part.get_payload(decode=True)

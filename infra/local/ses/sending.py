@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from infra.local.ses import raw
+from infra.local.ses import attachments, raw
 from infra.local.ses.addresses import AddressFault, addr_spec
 from infra.local.ses.refusals import Refusal, bad, missing
 from infra.local.ses.requests import (
-    Attachment,
     Content,
     Destination,
     Pair,
@@ -31,10 +30,7 @@ MAX_HEADERS = 15
 MAX_HEADER_CHARACTERS = 996
 MAX_BYTES = 40 * 1024 * 1024
 """Of the message after base64 encoding."""
-MAX_ATTACHMENT_PARTS = 500
-EICAR = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
-"""The text that virus scanners take for a virus: SES accepts the mail and then rejects it (SES
-Developer Guide, "Using the mailbox simulator")."""
+
 
 _HEADER_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
 _HEADER_VALUE = re.compile(r"[ -~]{1,995}")
@@ -45,8 +41,6 @@ _COMPOSED_BY_SES = frozenset(
     | {"return-path", "sender"}
 )
 _ONCE_ONLY = frozenset({"list-unsubscribe", "list-unsubscribe-post", "feedback-id"})
-_DISPOSITIONS = frozenset({None, "ATTACHMENT", "INLINE"})
-_ENCODINGS = frozenset({None, "BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT"})
 
 
 class Message(Struct):
@@ -138,7 +132,7 @@ def _simple(request: SendEmail, simple: Simple) -> Message:
         common={name: value for name, value in common.items() if value},
         tags=_tags(request.email_tags or []),
         configuration_set=request.configuration_set_name,
-        infected=_attachments(simple.attachments or []),
+        infected=attachments.check(simple.attachments or []),
     )
 
 
@@ -162,7 +156,7 @@ def _raw(request: SendEmail, data: bytes | None) -> Message:
         common=found.common,
         tags=tags,
         configuration_set=request.configuration_set_name or found.configuration_set,
-        infected=EICAR in found.content,
+        infected=attachments.EICAR in found.content,
     )
 
 
@@ -226,39 +220,6 @@ def _body(simple: Simple) -> str:
         return 'multipart/alternative; boundary="----=_Part_1"'
     kind, only = ("plain", body.text) if body.text is not None else ("html", body.html)
     return f"text/{kind}; charset={(only and only.charset) or 'us-ascii'}"
-
-
-def _attachments(given: list[Attachment]) -> bool:
-    """Whether one of them holds the test virus. Raises Refusal."""
-    if len(given) > MAX_ATTACHMENT_PARTS:
-        raise bad(f"The message has more than {MAX_ATTACHMENT_PARTS} parts.")
-    for number, one in enumerate(given):
-        path = f"content.simple.attachments.{number + 1}.member"
-        if one.raw_content is None:
-            raise missing(f"{path}.rawContent")
-        if not one.file_name:
-            raise missing(f"{path}.fileName")
-        _attachment(one)
-    return any(EICAR in (one.raw_content or b"") for one in given)
-
-
-def _attachment(one: Attachment) -> None:
-    name = one.file_name or ""
-    if len(name) > 255 or any(character < " " for character in name):
-        raise bad(f"Invalid attachment file name: {name[:60]!r}")
-    if raw.refused_extension(name):
-        raise bad(f"Attachments of this type are not supported: {name[-60:]!r}")
-    if one.content_disposition not in _DISPOSITIONS:
-        raise bad(f"Invalid ContentDisposition: {one.content_disposition[:40]!r}")  # type: ignore[index]
-    if one.content_transfer_encoding not in _ENCODINGS:
-        raise bad(f"Invalid ContentTransferEncoding: {one.content_transfer_encoding!r}")
-    for member, text, longest in (
-        ("ContentType", one.content_type, 78),
-        ("ContentId", one.content_id, 78),
-        ("ContentDescription", one.content_description, 1000),
-    ):
-        if text is not None and not 1 <= len(text) <= longest:
-            raise bad(f"{member} must have 1 to {longest} characters")
 
 
 def _headers(given: list[Pair]) -> list[tuple[str, str]]:

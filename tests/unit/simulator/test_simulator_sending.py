@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.ses import addresses
+from infra.local.ses.attachments import EICAR
 from infra.local.ses.refusals import Refusal
-from infra.local.ses.sending import EICAR, decode, described, validate
+from infra.local.ses.sending import decode, described, validate
 
 GOOD: dict[str, Any] = {
     "FromEmailAddress": "Acme <news@mail.example.com>",
