@@ -24,6 +24,15 @@ PURE = [
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("ingest/decoding.py", "ingest/views.py", "processor/events.py", "processor/ses_json.py"),
     *("notifier/signing.py", "notifier/schedule.py"),
+    *("infra/local/template.py", "infra/local/chaos/faults.py", "infra/stacks/policies.py"),
+    *(
+        f"infra/local/ses/{name}.py"
+        for name in (
+            *("addresses", "attachments", "events", "mailbox", "outcomes", "quota", "raw"),
+            *("reading", "refusals", "requests", "sending"),
+        )
+    ),
+    *(f"infra/local/stores/{name}.py" for name in ("calls", "errors", "partial")),
 ]
 
 
@@ -67,7 +76,8 @@ def test_the_local_cloud_knows_only_resources_and_the_public_sdk() -> None:
 
 
 def test_simulator_receiver_and_checkers_know_nothing_of_ours() -> None:
-    outside = [*files("infra/local/ses", "loadtest"), ROOT / "infra/local/receiver.py"]
+    folders = ("infra/local/ses", "infra/local/chaos", "infra/local/stores", "loadtest")
+    outside = [*files(*folders), ROOT / "infra/local/receiver.py"]
     for path in outside:
         assert not tops(path) & {"mailpipe", *SERVICES}, path
 

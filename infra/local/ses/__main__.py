@@ -3,10 +3,7 @@
 import argparse
 import asyncio
 import contextlib
-import errno
 import gc
-import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 import uvloop
-from aiohttp import web
 
 from infra.local.chaos.control import Control as FaultControl
 from infra.local.chaos.faults import FaultError, Faults
+from infra.local.serve import serve
 from infra.local.ses import publisher, server
 from infra.local.ses.account import Account, Switches
 from infra.local.ses.control import Control
@@ -31,7 +28,6 @@ from infra.local.ses.sets import Sets
 from infra.local.ses.sns import open_sns
 
 EXIT_WRONG_FILE = 2
-EXIT_PORT_IN_USE = 3
 EXIT_EVENTS_LOST = 4
 DRAIN_S = 5.0
 
@@ -55,12 +51,9 @@ def arguments() -> argparse.Namespace:
 
 async def main(given: argparse.Namespace) -> int:
     """Serve until SIGTERM, then publish what is still to come."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    faults = Faults((*server.FAULTS, *server.EVENT_FIRST, *publisher.FAULTS), seed=given.seed)
     try:
         profile = _read(given.profile, Profile)
-        faults = Faults((*server.FAULTS, *server.EVENT_FIRST, *publisher.FAULTS), seed=given.seed)
         if given.faults is not None:
             faults.add(given.faults.read_bytes(), time.monotonic())
     except (OSError, msgspec.DecodeError, FaultError) as error:
@@ -85,27 +78,12 @@ async def main(given: argparse.Namespace) -> int:
             *Inbox(mailbox).routes(),
         ]
         application = Simulator(account, sending, Sets(account, sns.publish)).application(own)
-        tasks = [asyncio.create_task(oracle.measure_lag()), asyncio.create_task(events.run())]
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", given.port).start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            sys.stderr.write(f"port {given.port} is in use\n")
-            return EXIT_PORT_IN_USE
-        port = runner.addresses[0][1]
-        sys.stdout.write(json.dumps({"event": "ready", "service": "ses", "port": port}) + "\n")
-        sys.stdout.flush()
-        await stop.wait()
-        await runner.cleanup()
-        for task in tasks:
-            task.cancel()
+        tasks = oracle.measure_lag(), events.run()
+        code = await serve(application, *tasks, port=given.port, service="ses")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await events.drain()
-        return EXIT_EVENTS_LOST if sns.unpublished else 0
+        return code or (EXIT_EVENTS_LOST if sns.unpublished else 0)
 
 
 def _read(path: Path | None, kind: type[T]) -> T:

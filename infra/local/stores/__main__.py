@@ -2,22 +2,18 @@
 
 import argparse
 import asyncio
-import errno
-import json
-import signal
 import sys
 import time
 from pathlib import Path
 
 import uvloop
-from aiohttp import web
 
 from infra.local.chaos.faults import FaultError, Faults
 from infra.local.chaos.journal import Journal
+from infra.local.serve import serve
 from infra.local.stores.server import FAULTS, Proxy
 
 EXIT_WRONG_FILE = 2
-EXIT_PORT_IN_USE = 3
 
 
 def arguments() -> argparse.Namespace:
@@ -33,9 +29,6 @@ def arguments() -> argparse.Namespace:
 
 async def main(given: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     faults = Faults(FAULTS, seed=given.seed)
     try:
         if given.faults is not None:
@@ -44,21 +37,7 @@ async def main(given: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_WRONG_FILE
     application = Proxy(given.upstream, faults, Journal(given.log)).application()
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", given.port).start()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        sys.stderr.write(f"port {given.port} is in use\n")
-        return EXIT_PORT_IN_USE
-    port = runner.addresses[0][1]
-    sys.stdout.write(json.dumps({"event": "ready", "service": "stores", "port": port}) + "\n")
-    sys.stdout.flush()
-    await stop.wait()
-    await runner.cleanup()
-    return 0
+    return await serve(application, port=given.port, service="stores")
 
 
 if __name__ == "__main__":
