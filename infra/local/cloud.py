@@ -5,6 +5,7 @@ boto3 clients built by localstack-client.
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,7 @@ def _create_stack(cloudformation: Any, prefix: str, made: Template) -> bool:
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
     except cloudformation.exceptions.AlreadyExistsException:
+        _check_existing(cloudformation, name, made)
         return False
     except ClientError as error:
         raise DeploymentFailed(f"the cloud refuses the template: {error}") from None
@@ -146,6 +148,18 @@ def _create_stack(cloudformation: Any, prefix: str, made: Template) -> bool:
         if one["ResourceStatus"].endswith("_FAILED")
     ]
     raise DeploymentFailed(f"the stack {name} is {status}; {'; '.join(reasons) or 'no reason'}")
+
+
+def _check_existing(cloudformation: Any, name: str, made: Template) -> None:
+    """A stack that was there before must be whole, and of this template."""
+    status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    has = cloudformation.get_template(StackName=name)["TemplateBody"]
+    same = (json.loads(has) if isinstance(has, str) else has) == json.loads(made.text)
+    if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE") or not same:
+        raise DeploymentFailed(
+            f"the cloud has a stack {name} already, in state {status}"
+            f"{'' if same else ' and of another template'}: delete it, or use another cloud"
+        )
 
 
 def _add_what_is_ignored(client: Callable[..., Any], made: Template) -> None:

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import aiohttp
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 from rich.live import Live
 
@@ -38,7 +39,7 @@ def plan_from(argv: list[str]) -> Plan:
 async def run(plan: Plan) -> int:
     """Until Ctrl-C, or until something dies."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print("mailpipe: starting the local cloud, the SES simulator and the four services ...")
     stack = Stack(plan)
@@ -53,14 +54,22 @@ async def run(plan: Plan) -> int:
             failure = await _watch(stack, stop)
     except ChildFailed as error:
         failure = str(error)
-    begun = time.monotonic()
-    print("\nmailpipe: stopping (draining what is in hand) ...")
-    codes = await stack.stop()
-    bad = [f"{name} exit code {code}" for name, code in codes.items() if code and name in SERVICES]
-    print(f"mailpipe: everything has ended after {time.monotonic() - begun:.1f} s.", *bad)
+    finally:
+        await _end(stack)
     if failure:
         print(f"mailpipe: {failure}", file=sys.stderr)
     return 1 if failure else 0
+
+
+async def _end(stack: Stack) -> None:
+    """Drain and end everything, whatever has happened; a terminal that is gone stops nothing."""
+    begun = time.monotonic()
+    with contextlib.suppress(OSError):
+        print("\nmailpipe: stopping (draining what is in hand) ...")
+    codes = await stack.stop()
+    bad = [f"{name} exit code {code}" for name, code in codes.items() if code and name in SERVICES]
+    with contextlib.suppress(OSError):
+        print(f"mailpipe: everything has ended after {time.monotonic() - begun:.1f} s.", *bad)
 
 
 async def _unless(stop: asyncio.Event, work: Any) -> None:
@@ -135,7 +144,7 @@ async def _watch(stack: Stack, stop: asyncio.Event) -> str | None:
                     now = await scrape_all(session, stack)
                     waiting = await asyncio.to_thread(depths.read)
                     events = await asyncio.to_thread(newest_events, stack.ses_log)
-                except (aiohttp.ClientError, OSError):
+                except (aiohttp.ClientError, BotoCoreError, OSError):
                     continue  # a child is just dying: the next look says which
                 look = Look(waiting, now, before, time.monotonic() - at_s, events)
                 before, at_s = now, time.monotonic()

@@ -32,7 +32,7 @@ class DataStack(Stack):
             self,
             "Prefix",
             default="mailpipe-",
-            allowed_pattern="^[a-z0-9-]{0,32}$",
+            allowed_pattern="^([a-z0-9][a-z0-9-]{0,28})?$",  # a bucket's name has 63 characters
             description="Put before every name; MAILPIPE_PREFIX of the processes",
         )
         self._domain = CfnParameter(
@@ -80,7 +80,7 @@ class DataStack(Stack):
             queue_name=self._named(name),
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             **given,
         )
 
@@ -97,7 +97,7 @@ class DataStack(Stack):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=table.recoverable
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         for index_name, index in table.indexes.items():
             made.add_global_secondary_index(
@@ -195,7 +195,7 @@ class DataStack(Stack):
             self, "Identity", email_identity=self._domain.value_as_string
         )
         identity.cfn_options.condition = given
-        identity.apply_removal_policy(RemovalPolicy.RETAIN)
+        identity.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
     def _bucket(self) -> None:
         made = s3.Bucket(
@@ -213,7 +213,7 @@ class DataStack(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(ABORT_UPLOADS_AFTER_DAYS),
                 )
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self._output("BodiesBucket", made.bucket_name, "Holds bodies too large for a queue message")
 
@@ -226,7 +226,7 @@ class DataStack(Stack):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=HASH_KEY_CHARS, exclude_punctuation=True
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self._output("AddressHashKeyArn", made.secret_arn, "Its value is MAILPIPE_ADDRESS_HASH_KEY")
 
@@ -242,7 +242,8 @@ class DataStack(Stack):
         made = iam.ManagedPolicy(
             self,
             f"Policy{service.capitalize()}",
-            managed_policy_name=self._named(service),
+            # Policies belong to the whole account, the rest to a region.
+            managed_policy_name=f"{self._named(service)}-{self.region}",
             description=f"What mailpipe's {service} is seen to call, and nothing else",
             statements=statements,
         )

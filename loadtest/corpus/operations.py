@@ -53,6 +53,15 @@ OPERATIONS = [
     call("GetConfigurationSetEventDestinations", "200 EventDestinations", NEW_SET),
     call("DeleteConfigurationSetEventDestination", "200", NAMED),
     call("DeleteConfigurationSetEventDestination", "404 NotFoundException", NAMED),
+    call(
+        "CreateConfigurationSetEventDestination",
+        "400 BadRequestException",
+        {
+            **NEW_SET,
+            "EventDestinationName": "two",
+            "EventDestination": {"MatchingEventTypes": ["SEND"]},
+        },
+    ),
     call("PutConfigurationSetSendingOptions", "200", {**NEW_SET, "SendingEnabled": False}),
     send(
         f"{API}, PutConfigurationSetSendingOptions",
@@ -76,6 +85,12 @@ OPERATIONS = [
         source=f"{GUIDE}, Using the account-level suppression list",
     ),
     call("ListSuppressedDestinations", "200 SuppressedDestinationSummaries"),
+    call(
+        "ListSuppressedDestinations",
+        "200 SuppressedDestinationSummaries",
+        {"StartDate": "2026-01-01T00:00:00Z"},
+    ),
+    call("ListSuppressedDestinations", "400 BadRequestException", {"PageSize": 0}),
     call("ListSuppressedDestinations", "400 InvalidNextTokenException", {"NextToken": "none"}),
     call("DeleteSuppressedDestination", "200", HELD),
     call("DeleteSuppressedDestination", "404 NotFoundException", HELD, cli=True),

@@ -9,6 +9,7 @@ import aiohttp
 from infra.local.cloud import clients, template
 from infra.local.mails import Doors, mail_to
 from infra.local.stack import ROOT, SERVICES, Stack
+from infra.local.template import REGION
 from mailpipe import resources
 from mailpipe.messages import new_email_id
 
@@ -34,7 +35,8 @@ def allowed(prefix: str) -> Uses:
     """By the policies of the template; SES's resources are left out, since no call names them."""
     found: Uses = {}
     for policy in template(prefix).resources("AWS::IAM::ManagedPolicy"):
-        service = policy.properties["ManagedPolicyName"].removeprefix(prefix)
+        name = policy.properties["ManagedPolicyName"]
+        service = name.removeprefix(prefix).removesuffix(f"-{REGION}")
         pairs = set[tuple[str, str]]()
         for statement in policy.properties["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"

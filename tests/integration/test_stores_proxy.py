@@ -105,6 +105,7 @@ def test_untouched_traffic_passes_and_is_counted_by_caller(proxied: Proxied) -> 
     s3, bucket = proxied.client("s3"), f"{PREFIX}bodies-000000000000-us-east-1"
     s3.put_object(Bucket=bucket, Key="bodies/ä b", Body=b"\x00" * 100_000)
     assert s3.get_object(Bucket=bucket, Key="bodies/ä b")["Body"].read() == b"\x00" * 100_000
+    assert s3.head_object(Bucket=bucket, Key="bodies/ä b")["ContentLength"] == 100_000
     assert proxied.client("sns").list_topics()["Topics"]
     used = {tuple(one.values())[:3] for one in proxied.control("GET", "calls")["calls"]}
     assert {
@@ -184,11 +185,13 @@ def test_applied_and_yet_an_error_or_no_answer(proxied: Proxied) -> None:
 def test_one_message_of_a_batch_fails(proxied: Proxied) -> None:
     sqs, url = queue(proxied, "proxy-batch")
     entries = [{"Id": str(number), "MessageBody": str(number)} for number in range(10)]
-    proxied.fault("entry_failed", operation="sqs.SendMessageBatch")
+    proxied.fault("entry_failed")
     answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     (failed,) = answer["Failed"]
     assert (failed["Code"], failed["SenderFault"]) == ("InternalError", False)
     assert len(answer["Successful"]) == 9
+    assert proxied.client("dynamodb").list_tables()  # has no entry that could fail
+    assert proxied.control("GET", "faults")["faults"][0]["hits"] == 1
     alone = sqs.send_message_batch(QueueUrl=url, Entries=entries[:1])
     assert [one["Id"] for one in alone["Failed"]] == ["0"]
     found = set[str]()

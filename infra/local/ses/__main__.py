@@ -62,7 +62,11 @@ async def main(given: argparse.Namespace) -> int:
     oracle, mailbox = Oracle(given.log), Mailbox()
     switches = Switches(max_send_rate=given.rate, max_24_hour_send=given.daily)
     account = Account(given.region, switches)
-    async with open_sns(given.cloud, given.region) as sns:
+
+    def tell_lost(topic: str, events: int) -> None:
+        oracle.write("unpublished", {"topic": topic, "events": events})
+
+    async with open_sns(given.cloud, given.region, tell_lost) as sns:
         events = Publisher(account, sns, oracle, faults=faults, seed=given.seed)
         sending = Sending(
             account,
@@ -83,7 +87,7 @@ async def main(given: argparse.Namespace) -> int:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await events.drain()
-        return code or (EXIT_EVENTS_LOST if sns.unpublished else 0)
+        return code or (EXIT_EVENTS_LOST if sns.unpublished or sns.lost else 0)
 
 
 def _read(path: Path | None, kind: type[T]) -> T:

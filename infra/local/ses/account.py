@@ -105,10 +105,11 @@ class Account:
         if operation in self.switches.access_denied:
             raise refusals.access_denied(operation)
 
-    def identity(self, address: str) -> Identity | None:
+    def identity(self, given: str) -> Identity | None:
         """The most particular identity for an address: itself, its domain, a parent domain (SES
         Developer Guide, "Creating and verifying identities": sub-domains inherit).
         """
+        address = canonical(given)
         if (found := self._verified(address)) is not None:
             return found
         domain = domain_of(address)
@@ -119,7 +120,9 @@ class Account:
         return None
 
     def _verified(self, name: str) -> Identity | None:
-        return None if name in self.switches.revoked_identities else self.identities.get(name)
+        if name in map(canonical, self.switches.revoked_identities):
+            return None
+        return self.identities.get(name)
 
     def judge(self, message: Message) -> Identity:
         """The identity that may send this message. Raises Refusal."""
@@ -183,3 +186,9 @@ class Account:
         """Where events of this type go (`DELIVERY_DELAY`)."""
         known = self.sets.get(configuration_set or "")
         return [] if known is None else known.topics.get(event_type, [])
+
+
+def canonical(identity: str) -> str:
+    """An address or a domain, the domain in lower case (RFC 5321, 2.4)."""
+    local, at, domain = identity.rpartition("@")
+    return f"{local}{at}{domain.lower()}"

@@ -10,8 +10,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from infra.local.ses import refusals
-from infra.local.ses.account import Account, Identity, Suppressed
-from infra.local.ses.operations import Operation, page, read
+from infra.local.ses.account import Account, Identity, Suppressed, canonical
+from infra.local.ses.operations import Operation, moment, page, read
 from infra.local.ses.refusals import missing, not_found
 
 
@@ -51,9 +51,10 @@ class Identities:
         ]
 
     def _create_identity(self, _: web.Request, body: bytes) -> dict[str, Any]:
-        name = read(body, _NewIdentity).email_identity
-        if not name:
+        given = read(body, _NewIdentity).email_identity
+        if not given:
             raise missing("emailIdentity")
+        name = canonical(given)
         if name in self._account.identities:
             raise refusals.already_exists(f"Email identity {name} already exists.")
         self._account.identities[name] = Identity(name)
@@ -74,7 +75,7 @@ class Identities:
         }
 
     def _identity(self, request: web.Request) -> str:
-        name = request.match_info["identity"]
+        name = canonical(request.match_info["identity"])
         if name not in self._account.identities:
             raise not_found(f"Email identity {name} does not exist.")
         return name
@@ -121,8 +122,8 @@ class Identities:
 
     def _list_suppressed(self, request: web.Request, body: bytes) -> dict[str, Any]:
         reasons = request.query.getall("Reason", []) or ["BOUNCE", "COMPLAINT"]
-        since = float(request.query.get("StartDate", "0"))
-        until = float(request.query.get("EndDate", "inf"))
+        since = moment(request.query.get("StartDate"), 0.0)
+        until = moment(request.query.get("EndDate"), float("inf"))
         found = [
             {"EmailAddress": one.address, "Reason": one.reason, "LastUpdateTime": one.at_s}
             for one in self._account.suppressed.values()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,13 +40,29 @@ def page(request: web.Request, body: bytes, member: str, found: list[Any]) -> di
     ones in the body. Raises Refusal.
     """
     asked = {**request.query, **read(body, dict[str, Any])}
-    try:
-        start = int(asked.get("NextToken") or 0)
-        size = int(asked.get("PageSize") or PAGE)
-    except ValueError:
-        raise Refusal(400, "InvalidNextTokenException", "NextToken is not one of ours.") from None
-    if not 0 < size <= PAGE or start < 0:
+    start, size = _number(asked.get("NextToken"), 0), _number(asked.get("PageSize"), PAGE)
+    if start is None:
+        raise Refusal(400, "InvalidNextTokenException", "NextToken is not one of ours.")
+    if size is None or not 0 < size <= PAGE:
         raise bad(f"PageSize must be from 1 to {PAGE}.")
     end = start + size
     more = {"NextToken": str(end)} if end < len(found) else {}
     return {member: found[start:end], **more}
+
+
+def moment(text: str | None, default: float) -> float:
+    """Seconds since the epoch of an ISO 8601 time. Raises Refusal."""
+    if text is None:
+        return default
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise bad(f"Not a time: {text[:60]!r}") from None
+
+
+def _number(given: Any, default: int) -> int | None:
+    """A whole number from 0, as text or as such; None when it is none."""
+    text = str(given) if isinstance(given, str | int) and given != "" else None
+    if given is None or given == "":
+        return default
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else None

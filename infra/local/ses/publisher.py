@@ -14,6 +14,7 @@ from infra.local.ses.account import Account
 from infra.local.ses.events import (
     API_NAMES,
     NOTIFICATIONS,
+    PAYLOADS,
     Accepted,
     event,
     identifier,
@@ -24,6 +25,8 @@ from infra.local.ses.oracle import Oracle
 from infra.local.ses.outcomes import Due
 from infra.local.ses.sns import Sns
 
+_SUPPRESSING = ("Bounce", "Complaint")
+_HARD = ("General", "NoEmail")
 FAULTS = ("withhold", "delay", "reorder", "duplicate")
 TICK_S = 0.005
 """Events of the same few milliseconds go together."""
@@ -127,8 +130,8 @@ class Publisher:
             published = event(one.accepted, one.due, at_s=time.time(), choice=self._choice)
             body = _encode(published)
             one.mail.published.append(body)
-            if one.due.event_type == "Bounce":
-                self._suppress(published["bounce"], one.accepted)
+            if one.due.event_type in _SUPPRESSING:
+                self._suppress(one, published)
             # What nobody hears of is not logged: no checker may expect that somebody did.
             if heard := self._bodies(one.accepted, published, body):
                 lines.append(_facts(one))
@@ -151,18 +154,23 @@ class Publisher:
             found.append((identity.notifications[kind], older))
         return found
 
-    def _suppress(self, bounce: dict[str, Any], accepted: Accepted) -> None:
-        """A hard bounce puts an address on the account's list, but not one of the mailbox
-        simulator (SES Developer Guide, "Using the account-level suppression list").
+    def _suppress(self, one: Pending, published: dict[str, Any]) -> None:
+        """A hard bounce or a complaint puts an address on the account's list, but not one of the
+        mailbox simulator (SES Developer Guide, "Using the account-level suppression list").
         """
-        if (bounce["bounceType"], bounce["bounceSubType"]) != ("Permanent", "General"):
+        reason, payload = one.due.event_type.upper(), published[PAYLOADS[one.due.event_type]]
+        if reason == "BOUNCE" and (
+            payload["bounceType"] != "Permanent" or payload["bounceSubType"] not in _HARD
+        ):
             return
-        for one in bounce["bouncedRecipients"]:
+        if payload.get("complaintFeedbackType") == "not-spam":
+            return
+        for address in one.due.recipients:
             self._account.suppress(
-                one["emailAddress"],
-                "BOUNCE",
-                message_id=accepted.message_id,
-                feedback_id=bounce["feedbackId"],
+                address,
+                reason,
+                message_id=one.accepted.message_id,
+                feedback_id=payload["feedbackId"],
             )
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from email import policy
 from email.errors import MessageError
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.utils import getaddresses
 from typing import Any
@@ -18,8 +18,12 @@ from infra.local.ses import attachments
 from infra.local.ses.refusals import bad
 
 MAX_LINE_BYTES = 1000
+MAX_BOUNDARIES = 20_000
+"""Looked at before parsing, which would take minutes: far more than 500 parts need."""
 
 _LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE_BYTES + 1))
+_UNREADABLE = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What the parser is known to raise on messages that are none."""
 _ONCE_ONLY = ("From", "To", "Cc", "Subject", "Reply-To", "Date", "Message-ID", "Sender")
 _STANDS_FOR = ("x-ses-configuration-set", "x-ses-message-tags")
 
@@ -39,13 +43,19 @@ class Raw:
 
 def read(data: bytes) -> Raw:
     """The message. Raises Refusal."""
+    if data.count(b"\n--") > MAX_BOUNDARIES:
+        raise bad(f"The message has more than {attachments.MAX_PARTS} parts.")
     if _LONG_LINE.search(data):
         raise bad(f"A line of the message is longer than {MAX_LINE_BYTES} characters.")
     try:
-        message = BytesParser(policy=policy.default).parsebytes(data)
-        headers = [(name, str(value)) for name, value in message.items()]
-    except (MessageError, ValueError, LookupError, IndexError, TypeError) as error:
+        return _read(BytesParser(policy=policy.default).parsebytes(data))
+    except _UNREADABLE as error:
         raise bad(f"The raw message could not be read: {error}") from None
+
+
+def _read(message: Message) -> Raw:
+    headers = [(name, str(value)) for name, value in message.items()]
+    sent_by = [str(value) for name, value in message.raw_items() if name.lower() == "from"]
     assert isinstance(message, EmailMessage)  # noqa: S101 - what the default policy makes
     if not headers:
         raise bad("The raw message has no header.")
@@ -69,7 +79,7 @@ def read(data: bytes) -> Raw:
     }
     everybody = getaddresses([one for name in ("to", "cc", "bcc") for one in named.get(name, [])])
     return Raw(
-        source=next(iter(named.get("from", [])), None),
+        source=_unfolded(sent_by),
         recipients=[bare for _, bare in everybody if bare],
         headers=[one for one in headers if one[0].lower() not in (*_STANDS_FOR, "bcc")],
         common={name: value for name, value in common.items() if value},
@@ -77,6 +87,11 @@ def read(data: bytes) -> Raw:
         configuration_set=next(iter(named.get("x-ses-configuration-set", [])), None),
         content=_content(message),
     )
+
+
+def _unfolded(sent_by: list[str]) -> str | None:
+    """From as it was sent: an encoded word stays one (RFC 2047)."""
+    return " ".join(sent_by[0].split()) if sent_by else None
 
 
 def _tags(values: list[str]) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def decode(body: bytes) -> SendEmail:
     """The request. Raises Refusal."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad(f"The request could not be read: {error}") from None
 
 
@@ -77,17 +77,22 @@ def validate(request: SendEmail) -> Message:
 
 def described(request: SendEmail) -> dict[str, Any]:
     """What a log says of a request, be it good or bad: from, recipients, tags, headers."""
-    headers = dict[str, str]()
     simple = request.content.simple if request.content is not None else None
-    for header in simple.headers or () if simple is not None else ():
-        name, value = header.name or "", header.value or ""
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = (simple.headers or ()) if simple is not None else ()
     return {
         "from": request.from_email_address,
         "recipients": [_bare(one) for one in request.given_recipients()],
         "tags": {tag.name or "": tag.value or "" for tag in request.email_tags or ()},
-        "headers": headers,
+        "headers": joined([(header.name or "", header.value or "") for header in headers]),
     }
+
+
+def joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """By name; of a repeated header all values."""
+    found = dict[str, str]()
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _one_form(content: Content | None) -> Content:
@@ -192,11 +197,11 @@ def _part(part: Part | None, path: str) -> str:
         return part.data
     try:
         part.data.encode(charset)
-    except LookupError:
-        raise bad(f"Unsupported charset: {part.charset}") from None
     except UnicodeEncodeError:
         text = f"{path} holds characters outside {part.charset or '7-bit ASCII; give its Charset'}."
         raise bad(text) from None
+    except (LookupError, ValueError):
+        raise bad(f"Unsupported charset: {part.charset!r}") from None
     return part.data
 
 

@@ -5,6 +5,7 @@ No signature is checked: whoever can reach the port may send (it listens on loop
 
 import asyncio
 import hashlib
+import re
 import sys
 import time
 import traceback
@@ -25,7 +26,7 @@ from infra.local.ses.outcomes import Due, Plan
 from infra.local.ses.publisher import Publisher
 from infra.local.ses.refusals import Refusal
 from infra.local.ses.replies import refuse, reply
-from infra.local.ses.sending import Message, decode, described, validate
+from infra.local.ses.sending import Message, decode, described, joined, validate
 from infra.local.ses.sets import Sets
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,6 +39,7 @@ FAULTS = ("throttle", "error_before_accept", "drop_after_accept", "stall_after_a
 BEFORE_ACCEPT, AFTER_ACCEPT = FAULTS[:2], FAULTS[2:]
 EVENT_FIRST = ("event_before_answer",)
 
+_STAMP = re.compile(r"[0-9]{1,20}")
 _OVER = {"throttled": refusals.throttled, "daily_quota": refusals.daily_quota}
 
 
@@ -69,6 +71,11 @@ class Sending:
             facts["code"] = refusal.code
             self._oracle.write("attempt", facts)
             raise
+        except Exception:
+            # A fault of ours is answered too, with 500, so it is logged too.
+            facts |= {"verdict": "refused", "code": refusals.internal().code}
+            self._oracle.write("attempt", facts)
+            raise
         planned = self._plan.events(
             mail.recipients,
             infected=accepted.message.infected,
@@ -87,7 +94,7 @@ class Sending:
             "sha256": hashlib.sha256(body).hexdigest(),
             "bytes": len(body),
             "caller": caller(request),
-            "stampNs": int(stamp) if stamp.isascii() and stamp.isdigit() else None,
+            "stampNs": int(stamp) if _STAMP.fullmatch(stamp) else None,
             "lag_ms": self._oracle.lag_ms,
             "from": None,
             "recipients": [],
@@ -107,7 +114,7 @@ class Sending:
             facts |= described(email)
             raise
         facts["from"], facts["recipients"] = message.source, message.recipients
-        facts["tags"], facts["headers"] = message.tags, dict(message.own_headers)
+        facts["tags"], facts["headers"] = message.tags, joined(message.own_headers)
         identity = self._account.judge(message)
         if self._faults:
             self._refuse_by_fault(message, facts)
@@ -152,8 +159,9 @@ class Sending:
         if (first := self._hit(EVENT_FIRST, accepted.message)) is not None:
             self._oracle.write("fault", {"id": first.id, "messageId": mail.message_id})
             self._publisher.at_once(accepted, planned.pop(0), mail)
-            await asyncio.sleep(first.fault.seconds)
         self._publisher.schedule(accepted, planned, mail)
+        if first is not None:
+            await asyncio.sleep(first.fault.seconds)
         live = self._hit(AFTER_ACCEPT, accepted.message)
         if live is None:
             return

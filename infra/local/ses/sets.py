@@ -26,7 +26,7 @@ class _Sending(Struct, rename="pascal"):
     sending_enabled: bool = False
 
 
-class _Destination(Struct, rename="pascal"):
+class _Destination(Struct, rename="pascal", forbid_unknown_fields=True):
     """Also how it is kept, but for its name."""
 
     matching_event_types: list[Literal[tuple(API_NAMES.values())]] = []  # type: ignore[valid-type]
@@ -34,13 +34,20 @@ class _Destination(Struct, rename="pascal"):
     sns_destination: dict[str, str] | None = None
 
 
-class _NewDestination(Struct, rename="pascal"):
+class _NewDestination(Struct, rename="pascal", forbid_unknown_fields=True):
     event_destination: _Destination | None = None
     event_destination_name: str | None = None
 
 
+class _SendingOptions(Struct, rename="pascal"):
+    sending_enabled: bool = True
+
+
 class _NewSet(Struct, rename="pascal"):
+    """Its other options change nothing here; they are given back as they came."""
+
     configuration_set_name: str | None = None
+    sending_options: _SendingOptions = msgspec.field(default_factory=_SendingOptions)
 
 
 class Sets:
@@ -93,10 +100,13 @@ class Sets:
         return {}
 
     def _create_set(self, _: web.Request, body: bytes) -> dict[str, Any]:
-        name = named("configurationSetName", read(body, _NewSet).configuration_set_name)
+        wanted = read(body, _NewSet)
+        name = named("configurationSetName", wanted.configuration_set_name)
         if name in self._account.sets:
             raise refusals.already_exists(f"Configuration set <{name}> already exists.")
-        self._account.sets[name] = ConfigurationSet(name, msgspec.json.decode(body))
+        made = ConfigurationSet(name, msgspec.json.decode(body))
+        made.sending_enabled = wanted.sending_options.sending_enabled
+        self._account.sets[name] = made
         return {}
 
     def _list_sets(self, request: web.Request, body: bytes) -> dict[str, Any]:
@@ -147,7 +157,7 @@ class Sets:
         if not wanted.matching_event_types:
             raise bad("An event destination must match at least one event type.")
         topic = (wanted.sns_destination or {}).get("TopicArn")
-        if wanted.sns_destination is not None and not (topic or "").startswith("arn:aws:sns:"):
+        if not (topic or "").startswith("arn:aws:sns:"):
             raise bad(f"Invalid SNS topic ARN: {topic}")
         kept: dict[str, Any] = {"MatchingEventTypes": wanted.matching_event_types}
         kept |= {"Enabled": wanted.enabled, "SnsDestination": wanted.sns_destination}

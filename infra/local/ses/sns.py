@@ -8,7 +8,7 @@ import asyncio
 import re
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from infra.local.ses.connection import Connection
@@ -48,14 +48,20 @@ class Topic:
         return taken
 
 
-class Sns:
-    """A task for each topic: a slow or missing one holds up no other."""
+class TopicMissing(Exception):
+    """There is no such topic: trying again is of no use."""
 
-    def __init__(self, endpoint: str, region: str) -> None:
-        self._endpoint = endpoint
+
+class Sns:
+    """A task for each topic: a slow or missing one holds up no other. `unpublished` events are
+    still to go, `lost` ones were given up; `tell_lost` hears of them (topic, how many).
+    """
+
+    def __init__(self, endpoint: str, region: str, tell_lost: Callable[[str, int], None]) -> None:
+        self._endpoint, self._tell_lost = endpoint, tell_lost
         self._authorization = _AUTHORIZATION.format(region=region)
         self._topics = dict[str, tuple[Topic, asyncio.Task[None]]]()
-        self.unpublished = 0
+        self.unpublished = self.lost = 0
         self._all_out = asyncio.Event()
         self._all_out.set()
 
@@ -96,30 +102,30 @@ class Sns:
     async def _publish(self, topic: Topic, batch: list[bytes]) -> None:
         left = dict(enumerate(batch))
         for _ in range(TRIES):
-            answer = await self._call(topic, left)
-            if answer is None:
-                await asyncio.sleep(RETRY_S)
-                continue
-            if answer == b"":
+            try:
+                for number in await self._call(topic, left):
+                    left.pop(number, None)
+            except TopicMissing:
                 break
-            for number in _ID.findall(answer):
-                left.pop(int(number), None)
             if not left:
                 return
+            await asyncio.sleep(RETRY_S)
+        self.lost += len(left)
+        self._tell_lost(topic.arn, len(left))
         sys.stderr.write(f"{len(left)} events could not be published to {topic.arn}\n")
 
-    async def _call(self, topic: Topic, left: dict[int, bytes]) -> bytes | None:
-        """The entries that succeeded; None: try again; empty: never (no such topic)."""
+    async def _call(self, topic: Topic, left: dict[int, bytes]) -> list[int]:
+        """The entries that succeeded. Raises TopicMissing."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 status, body = await topic.connection.post(_form(topic.arn, left))
         except (OSError, TimeoutError, ValueError):
             topic.connection.close()
-            return None
-        if status == 200:
-            found = _SUCCEEDED.search(body)
-            return found.group(1) if found else None
-        return b"" if b"<Code>NotFound</Code>" in body else None
+            return []
+        if status != 200 and b"<Code>NotFound</Code>" in body:
+            raise TopicMissing
+        found = _SUCCEEDED.search(body) if status == 200 else None
+        return [int(number) for number in _ID.findall(found.group(1))] if found else []
 
 
 def _form(arn: str, entries: dict[int, bytes]) -> bytes:
@@ -133,9 +139,11 @@ def _form(arn: str, entries: dict[int, bytes]) -> bytes:
 
 
 @asynccontextmanager
-async def open_sns(endpoint: str, region: str) -> AsyncIterator[Sns]:
+async def open_sns(
+    endpoint: str, region: str, tell_lost: Callable[[str, int], None]
+) -> AsyncIterator[Sns]:
     """A publisher with a connection of its own for each topic."""
-    sns = Sns(endpoint, region)
+    sns = Sns(endpoint, region, tell_lost)
     try:
         yield sns
     finally:

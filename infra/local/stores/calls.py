@@ -19,6 +19,9 @@ _STATEMENT = re.compile(r'\s*(?P<verb>\w+)[^"]*"(?P<table>[^"]+)"')
 _PARTIQL = {"INSERT": "Insert", "UPDATE": "Update", "SELECT": "Select", "DELETE": "Delete"}
 _S3 = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 
+_S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket"}
+"""Where the action has another name (Service Authorization Reference, "Amazon S3")."""
+
 
 class Call(NamedTuple):
     """`service.Operation`, the decoded request (JSON protocols), who calls, and what it uses."""
@@ -79,7 +82,7 @@ def _dynamodb_uses(operation: str, request: dict[str, Any]) -> list[tuple[str, s
     if operation == "ExecuteStatement":
         return [_partiql(str(request.get("Statement", "")))]
     if operation in ("BatchGetItem", "BatchWriteItem"):
-        return [(f"dynamodb:{operation}", table) for table in request.get("RequestItems", {})]
+        return [(f"dynamodb:{operation}", table) for table in request.get("RequestItems") or {}]
     return [(f"dynamodb:{operation}", str(request.get("TableName", "")))]
 
 
@@ -93,4 +96,5 @@ def _partiql(statement: str) -> tuple[str, str]:
 def _s3_call(method: str, path: str, caller: str) -> Call:
     bucket, _, key = unquote(path.partition("?")[0]).lstrip("/").partition("/")
     operation = _S3.get(method, "Unknown") if key else "ListObjectsV2"
-    return Call(f"s3.{operation}", {}, caller, ((f"s3:{operation}", bucket),))
+    action = _S3_ACTIONS.get(operation, operation)
+    return Call(f"s3.{operation}", {}, caller, ((f"s3:{action}", bucket),))

@@ -125,7 +125,10 @@ class Proxy:
     def _hit(self, call: Call) -> Live | None:
         if not self._faults:
             return None
-        live = self._faults.hit(FAULTS, call.operation, call.about, time.monotonic())
+        # What has no entries cannot lose one, and must not use up such a fault.
+        whole = partial.split(call.operation, call.request, 0.0) is None
+        kinds = [kind for kind in FAULTS if kind != "entry_failed" or not whole]
+        live = self._faults.hit(kinds, call.operation, call.about, time.monotonic())
         if live is not None:
             facts = {"id": live.id, "operation": call.operation, "about": call.about}
             self._journal.write("fault", facts)
@@ -168,6 +171,8 @@ class Proxy:
             for name, value in found.headers.items()
             if name.lower() not in _NOT_RETURNED
         }
+        if request.method == "HEAD" and "Content-Length" in found.headers:
+            kept["Content-Length"] = found.headers["Content-Length"]
         return Answer(found.status, kept, said)
 
     def _say_once(self, sentence: str) -> None:

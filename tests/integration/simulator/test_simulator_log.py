@@ -54,6 +54,19 @@ async def test_the_older_form_comes_in_an_envelope_by_the_identity(
     assert (told["notificationType"], told["mail"]["messageId"]) == ("Bounce", message_id)
 
 
+async def test_hard_bounces_and_complaints_suppress_an_address(running: Running) -> None:
+    for event_type in ("Bounce", "Complaint"):
+        address = f"{event_type.lower()}@example.net"
+        message_id = await running.send(address)
+        event = {"messageId": message_id, "eventType": event_type}
+        await running.control("POST", "events", event)
+        found = await running.ses.get_suppressed_destination(EmailAddress=address)
+        assert found["SuppressedDestination"]["Reason"] == event_type.upper()
+        again = await running.send(address)
+        told = await running.published(again, 2)
+        assert [one["bounceSubType"] for one in told] == [None, "OnAccountSuppressionList"]
+
+
 async def test_every_attempt_is_in_the_log_before_it_is_answered(running: Running) -> None:
     message_id = await running.send("Ana <ana@example.net>")
     with pytest.raises(ClientError):

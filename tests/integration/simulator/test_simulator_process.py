@@ -9,6 +9,7 @@ import pytest
 from infra.local.children import Child, ChildFailed, environment
 from infra.local.cloud import clients, mirror, ses_client
 from infra.local.stack import Stack
+from loadtest.checker import read_log
 from tests.integration.simulator.conftest import SET, argv
 
 
@@ -50,6 +51,29 @@ async def test_a_full_disk_ends_it_loudly_and_nothing_is_answered(aws: Stack) ->
             await http.post(url, data=b"{}")
     assert await child.stop(timeout_s=5) == 74
     assert "/dev/full cannot be written" in child.log.read_text()
+
+
+async def test_events_that_cannot_be_published_are_told(aws: Stack, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    child = Child(
+        "ses-lost", argv(aws.cloud_url, log), environment=environment(), log=tmp_path / "ses.log"
+    )
+    await child.start()
+    ses = ses_client(f"http://127.0.0.1:{child.port}")
+    topic = "arn:aws:sns:us-east-1:000000000000:no-such-topic"
+    ses.create_configuration_set(ConfigurationSetName="test")
+    ses.create_configuration_set_event_destination(
+        ConfigurationSetName="test",
+        EventDestinationName="gone",
+        EventDestination={
+            "Enabled": True,
+            "MatchingEventTypes": ["SEND"],
+            "SnsDestination": {"TopicArn": topic},
+        },
+    )
+    assert await child.stop(timeout_s=8) == 4
+    (told,) = [line for line in read_log(log) if line["kind"] == "unpublished"]
+    assert (told["topic"], told["events"]) == (topic, 1)
 
 
 async def test_the_clouds_sets_and_identities_are_mirrored(aws: Stack, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.ses.account import Account, ConfigurationSet, Identity, Switches
+from infra.local.ses.account import Account, ConfigurationSet, Identity, Switches, canonical
 from infra.local.ses.refusals import Refusal
 from infra.local.ses.sending import Message
 
@@ -76,6 +76,15 @@ def test_each_state_of_the_account_has_its_refusal(
         account(**switches).judge(message(**what))
     assert (refused.value.status, refused.value.code) == (status, code)
     assert text in refused.value.text
+
+
+def test_domains_are_compared_without_case() -> None:
+    one = account()
+    assert one.judge(message(sender="a@Mail.EXAMPLE.com")).name == "example.com"
+    assert canonical("Me@Example.COM") == "Me@example.com"
+    one.switches.revoked_identities = ["Example.com"]
+    with pytest.raises(Refusal, match="not verified"):
+        one.judge(message())
 
 
 def test_a_paused_configuration_set_refuses_only_its_own_mail() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from infra.local.ses import addresses
 from infra.local.ses.attachments import EICAR
 from infra.local.ses.refusals import Refusal
-from infra.local.ses.sending import decode, described, validate
+from infra.local.ses.sending import decode, described, joined, validate
 
 GOOD: dict[str, Any] = {
     "FromEmailAddress": "Acme <news@mail.example.com>",
@@ -122,7 +122,9 @@ def test_what_is_just_allowed_passes(path: str, value: Any) -> None:
         (SUBJECT, None, "Value null at 'content.simple.subject'"),
         (SUBJECT, {}, "Value null at 'content.simple.subject.data'"),
         (SUBJECT, {"Data": "Grüße"}, "outside 7-bit ASCII"),
-        (SUBJECT, {"Data": "x", "Charset": "klingon"}, "Unsupported charset: klingon"),
+        (SUBJECT, {"Data": "x", "Charset": "klingon"}, "Unsupported charset: 'klingon'"),
+        (SUBJECT, {"Data": "ü", "Charset": "undefined"}, "Unsupported charset"),
+        (SUBJECT, {"Data": "ü", "Charset": "a\0b"}, "Unsupported charset"),
         (SUBJECT, {"Data": "żółw", "Charset": "ISO-8859-1"}, "outside ISO-8859-1"),
         (SUBJECT, {"Data": "a\r\nBcc: x@y.org"}, "line break"),
         (SUBJECT, 5, "Expected `object | null`, got `int`"),
@@ -221,6 +223,28 @@ def test_the_requests_own_members_replace_a_raw_messages_headers() -> None:
     )
     assert (message.sender, message.recipients) == ("other@example.com", ["z@example.net"])
     assert (message.configuration_set, message.tags) == ("mine", {"c": "3"})
+
+
+def test_an_encoded_senders_name_stays_encoded() -> None:
+    text = RAW.replace("From: Acme", "From: =?UTF-8?Q?J=C3=BCrgen?=")
+    message = validate(decode(raw(text)))
+    assert message.source == "=?UTF-8?Q?J=C3=BCrgen?= <news@example.com>"
+    assert message.common["from"] == ["Jürgen <news@example.com>"]
+
+
+def test_deep_nesting_is_refused_and_breaks_nothing() -> None:
+    with pytest.raises(Refusal, match="could not be read"):
+        decode(b'{"TenantName":' + b"[" * 200_000)
+    for text in (f"To: {'(' * 900}a@example.net\n\nx", f"From: {'<' * 900}\n\nx"):
+        with pytest.raises(Refusal):
+            validate(decode(raw(text)))
+    many = "Content-Type: multipart/mixed; boundary=a\n\n" + "--a\n\n" * 30_000
+    with pytest.raises(Refusal, match="more than 500 parts"):
+        validate(decode(raw(many)))
+
+
+def test_a_repeated_header_is_described_with_all_its_values() -> None:
+    assert joined([("X-A", "1"), ("X-B", "b"), ("X-A", "2")]) == {"X-A": "1, 2", "X-B": "b"}
 
 
 @pytest.mark.parametrize(
