@@ -1,6 +1,7 @@
 """Child processes: started, awaited until ready, watched, drained. Their output goes to files."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -88,7 +89,9 @@ class Child:
         """SIGTERM, wait, SIGKILL if that takes too long; the exit code (0 after a drain)."""
         assert self._process is not None  # noqa: S101 - only asked of a started child
         if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+            # Not by the process object: it would reap one that is just ending, and lose its code.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
             try:
                 await asyncio.wait_for(self._process.wait(), timeout_s)
             except TimeoutError:

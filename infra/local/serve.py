@@ -29,7 +29,10 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     waiting = asyncio.create_task(stop.wait())
     running = [asyncio.create_task(one) for one in tasks]
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    # Bodies are taken as they were sent: what is signed or stored compressed stays so.
+    runner = web.AppRunner(
+        application, access_log=None, shutdown_timeout=1.0, auto_decompress=False
+    )
     await runner.setup()
     try:
         if not await _listen(runner, port):

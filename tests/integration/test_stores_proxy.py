@@ -1,6 +1,7 @@
 """The proxy as a process in front of ministack: each fault seen at the client and in the store."""
 
 import asyncio
+import gzip
 import json
 import sys
 import time
@@ -105,6 +106,9 @@ def test_untouched_traffic_passes_and_is_counted_by_caller(proxied: Proxied) -> 
     s3, bucket = proxied.client("s3"), f"{PREFIX}bodies-000000000000-us-east-1"
     s3.put_object(Bucket=bucket, Key="bodies/ä b", Body=b"\x00" * 100_000)
     assert s3.get_object(Bucket=bucket, Key="bodies/ä b")["Body"].read() == b"\x00" * 100_000
+    packed = gzip.compress(b"packed")
+    s3.put_object(Bucket=bucket, Key="bodies/gz", Body=packed, ContentEncoding="gzip")
+    assert s3.get_object(Bucket=bucket, Key="bodies/gz")["Body"].read() == packed
     assert s3.head_object(Bucket=bucket, Key="bodies/ä b")["ContentLength"] == 100_000
     assert proxied.client("sns").list_topics()["Topics"]
     used = {tuple(one.values())[:3] for one in proxied.control("GET", "calls")["calls"]}

@@ -120,9 +120,8 @@ class Account:
         return None
 
     def _verified(self, name: str) -> Identity | None:
-        if name in map(canonical, self.switches.revoked_identities):
-            return None
-        return self.identities.get(name)
+        revoked = self.switches.revoked_identities
+        return None if revoked and name in map(canonical, revoked) else self.identities.get(name)
 
     def judge(self, message: Message) -> Identity:
         """The identity that may send this message. Raises Refusal."""

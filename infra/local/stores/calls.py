@@ -15,7 +15,8 @@ import msgspec
 
 _TARGETS = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "secretsmanager": "secretsmanager"}
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]{1,128})/[^/]*/[^/]*/([^/]*)/aws4_request")
-_STATEMENT = re.compile(r'\s*(?P<verb>\w+)[^"]*"(?P<table>[^"]+)"')
+_VERB = re.compile(r"\s*(\w+)")
+_TABLE = re.compile(r'(?:\bINTO|\bFROM|\A\s*UPDATE)\s+"([^"]+)"', re.IGNORECASE)
 _PARTIQL = {"INSERT": "Insert", "UPDATE": "Update", "SELECT": "Select", "DELETE": "Delete"}
 _S3 = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 
@@ -63,11 +64,10 @@ def read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Cal
 def _json_call(service: str, operation: str, body: bytes, caller: str) -> Call:
     try:
         request = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        uses = _dynamodb_uses(operation, request) if service == "dynamodb" else []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, AttributeError):
         return Call("unknown.Unknown", {}, caller, ())
-    if service == "dynamodb":
-        uses = _dynamodb_uses(operation, request)
-    else:
+    if service != "dynamodb":
         action = operation.removesuffix("Batch") if service == "sqs" else operation
         names = (request.get("QueueUrl"), request.get("QueueName"), request.get("SecretId"))
         named = str(next(filter(None, names), ""))
@@ -87,10 +87,10 @@ def _dynamodb_uses(operation: str, request: dict[str, Any]) -> list[tuple[str, s
 
 
 def _partiql(statement: str) -> tuple[str, str]:
-    found = _STATEMENT.match(statement)
-    if found is None:
+    verb, table = _VERB.match(statement), _TABLE.search(statement)
+    if verb is None or table is None:
         return "dynamodb:PartiQL", ""
-    return f"dynamodb:PartiQL{_PARTIQL.get(found['verb'].upper(), '')}", found["table"]
+    return f"dynamodb:PartiQL{_PARTIQL.get(verb[1].upper(), '')}", table[1]
 
 
 def _s3_call(method: str, path: str, caller: str) -> Call:

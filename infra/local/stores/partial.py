@@ -29,12 +29,15 @@ def split(operation: str, request: Answer, which: float) -> tuple[Answer | None,
     """The request without one entry (None when there was only that one), and how to answer for it.
     `which` (0 to 1) chooses the entry. None when the operation is no batch, or an empty one.
     """
-    if operation in _SQS_OPERATIONS:
-        return _split_sqs(request, which)
-    if operation == _STATEMENTS:
-        return _split_statements(request, which)
-    if operation in _UNPROCESSED:
-        return _split_items(request, which, _UNPROCESSED[operation])
+    try:
+        if operation in _SQS_OPERATIONS:
+            return _split_sqs(request, which)
+        if operation == _STATEMENTS:
+            return _split_statements(request, which)
+        if operation in _UNPROCESSED:
+            return _split_items(request, which, _UNPROCESSED[operation])
+    except (TypeError, KeyError, AttributeError):
+        return None  # not of the form that AWS takes: it will say so
     return None
 
 

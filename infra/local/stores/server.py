@@ -26,9 +26,10 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 LOOK_S = 0.02
 """How soon after its fault has ended a paused call goes on."""
 UPSTREAM_TIMEOUT_S = 60.0
+KEEP_ALIVE_S = 3.0
 
 _NOT_FORWARDED = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "expect"}
+    {"connection", "content-length", "keep-alive", "transfer-encoding", "expect"}
 )
 _NOT_RETURNED = _NOT_FORWARDED | {"date", "server", "x-amz-crc32"}
 
@@ -56,7 +57,8 @@ class Proxy:
         return app
 
     async def _opened(self, _: web.Application) -> Any:
-        connector = aiohttp.TCPConnector(limit=0)
+        # Shorter than the cloud keeps a connection, so that no call meets a closing one.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         timeout = aiohttp.ClientTimeout(total=UPSTREAM_TIMEOUT_S)
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(

@@ -59,7 +59,7 @@ def test_dynamodb_uses_its_tables() -> None:
     [
         ('INSERT INTO "T" VALUE {}', ("dynamodb:PartiQLInsert", "T")),
         ('UPDATE "T" SET "a"=? WHERE "id"=?', ("dynamodb:PartiQLUpdate", "T")),
-        ('select * from "T"."byDay"', ("dynamodb:PartiQLSelect", "T")),
+        ('select "a" from "T"."byDay"', ("dynamodb:PartiQLSelect", "T")),
         ('DELETE FROM "T" WHERE "id"=?', ("dynamodb:PartiQLDelete", "T")),
         ("nonsense", ("dynamodb:PartiQL", "")),
     ],
@@ -78,6 +78,13 @@ def test_the_query_protocol_and_s3_are_read() -> None:
     call = read("PUT", "/bucket/a%2Fb/c?x=1", signed("s3"), b"")
     assert (call.operation, call.uses) == ("s3.PutObject", (("s3:PutObject", "bucket"),))
     assert read("GET", "/bucket?list-type=2", signed("s3"), b"").operation == "s3.ListObjectsV2"
+
+
+def test_a_batch_of_the_wrong_form_is_unknown() -> None:
+    for body in (b'{"Statements": 5}', b'{"RequestItems": 5}', b'{"Statements": [5]}'):
+        for operation in ("BatchExecuteStatement", "BatchGetItem"):
+            target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+            assert read("POST", "/", target, body).operation
 
 
 @given(st.binary(max_size=60), st.sampled_from(["DynamoDB_20120810.PutItem", "AmazonSQS.X", ""]))

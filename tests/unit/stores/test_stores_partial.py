@@ -77,3 +77,5 @@ def test_what_is_no_batch_or_empty_is_left_alone() -> None:
     assert split("dynamodb.GetItem", {"TableName": "T"}, 0.5) is None
     for operation in OPERATIONS:
         assert split(operation, {}, 0.5) is None
+        for member in ("Entries", "Statements", "RequestItems"):
+            assert split(operation, {member: 5}, 0.5) is None
