@@ -27,7 +27,7 @@ SEED ?= 1
 .PHONY: help setup run demo synth bench-simulator prove-simulator prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready .venv-cloud/.ready ## Make the two virtual environments (every other target does it by itself)
 
@@ -41,7 +41,7 @@ synth: .venv-cdk/.ready ## Make infra/templates/data.json from infra/stacks (nee
 	@command -v node >/dev/null || { echo "make synth: the CDK needs Node 20 or newer: apt-get install nodejs"; exit 1; }
 	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 .venv-cdk/bin/python -m infra.stacks infra/templates/data.json
 
-bench-simulator: setup ## The SES simulator's CPU per send (SENDS=10000)
+bench-simulator: setup ## The SES simulator's CPU per send (SENDS=10000 a round)
 	@$(PY) -m loadtest.bench_simulator --sends $(or $(SENDS),10000)
 
 prove-simulator: setup .venv-cli/.ready ## Documented requests and their answers, by boto3 and by the AWS CLI
