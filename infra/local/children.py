@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-EXIT_CONFIGURATION = 2
 EXIT_PORT_IN_USE = 3
 
 

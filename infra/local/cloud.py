@@ -6,13 +6,12 @@ boto3 clients built by localstack-client.
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from localstack_client.session import Session
 
 from infra.local.template import REGION, Template
@@ -23,6 +22,7 @@ LOCAL_KEY = "mp_local_key"
 TENANT = "default"
 SENDING_DOMAIN = "example.com"
 DEPLOY_TIMEOUT_S = 60.0
+LOOK_S = 0.05
 
 
 class DeploymentFailed(Exception):
@@ -133,21 +133,21 @@ def _create_stack(cloudformation: Any, prefix: str, made: Template) -> bool:
         return False
     except ClientError as error:
         raise DeploymentFailed(f"the cloud refuses the template: {error}") from None
-    deadline = time.monotonic() + DEPLOY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-        if status == "CREATE_COMPLETE":
-            return True
-        if not status.endswith("_IN_PROGRESS"):
-            break
-        time.sleep(0.02)
-    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-    reasons = [
-        f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason given')}"
-        for one in events
-        if one["ResourceStatus"].endswith("_FAILED")
-    ]
-    raise DeploymentFailed(f"the stack {name} is {status}; {'; '.join(reasons) or 'no reason'}")
+    waiting = {"Delay": LOOK_S, "MaxAttempts": round(DEPLOY_TIMEOUT_S / LOOK_S)}
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig=waiting
+        )
+    except WaiterError as error:
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        reasons = [
+            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason given')}"
+            for one in events
+            if one["ResourceStatus"].endswith("_FAILED")
+        ]
+        said = "; ".join(reasons) or str(error)
+        raise DeploymentFailed(f"the stack {name} was not made: {said}") from None
+    return True
 
 
 def _check_existing(cloudformation: Any, name: str, made: Template) -> None:

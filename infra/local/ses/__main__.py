@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
 
 async def main(given: argparse.Namespace) -> int:
     """Serve until SIGTERM, then publish what is still to come."""
-    faults = Faults((*server.FAULTS, *server.EVENT_FIRST, *publisher.FAULTS), seed=given.seed)
+    faults = Faults((*server.FAULTS, *publisher.FAULTS), seed=given.seed)
     try:
         profile = _read(given.profile, Profile)
         if given.faults is not None:

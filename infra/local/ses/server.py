@@ -35,9 +35,10 @@ MAX_REQUEST_BYTES = 60 * 1024 * 1024
 """A message of 40 MB, in base64 and JSON, and some."""
 STAMP = "X-Monotonic-Ns"
 """Header in which a client may say when it sent the request (CLOCK_MONOTONIC of this machine)."""
-FAULTS = ("throttle", "error_before_accept", "drop_after_accept", "stall_after_accept")
-BEFORE_ACCEPT, AFTER_ACCEPT = FAULTS[:2], FAULTS[2:]
+BEFORE_ACCEPT = ("throttle", "error_before_accept")
 EVENT_FIRST = ("event_before_answer",)
+AFTER_ACCEPT = ("drop_after_accept", "stall_after_accept")
+FAULTS = (*BEFORE_ACCEPT, *EVENT_FIRST, *AFTER_ACCEPT)
 
 _STAMP = re.compile(r"[0-9]{1,20}")
 _OVER = {"throttled": refusals.throttled, "daily_quota": refusals.daily_quota}

@@ -12,7 +12,7 @@ from infra.local.ses.outcomes import Profile
 from infra.local.stores import server as stores
 
 PAGE = (Path(__file__).parents[3] / "docs" / "local-cloud.md").read_text()
-SES = (*server.FAULTS, *server.EVENT_FIRST, *publisher.FAULTS)
+SES = (*server.FAULTS, *publisher.FAULTS)
 
 
 def test_the_examples_are_taken() -> None:
