@@ -24,7 +24,7 @@ RATE ?= 50
 QUOTA ?= 0
 SEED ?= 1
 
-.PHONY: help setup run demo synth bench-simulator prove-simulator prove test check format unit integration acceptance lock clean
+.PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ bench-simulator: setup ## The SES simulator's CPU per send (SENDS=10000 a round)
 prove-simulator: setup .venv-cli/.ready ## Documented requests and their answers, by boto3 and by the AWS CLI
 	@$(PY) -m loadtest.prove_simulator
 
-prove: demo prove-simulator bench-simulator ## Run every proof there is (each writes build/<target>.json)
+bench-transport: setup ## CPU per call to AWS, of our transport and of botocore
+	@$(PY) -m loadtest.bench_transport
+
+prove: demo prove-simulator bench-simulator bench-transport ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

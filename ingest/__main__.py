@@ -7,9 +7,9 @@ from ingest.settings import IngestSettings
 from mailpipe import lifecycle, logs
 from mailpipe.access import Access
 from mailpipe.admin import open_admin, serve
-from mailpipe.aws.client import open_client
+from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, open_queues
-from mailpipe.aws.table import Tables
+from mailpipe.aws.table import open_tables
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES
 
@@ -20,12 +20,11 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
     """Settings, clients, application, serve until asked to stop."""
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        queues = await enter(open_queues(settings.prefix, connections=settings.connections))
-        dynamodb = await enter(
-            open_client("dynamodb", connections=settings.connections, timeout_s=5)
-        )
+        aws = await enter(Aws(settings.aws_client))
+        queues = await open_queues(aws, settings.prefix, connections=settings.connections)
+        dynamodb = await aws.client("dynamodb", connections=settings.connections, timeout_s=5)
         lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
-        tables = Tables(dynamodb, settings.prefix)
+        tables = open_tables(aws, dynamodb, settings.prefix)
         api = Api(
             lanes,
             tables,

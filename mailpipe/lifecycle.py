@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from mailpipe import logs
+from mailpipe import logs, metrics
 from mailpipe.outcomes import CallFailed
 from mailpipe.settings import EXIT_CONFIGURATION, Common, load_or_exit
 
 EXIT_SIDE_TASK = 70
 EXIT_PORT_IN_USE = 3
+
+LOOP_WATCH_S = 0.25
+LOOP_STALL_S = 0.5
 
 S = TypeVar("S", bound=Common)
 log = logs.get()
@@ -72,7 +75,8 @@ async def _main(service: str, settings: S, main: Callable[[S, Stop], Awaitable[N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop, number)
     try:
-        await main(settings, stop)
+        async with side_tasks(stop, loop_watch=watch_loop()):
+            await main(settings, stop)
     except OSError as error:
         if error.errno is None or "address already in use" not in str(error):
             raise
@@ -83,6 +87,21 @@ async def _main(service: str, settings: S, main: Callable[[S, Stop], Awaitable[N
         return EXIT_CONFIGURATION
     log.info("stopped", failure=stop.failure)
     return EXIT_SIDE_TASK if stop.failure else 0
+
+
+async def watch_loop() -> None:
+    """Notice, for ever, when the event loop stands still: a metric always, a log when it is long.
+
+    Messages in hand stay hidden meanwhile (`heartbeat.py` has a thread of its own).
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        due_s = loop.time() + LOOP_WATCH_S
+        await asyncio.sleep(LOOP_WATCH_S)
+        lag_s = max(0.0, loop.time() - due_s)
+        metrics.LOOP_LAG.observe(lag_s)
+        if lag_s > LOOP_STALL_S:
+            log.warning("loop_stalled", stalled_s=round(lag_s, 3))
 
 
 def _on_signal(stop: Stop, number: signal.Signals) -> None:

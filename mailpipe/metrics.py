@@ -31,6 +31,13 @@ QUEUE_FAULTS = Counter(
     "mailpipe_queue_faults_total", "Queue calls or entries that failed", ["queue", "operation"]
 )
 
+RENEWED = Counter("mailpipe_renewed_total", "Messages whose visibility was renewed in hand")
+LOOP_LAG = Histogram(
+    "mailpipe_loop_lag_seconds",
+    "How late the event loop came to a timer: what it does at once stalls everything else",
+    buckets=_LATENCY_S,
+)
+
 # --- ingest ---------------------------------------------------------------------------------------
 REQUESTS = Counter("mailpipe_requests_total", "HTTP requests answered", ["route", "status"])
 REQUEST_SECONDS = Histogram(

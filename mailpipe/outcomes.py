@@ -7,6 +7,7 @@ vendor codes never travel further than that.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class CallFailed(Exception):
         self.kind = kind
         self.code = code
         self.text = text
+        self.item: dict[str, Any] | None = None
+        """The item whose condition failed, where AWS was asked for it."""
+        self.reasons: tuple[str, ...] = ()
 
     @property
     def repeatable(self) -> bool:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from mailpipe import rules
+from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing, Queue, open_queues
 from mailpipe.messages import Email, EmailMessage, Stream, encode, new_email_id
 from mailpipe.outcomes import CallFailed
@@ -70,9 +71,8 @@ class Producer:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises CallFailed when a queue does not exist or may not be used."""
-        queues = await self._open.enter_async_context(
-            open_queues(self._prefix, connections=self._connections)
-        )
+        aws = await self._open.enter_async_context(Aws())
+        queues = await open_queues(aws, self._prefix, connections=self._connections)
         for stream, name in LANES.items():
             self._queues[stream] = await queues.open(name)
         return self

@@ -78,6 +78,11 @@ class Table(NamedTuple):
     recoverable: bool = True
     indexes: dict[str, Index] = {}
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the attributes that make its key."""
+        return (self.partition,) if self.sort is None else (self.partition, self.sort)
+
 
 EMAIL_TRACKING = "EmailTracking"
 EMAIL_EVENTS = "EmailEvents"

@@ -7,7 +7,16 @@ A field `lease_s` of the sender's struct is `MAILPIPE_SENDER_LEASE_S`; fields of
 import difflib
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
@@ -29,6 +38,10 @@ class Common(Struct, frozen=True, kw_only=True):
             description="secret that keys the suppression list; the same everywhere, for ever",
         ),
     ]
+    aws_client: Annotated[
+        Literal["typed", "botocore"],
+        Meta(description="how AWS is called; botocore costs ten times the CPU"),
+    ] = "typed"
     drain_s: Annotated[
         float, Meta(gt=0, le=600, description="how long SIGTERM waits for work in hand")
     ] = 25.0
@@ -118,7 +131,10 @@ def _misspelt(service: str, known: Mapping[str, str], environment: Mapping[str, 
 
 def _expected(hint: object) -> str:
     kind, *metas = get_args(hint)
-    words = {str: "text", int: "a whole number", float: "a number", bool: "1 or 0"}[kind]
+    if get_origin(kind) is Literal:
+        words = " or ".join(get_args(kind))
+    else:
+        words = {str: "text", int: "a whole number", float: "a number", bool: "1 or 0"}[kind]
     for meta in metas:
         for label, bound in (
             ("of at least", meta.min_length),

@@ -14,10 +14,11 @@ from mailpipe.timing import iso
 
 
 class Statement(NamedTuple):
-    """A PartiQL statement with its parameters as plain values."""
+    """A PartiQL statement with its parameters as plain values; `key` names the item it is for."""
 
     text: str
     parameters: tuple[Value, ...]
+    key: tuple[Value, ...]
 
 
 _REMOVE = None
@@ -28,11 +29,12 @@ class EmailStatements:
     """The writes to `EmailTracking`, in the order of an e-mail's life."""
 
     def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._table = resources.physical(prefix, resources.EMAIL_TRACKING)
 
     def insert(self, attributes: Attributes) -> Statement:
         """`born`, or born with a claim or an end in it; refused when the record exists."""
-        return insert_into(self._table, attributes)
+        return insert_into(self._prefix, resources.EMAIL_TRACKING, attributes)
 
     def claim(
         self,
@@ -176,6 +178,7 @@ class EmailStatements:
         return Statement(
             f'UPDATE "{self._table}"{sets} WHERE {condition}',
             (*values, *(value for _, _, value in where)),
+            (self._table, where[0][2]),
         )
 
 
@@ -191,7 +194,9 @@ def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attr
     return {"ttl": ttl, "open": key}
 
 
-def insert_into(table: str, attributes: Attributes) -> Statement:
-    """An INSERT of these attributes; DynamoDB answers DuplicateItem when the key exists."""
+def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
+    """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
+    table, form = resources.physical(prefix, name), resources.TABLES[name]
     names = ", ".join(f"'{name}': ?" for name in attributes)
-    return Statement(f'INSERT INTO "{table}" VALUE {{{names}}}', tuple(attributes.values()))
+    key = (table, *(attributes[part] for part in form.key))
+    return Statement(f'INSERT INTO "{table}" VALUE {{{names}}}', tuple(attributes.values()), key)

@@ -42,6 +42,7 @@ class InMemoryQueue:
         dead: "InMemoryQueue | None" = None,
     ) -> None:
         self.name = name
+        self.url = f"memory://{name}"
         self._clock = clock
         self._visibility_s = visibility_s
         self._max_receive_count = max_receive_count

@@ -1,14 +1,16 @@
 """The notifier process: `python -m notifier`."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
-from mailpipe.aws.client import open_client
-from mailpipe.aws.queue import open_queues
-from mailpipe.aws.table import Tables
+from mailpipe.aws.client import Aws
+from mailpipe.aws.queue import open_hide, open_queues
+from mailpipe.aws.table import open_tables
 from mailpipe.consumer import Consumer
 from mailpipe.endpoints import Endpoints
+from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import WEBHOOKS, dead
 from notifier.handler import Notifier
@@ -22,20 +24,23 @@ async def main(settings: NotifierSettings, stop: Stop) -> None:
     """Settings, clients, handler, consumer, run."""
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        queues = await enter(open_queues(settings.prefix, poll_s=settings.poll_s))
-        dynamodb = await enter(open_client("dynamodb", connections=16, timeout_s=5))
+        aws = await enter(Aws(settings.aws_client))
+        hide = partial(open_hide, settings.aws_client)
+        heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
+        queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
+        dynamodb = await aws.client("dynamodb", connections=16, timeout_s=5)
         session = await enter(
             open_session(connections=settings.concurrency, timeout_s=settings.timeout_s)
         )
         webhooks = await queues.open(WEBHOOKS)
-        endpoints = Endpoints(Tables(dynamodb, settings.prefix))
+        endpoints = Endpoints(open_tables(aws, dynamodb, settings.prefix))
         notifier = Notifier(session, endpoints, webhooks, retry_base_s=settings.retry_base_s)
         consumer = Consumer(
             webhooks,
             await queues.open(dead(WEBHOOKS)),
             notifier.handle,
+            heartbeat=heartbeat,
             concurrency=settings.concurrency,
-            visibility_s=settings.visibility_s,
             poll_s=settings.poll_s,
         )
         async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:

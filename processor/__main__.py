@@ -1,14 +1,16 @@
 """The processor process: `python -m processor`."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
-from mailpipe.aws.client import open_client
-from mailpipe.aws.queue import open_queues
-from mailpipe.aws.table import Tables
+from mailpipe.aws.client import Aws
+from mailpipe.aws.queue import open_hide, open_queues
+from mailpipe.aws.table import open_tables
 from mailpipe.consumer import Consumer
 from mailpipe.endpoints import Endpoints
+from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import SES_EVENTS, WEBHOOKS, dead
 from processor.handler import Processor
@@ -23,11 +25,12 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
     """Settings, clients, handler, consumer, run."""
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        queues = await enter(open_queues(settings.prefix, poll_s=settings.poll_s))
-        dynamodb = await enter(
-            open_client("dynamodb", connections=settings.concurrency + 8, timeout_s=5)
-        )
-        tables = Tables(dynamodb, settings.prefix)
+        aws = await enter(Aws(settings.aws_client))
+        hide = partial(open_hide, settings.aws_client)
+        heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
+        queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
+        dynamodb = await aws.client("dynamodb", connections=settings.concurrency + 8, timeout_s=5)
+        tables = open_tables(aws, dynamodb, settings.prefix)
         store = ProcessorStore(
             tables,
             settings.prefix,
@@ -39,8 +42,8 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
             await queues.open(SES_EVENTS),
             await queues.open(dead(SES_EVENTS)),
             Processor(store, webhooks).handle,
+            heartbeat=heartbeat,
             concurrency=settings.concurrency,
-            visibility_s=settings.visibility_s,
             poll_s=settings.poll_s,
         )
         async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:

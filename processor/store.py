@@ -25,8 +25,7 @@ class ProcessorStore:
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
-        self._events = resources.physical(prefix, resources.EMAIL_EVENTS)
-        self._suppression = resources.physical(prefix, resources.SUPPRESSION_LIST)
+        self._prefix = prefix
         self._address_hash_key = address_hash_key
         self._retention_days = retention_days
 
@@ -76,7 +75,7 @@ class ProcessorStore:
                 "lastAttemptAt": added_at,
                 "attemptCount": 1,
             }
-            await self._tables.write(insert_into(self._suppression, item))
+            await self._tables.write(insert_into(self._prefix, resources.SUPPRESSION_LIST, item))
 
     async def add_to_timeline(self, event: Event, record: Record) -> None:
         """One item per event. SES's Send needs none: the record's `sentAt` holds it."""
@@ -93,7 +92,7 @@ class ProcessorStore:
             "dayKey": resources.day_key(record.tenant, event.occurred_at[:10], event.email_id),
             "ttl": records.expiry(now_ms(), self._retention_days),
         }
-        await self._tables.write(insert_into(self._events, item))
+        await self._tables.write(insert_into(self._prefix, resources.EMAIL_EVENTS, item))
 
     async def raise_status(self, event: Event, record: Record) -> None:
         """Raise the mail to what the event proves; a lower or equal rank changes nothing."""

@@ -2,13 +2,15 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
-from mailpipe.aws.client import open_client
-from mailpipe.aws.queue import open_queues
-from mailpipe.aws.table import Tables
+from mailpipe.aws.client import Aws
+from mailpipe.aws.queue import open_hide, open_queues
+from mailpipe.aws.table import open_tables
 from mailpipe.consumer import Consumer
+from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from sender.handler import Sender
@@ -26,20 +28,16 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
     in_hand = settings.concurrency * len(LANES)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        queues = await enter(open_queues(settings.prefix, poll_s=settings.poll_s))
-        dynamodb = await enter(open_client("dynamodb", connections=in_hand + 8, timeout_s=5))
-        ses = await enter(
-            open_client(
-                "sesv2",
-                connections=in_hand + 8,
-                timeout_s=settings.ses_timeout_s,
-                stamped=settings.local,
-            )
-        )
+        aws = await enter(Aws(settings.aws_client, stamped=settings.local))
+        hide = partial(open_hide, settings.aws_client)
+        heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
+        queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
+        dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)
+        ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
         lead = Lead()
         limiter = LocalLimiter(lead, share=settings.share, spread_s=settings.spread_s)
         store = SenderStore(
-            Tables(dynamodb, settings.prefix),
+            open_tables(aws, dynamodb, settings.prefix),
             settings.prefix,
             address_hash_key=settings.address_hash_key.encode(),
             lease_s=settings.lease_s,
@@ -53,8 +51,8 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 await queues.open(name),
                 await queues.open(dead(name)),
                 Sender(settings, slots[lane], store, client=ses, events=events, lead=lead).handle,
+                heartbeat=heartbeat,
                 concurrency=settings.concurrency,
-                visibility_s=settings.visibility_s,
                 poll_s=settings.poll_s,
             )
             for lane, name in LANES.items()

@@ -78,7 +78,7 @@ class Sender:
             await self._store.release(message.email_id, claim)
             return Retry(0, "no slot within the lease")
         request = request_for(message, attempt=claim.attempt, without=suppressed)
-        answer = await ses.send(self._client, request, timeout_s=self._settings.ses_timeout_s)
+        answer = await ses.send(self._client, request)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, receives=received.receives)
         return await self._sent(message, claim, answer)

@@ -32,20 +32,20 @@ def _consumer(*queues: str) -> tuple[Grant, Grant]:
 GRANTS: dict[str, tuple[Grant, ...]] = {
     "ingest": (
         Grant((_WHEREABOUTS, _SEND), queues=QUEUES_OF_MAIL),
-        Grant((_INSERT, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_INSERT, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
-        Grant(("dynamodb:GetItem",), tables=(resources.ACCESS,)),
+        Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
-        Grant((_INSERT, _UPDATE, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST,)),
     ),
     "processor": (
         *_consumer(resources.SES_EVENTS),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.WEBHOOKS,)),
-        Grant((_INSERT, _UPDATE, "dynamodb:GetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant((_INSERT,), tables=(resources.EMAIL_EVENTS, resources.SUPPRESSION_LIST)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
     ),

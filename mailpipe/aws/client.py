@@ -1,37 +1,26 @@
-"""`call(operation, struct) -> struct` over aiobotocore.
+"""`call(operation, struct) -> struct`, by one of two sides that are held equal by tests.
 
-One client per service and purpose, so that long polls never starve sends. botocore's own retries
-are off: a send must never be repeated by a library (SES has no idempotency token), and what may be
-repeated is repeated in one layer, here, by tenacity, only after a first plain attempt has failed.
+Neither side repeats anything by itself; see `retries.py`.
 """
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
-import botocore.exceptions
-import msgspec
-import tenacity
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from msgspec import Struct
 
-from mailpipe.aws.errors import classify
-from mailpipe.aws.operations import Operation
-from mailpipe.outcomes import CallFailed, Kind
+from mailpipe import logs
+from mailpipe.aws.account import Account, find_account
+from mailpipe.aws.botocore_client import open_botocore
+from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.transport import open_typed
 
-Q = TypeVar("Q", bound=Struct)
-A = TypeVar("A", bound=Struct)
+Side = Literal["typed", "botocore"]
 
-STAMP = "X-Monotonic-Ns"
-"""Not signed: it is put in last before the write (SigV4 covers only the headers it names)."""
-_NOT_SENT = (
-    botocore.exceptions.EndpointConnectionError,
-    botocore.exceptions.ConnectTimeoutError,
-    botocore.exceptions.SSLError,
-    botocore.exceptions.ProxyConnectionError,
-)
+CONNECT_TIMEOUT_S = 3.0
+log = logs.get()
 
 
 class Client(Protocol):
@@ -42,82 +31,69 @@ class Client(Protocol):
         ...
 
 
-class BotocoreClient:
-    """The operations of one service over an aiobotocore client."""
+class Aws:
+    """Opens clients, and closes them all at its end.
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
-        """One attempt. Raises CallFailed."""
-        members = msgspec.to_builtins(request, builtin_types=(bytes,))
-        try:
-            answer = await self._client._make_api_call(operation.name, members)
-        except botocore.exceptions.ClientError as error:
-            details = error.response["Error"]
-            code, text = details.get("Code", "Unknown"), details.get("Message", "")
-            status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-            kind = classify(code, text, status)
-            raise CallFailed(kind, code, text, operation=operation.name) from None
-        except (botocore.exceptions.BotoCoreError, OSError) as error:
-            kind = Kind.NOTHING_HAPPENED if isinstance(error, _NOT_SENT) else Kind.IN_DOUBT
-            raise CallFailed(
-                kind, type(error).__name__, str(error), operation=operation.name
-            ) from error
-        return msgspec.convert(answer, operation.answer)
-
-
-@asynccontextmanager
-async def open_client(
-    service: str,
-    *,
-    connections: int,
-    timeout_s: float,
-    connect_timeout_s: float = 3.0,
-    stamped: bool = False,
-) -> AsyncIterator[BotocoreClient]:
-    """A client whose pool holds `connections`; `timeout_s` is per socket read. `stamped`: requests
-    say when they were sent, for a simulator on this machine.
-
-    Keep calls in flight below `connections`: a request is signed before it waits for a connection,
-    and the wait has no limit. Region, credentials and endpoints come from the environment.
+    Region, credentials and endpoints come from the environment, as for any AWS SDK. Where that
+    names a proxy, botocore goes through it (the typed side knows none). `stamped`: sends say when
+    they were sent, for a simulator on this machine.
     """
-    config = AioConfig(
-        retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=connections,
-        connect_timeout=connect_timeout_s,
-        read_timeout=timeout_s,
-        tcp_keepalive=True,
-        parameter_validation=False,  # our structs are typed; checking again costs 80 µs a call
-    )
-    async with AioSession().create_client(service, config=config) as client:
-        if stamped:
-            client.meta.events.register("before-send", _stamp)
-        yield BotocoreClient(client)
 
+    def __init__(self, side: Side = "typed", *, stamped: bool = False) -> None:
+        self._side = side
+        self._stamped = stamped
+        self._session = AioSession()
+        self._accounts = dict[str, Account]()
+        self._open = AsyncExitStack()
 
-def _stamp(request: Any, **_: Any) -> None:
-    request.headers[STAMP] = str(time.monotonic_ns())
+    async def __aenter__(self) -> Self:
+        return self
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
 
-_again = tenacity.AsyncRetrying(
-    retry=tenacity.retry_if_exception(
-        lambda error: isinstance(error, CallFailed) and error.repeatable
-    ),
-    wait=tenacity.wait_random_exponential(multiplier=0.05, max=1.0),
-    stop=tenacity.stop_after_attempt(4),
-    reraise=True,
-)
+    async def client(self, service: str, *, connections: int, timeout_s: float) -> Client:
+        """A client whose pool holds `connections`, for one purpose: long polls must never starve
+        sends. `timeout_s` is for a whole call. Raises CallFailed when there is no account.
 
+        Keep calls in flight below `connections`: a call has a third of its time (at most
+        CONNECT_TIMEOUT_S) to get one.
+        """
+        connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s / 3)
+        opened: AbstractAsyncContextManager[Client]
+        stamped = self._stamped and service == "sesv2"
+        account = await self._account(service)
+        if self._side == "typed" and account.proxy is None:
+            opened = open_typed(
+                account,
+                connections=connections,
+                timeout_s=timeout_s,
+                connect_timeout_s=connect_timeout_s,
+                stamped=stamped,
+            )
+        else:
+            if self._side == "typed":
+                log.warning("proxy_in_between", service=service, fallback="botocore")
+            config = AioConfig(
+                retries={"mode": "standard", "total_max_attempts": 1},
+                max_pool_connections=connections,
+                connect_timeout=connect_timeout_s,
+                read_timeout=timeout_s,
+                tcp_keepalive=True,
+                parameter_validation=False,  # our structs are typed; checking again costs 80 µs
+            )
+            opened = open_botocore(
+                self._session, service, config, timeout_s=timeout_s, stamped=stamped
+            )
+        return await self._open.enter_async_context(opened)
 
-async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> A:
-    """Call an operation that is harmless to repeat: a plain attempt, then up to four more.
+    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call this at the end, before the clients that are open now are closed."""
+        self._open.push_async_callback(close)
 
-    Raises the last CallFailed. Never for SendEmail.
-    """
-    try:
-        return await client.call(operation, request)
-    except CallFailed as error:
-        if not error.repeatable:
-            raise
-    return await _again.copy()(client.call, operation, request)
+    async def _account(self, service: str) -> Account:
+        if service not in self._accounts:
+            self._accounts[service] = await find_account(self._session, service)
+        return self._accounts[service]

@@ -74,7 +74,7 @@ class BatchGetAnswer(Answer):
     """Items by table; keys that were not read are in `unprocessed_keys`."""
 
     responses: dict[str, list[Item]] = {}
-    unprocessed_keys: dict[str, Any] = {}
+    unprocessed_keys: dict[str, KeysAndAttributes] = {}
 
 
 class Query(Request):
@@ -96,9 +96,101 @@ class QueryAnswer(Answer):
     last_evaluated_key: Item | None = None
 
 
+class PutItem(Request):
+    """A whole item, unless the condition fails."""
+
+    table_name: str
+    item: Item
+    condition_expression: str | None = None
+    expression_attribute_names: dict[str, str] | None = None
+    expression_attribute_values: Item | None = None
+    return_values_on_condition_check_failure: str | None = None
+
+
+class UpdateItem(Request):
+    """Changes to one item, unless the condition fails. Without a condition it creates the item."""
+
+    table_name: str
+    key: Item
+    update_expression: str
+    condition_expression: str | None = None
+    expression_attribute_names: dict[str, str] | None = None
+    expression_attribute_values: Item | None = None
+    return_values: str | None = None
+    return_values_on_condition_check_failure: str | None = None
+
+
+class WriteAnswer(Answer):
+    """`attributes` as `return_values` asked for them."""
+
+    attributes: Item | None = None
+
+
+class Put(Request):
+    """An item of a BatchWriteItem."""
+
+    item: Item
+
+
+class Delete(Request):
+    """A key of a BatchWriteItem."""
+
+    key: Item
+
+
+class Write(Request):
+    """Exactly one of the two."""
+
+    put_request: Put | None = None
+    delete_request: Delete | None = None
+
+
+class BatchWriteItem(Request):
+    """At most 25 writes by table, without conditions, each item once."""
+
+    request_items: dict[str, list[Write]]
+
+
+class BatchWriteAnswer(Answer):
+    """What was not written, in the form of the request."""
+
+    unprocessed_items: dict[str, list[Write]] = {}
+
+
+class TransactWrite(Request):
+    """Exactly one of the two."""
+
+    put: PutItem | None = None
+    update: UpdateItem | None = None
+
+
+class TransactWriteItems(Request):
+    """At most 100 writes to different items: all or none, at twice the price."""
+
+    transact_items: list[TransactWrite]
+    client_request_token: str | None = None
+
+
+class NoAnswer(Answer):
+    """It was done."""
+
+
+MAX_READ_BYTES = 20_000_000
+"""Sixteen megabytes of items (BatchGetItem), as JSON."""
+
 BATCH_EXECUTE_STATEMENT = Operation[BatchExecuteStatement, BatchStatementAnswer](
-    "dynamodb", "BatchExecuteStatement", BatchStatementAnswer
+    "dynamodb", "BatchExecuteStatement", BatchStatementAnswer, max_bytes=MAX_READ_BYTES
 )
 GET_ITEM = Operation[GetItem, ItemAnswer]("dynamodb", "GetItem", ItemAnswer)
-BATCH_GET_ITEM = Operation[BatchGetItem, BatchGetAnswer]("dynamodb", "BatchGetItem", BatchGetAnswer)
-QUERY = Operation[Query, QueryAnswer]("dynamodb", "Query", QueryAnswer)
+BATCH_GET_ITEM = Operation[BatchGetItem, BatchGetAnswer](
+    "dynamodb", "BatchGetItem", BatchGetAnswer, max_bytes=MAX_READ_BYTES
+)
+QUERY = Operation[Query, QueryAnswer]("dynamodb", "Query", QueryAnswer, max_bytes=MAX_READ_BYTES)
+PUT_ITEM = Operation[PutItem, WriteAnswer]("dynamodb", "PutItem", WriteAnswer)
+UPDATE_ITEM = Operation[UpdateItem, WriteAnswer]("dynamodb", "UpdateItem", WriteAnswer)
+BATCH_WRITE_ITEM = Operation[BatchWriteItem, BatchWriteAnswer](
+    "dynamodb", "BatchWriteItem", BatchWriteAnswer, max_bytes=MAX_READ_BYTES
+)
+TRANSACT_WRITE_ITEMS = Operation[TransactWriteItems, NoAnswer](
+    "dynamodb", "TransactWriteItems", NoAnswer
+)

@@ -5,7 +5,14 @@ the SES Developer Guide, "Amazon SES sending errors", which warns that a time-ou
 after the message was accepted.
 """
 
-from mailpipe.outcomes import Kind
+import re
+from collections.abc import Sequence
+
+from mailpipe.aws.dynamodb_operations import Item
+from mailpipe.outcomes import CallFailed, Kind
+
+MAX_TEXT_CHARS = 300
+_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 _THROTTLED = frozenset(
     {
@@ -29,10 +36,16 @@ _NOTHING_HAPPENED = frozenset(
         "InvalidSignatureException",
         "SignatureDoesNotMatch",
         "RequestExpired",
+        "RequestInTheFuture",
         "RequestTimeTooSkewed",
         "RequestTimeoutException",
     }
 )
+_TRY_AGAIN = frozenset({"TransactionConflict", "TransactionConflictException"})
+"""Refused because another write was under way: as good as a throttle."""
+
+CLOCK_CODES = _NOTHING_HAPPENED - {"ExpiredToken", "ExpiredTokenException"}
+"""What a wrong clock of ours may cause."""
 _CONFIGURATION = frozenset(
     {
         "AccessDenied",
@@ -60,6 +73,8 @@ def classify(code: str, text: str, http_status: int) -> Kind:
     """
     if code in _THROTTLED or code == "LimitExceededException" or http_status == 429:
         return Kind.THROTTLED
+    if code in _TRY_AGAIN:
+        return Kind.THROTTLED
     if code in _CONFIGURATION or (code == "MessageRejected" and "not verified" in text):
         return Kind.CONFIGURATION
     if code in _NOTHING_HAPPENED or http_status == 408:
@@ -67,3 +82,75 @@ def classify(code: str, text: str, http_status: int) -> Kind:
     if http_status >= 500:
         return Kind.IN_DOUBT
     return Kind.REFUSED
+
+
+def answered(
+    operation: str,
+    code: str,
+    text: str,
+    http_status: int,
+    *,
+    item: Item | None = None,
+    reasons: Sequence[str] = (),
+) -> CallFailed:
+    """An error that AWS answered. `reasons` are the codes of a cancelled transaction's members:
+    one that met a throttle or another write may be tried again, one whose condition failed not.
+    """
+    kind = classify(code, text, http_status)
+    if kind is Kind.REFUSED and any(classify(one, "", 400) is Kind.THROTTLED for one in reasons):
+        kind = Kind.THROTTLED
+    failure = CallFailed(kind, code, _fit_for_logs(code, text), operation=operation)
+    failure.item = item
+    failure.reasons = tuple(reasons)
+    return failure
+
+
+def entry_failed(operation: str, code: str, text: str, *, sender_fault: bool) -> CallFailed:
+    """One entry of an SQS batch: SQS itself says whose fault it is."""
+    kind = classify(code, text, 400 if sender_fault else 500)
+    return CallFailed(kind, code, _fit_for_logs(code, text), operation=operation)
+
+
+def statement_failed(code: str, text: str) -> CallFailed:
+    """One statement of a batch that was answered with 200: it carries no HTTP status of its own."""
+    status = 500 if code == "InternalServerError" else 400
+    kind = classify(code, text, status)
+    name = "BatchExecuteStatement"
+    return CallFailed(kind, code, _fit_for_logs(code, text), operation=name)
+
+
+def no_fate(operation: str) -> CallFailed:
+    """SQS named an entry neither as stored nor as failed."""
+    return CallFailed(Kind.IN_DOUBT, "NoFate", operation=operation)
+
+
+def damaged(operation: str) -> CallFailed:
+    """SQS has stored another body than was sent."""
+    return CallFailed(Kind.IN_DOUBT, "MD5Mismatch", operation=operation)
+
+
+def left_over() -> CallFailed:
+    """A key that BatchGetItem did not come to."""
+    return CallFailed(Kind.THROTTLED, "UnprocessedKeys", operation="BatchGetItem")
+
+
+def unsent(operation: str, error: BaseException) -> CallFailed:
+    """No connection came about: nothing happened."""
+    return _broken(Kind.NOTHING_HAPPENED, operation, error)
+
+
+def in_doubt(operation: str, error: BaseException) -> CallFailed:
+    """The request may have arrived: time-out, reset, an answer that cannot be read."""
+    return _broken(Kind.IN_DOUBT, operation, error)
+
+
+def _broken(kind: Kind, operation: str, error: BaseException) -> CallFailed:
+    name = type(error).__name__
+    return CallFailed(kind, name, _fit_for_logs(name, str(error)), operation=operation)
+
+
+def _fit_for_logs(code: str, text: str) -> str:
+    """SES names addresses in its refusals, and a bad signature's text repeats the session token."""
+    if code in CLOCK_CODES:
+        return "check the clock and the credentials of this machine"
+    return _ADDRESS.sub("[address]", text[:MAX_TEXT_CHARS])

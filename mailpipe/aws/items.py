@@ -12,10 +12,10 @@ from mailpipe.records import Value
 def to_value(value: Value) -> dict[str, Any]:
     """`"x"` to `{"S": "x"}` and so on. `True` is a BOOL, not the number 1."""
     match value:
-        case bool():
-            return {"BOOL": value}
         case str():
             return {"S": value}
+        case bool():
+            return {"BOOL": value}
         case int():
             return {"N": str(value)}
         case None:

@@ -15,16 +15,29 @@ A = TypeVar("A", bound=Struct)
 
 
 class Operation(NamedTuple, Generic[Q, A]):
-    """An operation by its service, its name and the struct of its answer."""
+    """An operation by its service, its name and the struct of its answer.
+
+    `method` and `path` are those of SES's REST protocol; SQS and DynamoDB post everything to `/`
+    and name the operation in a header (AWS JSON 1.0). `max_bytes`: a larger answer is refused.
+    """
 
     service: str
     name: str
     answer: type[A]
+    method: str = "POST"
+    path: str = "/"
+    max_bytes: int = 1_000_000
 
 
-class Request(Struct, rename="pascal", omit_defaults=True, kw_only=True):
+class _Discreet(Struct):
+    def __repr__(self) -> str:
+        """Without what it holds: requests and answers are full of addresses and texts."""
+        return f"{type(self).__name__}(…)"
+
+
+class Request(_Discreet, rename="pascal", omit_defaults=True, kw_only=True):
     """Base of all requests."""
 
 
-class Answer(Struct, rename="pascal", kw_only=True):
+class Answer(_Discreet, rename="pascal", kw_only=True):
     """Base of all answers; what AWS leaves out has a default."""

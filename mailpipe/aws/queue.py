@@ -6,12 +6,17 @@ Batch calls answer 200 with failures inside, so every method reports the fate of
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import NamedTuple, Protocol
 
+from mailpipe import logs
+from mailpipe.aws import errors
 from mailpipe.aws import sqs_operations as aws
-from mailpipe.aws.client import Client, call_again, open_client
-from mailpipe.aws.operations import Operation, Q
-from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.client import Aws, Client, Side
+from mailpipe.aws.retries import call_again
+from mailpipe.heartbeat import Hide
+from mailpipe.outcomes import CallFailed
 from mailpipe.resources import physical
 
 BATCH = 10
@@ -50,6 +55,8 @@ class Depth(NamedTuple):
     delayed: int
 
 
+log = logs.get()
+
 Fault = CallFailed | None
 """The fate of one entry: None when it succeeded."""
 
@@ -58,6 +65,7 @@ class Queue(Protocol):
     """A standard queue: at least once, in no order."""
 
     name: str
+    url: str
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         """Durable where the fate is None. Any number of messages."""
@@ -80,104 +88,133 @@ class Queue(Protocol):
         ...
 
 
+SENDS = Limits(most=BATCH, linger_s=0.01, max_bytes=MAX_BATCH_BYTES)
+DELETES = Limits(most=BATCH, linger_s=0.05)
+"""Nobody waits for them, and a message is hidden for a minute."""
+HIDES = Limits(most=BATCH, linger_s=0.01)
+
+_SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
+
+
 class SqsQueue:
-    """A queue of the account. Raises nothing for single entries; their fates are returned."""
+    """A queue of the account. Raises nothing for single entries; their fates are returned.
+
+    Callers share calls: see `batcher.py`.
+    """
 
     def __init__(self, name: str, url: str, *, polls: Client, calls: Client) -> None:
         self.name = name
-        self._url = url
+        self.url = url
         self._polls = polls
         self._calls = calls
+        self._sends = Batcher[Outgoing, None](self._send, SENDS, weigh=_weight)
+        self._deletes = Batcher[str, None](self._delete, DELETES)
+        self._hides = Batcher[tuple[str, int], None](self._hide, HIDES)
+
+    async def close(self) -> None:
+        """Write what waits."""
+        for batcher in (self._sends, self._deletes, self._hides):
+            await batcher.close()
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         """See Queue.send."""
-        faults = list[Fault]()
-        for batch in _batches(messages):
-            request = aws.SendMessageBatch(
-                queue_url=self._url,
-                entries=[
-                    aws.SendEntry(
-                        id=str(index),
-                        message_body=message.body,
-                        delay_seconds=message.delay_s,
-                        message_group_id=message.group,
-                        message_attributes={
-                            name: aws.StringAttribute(string_value=value)
-                            for name, value in message.attributes.items()
-                        },
-                    )
-                    for index, message in enumerate(batch)
-                ],
-            )
-            faults += await self._batch(aws.SEND_MESSAGE_BATCH, request, len(batch))
-        return faults
+        return await self._sends.submit_all(messages)
+
+    async def delete(self, receipts: Sequence[str]) -> list[Fault]:
+        """See Queue.delete."""
+        return await self._deletes.submit_all(receipts)
+
+    async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
+        """See Queue.hide."""
+        return await self._hides.submit_all(entries)
 
     async def receive(self, most: int, *, wait_s: float) -> list[Received]:
         """See Queue.receive. Raises CallFailed."""
         answer = await self._polls.call(
             aws.RECEIVE_MESSAGE,
             aws.ReceiveMessage(
-                queue_url=self._url,
+                queue_url=self.url,
                 max_number_of_messages=most,
                 wait_time_seconds=round(wait_s),
-                message_system_attribute_names=["ApproximateReceiveCount", "SentTimestamp"],
+                message_system_attribute_names=_SYSTEM_ATTRIBUTES,
                 message_attribute_names=["All"],
             ),
         )
-        return [
-            Received(
-                message.message_id,
-                message.receipt_handle,
-                message.body,
-                receives=int(message.attributes.get("ApproximateReceiveCount", "1")),
-                sent_at_ms=int(message.attributes.get("SentTimestamp", "0")),
-                attributes={
-                    name: value["StringValue"]
-                    for name, value in message.message_attributes.items()
-                    if "StringValue" in value
+        return [self._received(one) for one in answer.messages if self._whole(one)]
+
+    def _whole(self, message: aws.SqsMessage) -> bool:
+        """A body that was damaged on its way comes again when its visibility ends."""
+        if message.md5_of_body in (None, _md5(message.body)):
+            return True
+        log.error("message_damaged", queue=self.name, message_id=message.message_id)
+        return False
+
+    def _received(self, message: aws.SqsMessage) -> Received:
+        return Received(
+            message.message_id,
+            message.receipt_handle,
+            message.body,
+            receives=int(message.attributes.get("ApproximateReceiveCount", "1")),
+            sent_at_ms=int(message.attributes.get("SentTimestamp", "0")),
+            attributes={
+                name: value["StringValue"]
+                for name, value in message.message_attributes.items()
+                if "StringValue" in value
+            },
+        )
+
+    async def _send(self, messages: list[Outgoing]) -> list[Fault]:
+        entries = [
+            aws.SendEntry(
+                id=str(index),
+                message_body=message.body,
+                delay_seconds=message.delay_s,
+                message_group_id=message.group,
+                message_attributes={
+                    name: aws.StringAttribute(string_value=value)
+                    for name, value in message.attributes.items()
                 },
             )
-            for message in answer.messages
+            for index, message in enumerate(messages)
         ]
+        request = aws.SendMessageBatch(queue_url=self.url, entries=entries)
+        answer = await call_again(self._calls, aws.SEND_MESSAGE_BATCH, request)
+        name = aws.SEND_MESSAGE_BATCH.name
+        # Only what SQS says it has stored, and as it was sent, is durable.
+        faults: list[Fault] = [errors.no_fate(name) for _ in messages]
+        for sent in answer.successful:
+            index = int(sent.id)
+            if sent.md5_of_message_body in (None, _md5(messages[index].body)):
+                faults[index] = None
+            else:
+                faults[index] = errors.damaged(name)
+        return _with_failed(faults, answer.failed, name)
 
-    async def delete(self, receipts: Sequence[str]) -> list[Fault]:
-        """See Queue.delete."""
-        faults = list[Fault]()
-        for start in range(0, len(receipts), BATCH):
-            batch = receipts[start : start + BATCH]
-            request = aws.DeleteMessageBatch(
-                queue_url=self._url,
-                entries=[
-                    aws.DeleteEntry(id=str(index), receipt_handle=receipt)
-                    for index, receipt in enumerate(batch)
-                ],
-            )
-            faults += await self._batch(aws.DELETE_MESSAGE_BATCH, request, len(batch))
-        return faults
+    async def _delete(self, receipts: list[str]) -> list[Fault]:
+        entries = [
+            aws.DeleteEntry(id=str(index), receipt_handle=receipt)
+            for index, receipt in enumerate(receipts)
+        ]
+        request = aws.DeleteMessageBatch(queue_url=self.url, entries=entries)
+        answer = await call_again(self._calls, aws.DELETE_MESSAGE_BATCH, request)
+        return _with_failed([None] * len(receipts), answer.failed, aws.DELETE_MESSAGE_BATCH.name)
 
-    async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
-        """See Queue.hide."""
-        faults = list[Fault]()
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
-            request = aws.ChangeMessageVisibilityBatch(
-                queue_url=self._url,
-                entries=[
-                    aws.VisibilityEntry(
-                        id=str(index), receipt_handle=receipt, visibility_timeout=seconds
-                    )
-                    for index, (receipt, seconds) in enumerate(batch)
-                ],
-            )
-            faults += await self._batch(aws.CHANGE_MESSAGE_VISIBILITY_BATCH, request, len(batch))
-        return faults
+    async def _hide(self, hidden: list[tuple[str, int]]) -> list[Fault]:
+        entries = [
+            aws.VisibilityEntry(id=str(index), receipt_handle=receipt, visibility_timeout=seconds)
+            for index, (receipt, seconds) in enumerate(hidden)
+        ]
+        request = aws.ChangeMessageVisibilityBatch(queue_url=self.url, entries=entries)
+        operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
+        answer = await call_again(self._calls, operation, request)
+        return _with_failed([None] * len(hidden), answer.failed, operation.name)
 
     async def depth(self) -> Depth:
         """See Queue.depth. Raises CallFailed."""
         answer = await call_again(
             self._calls,
             aws.GET_QUEUE_ATTRIBUTES,
-            aws.GetQueueAttributes(queue_url=self._url, attribute_names=["All"]),
+            aws.GetQueueAttributes(queue_url=self.url, attribute_names=["All"]),
         )
         numbers = answer.attributes
         return Depth(
@@ -186,41 +223,31 @@ class SqsQueue:
             int(numbers.get("ApproximateNumberOfMessagesDelayed", "0")),
         )
 
-    async def _batch(
-        self, operation: Operation[Q, aws.BatchAnswer], request: Q, size: int
-    ) -> list[Fault]:
-        try:
-            answer = await call_again(self._calls, operation, request)
-        except CallFailed as error:
-            return [error] * size
-        faults: list[Fault] = [None] * size
-        for failed in answer.failed:
-            kind = Kind.REFUSED if failed.sender_fault else Kind.IN_DOUBT
-            faults[int(failed.id)] = CallFailed(
-                kind, failed.code, failed.message, operation=operation.name
-            )
-        return faults
 
-
-def _batches(messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
-    """Batches within both of SQS's limits: 10 entries, 1 MiB together."""
-    batches, batch, size = list[list[Outgoing]](), list[Outgoing](), 0
-    for message in messages:
-        weight = len(message.body) + sum(
-            len(name) + len(value) + len("String") for name, value in message.attributes.items()
+def _with_failed(faults: list[Fault], failed: list[aws.Failed], operation: str) -> list[Fault]:
+    for one in failed:
+        faults[int(one.id)] = errors.entry_failed(
+            operation, one.code, one.message, sender_fault=one.sender_fault
         )
-        if batch and (len(batch) == BATCH or size + weight > MAX_BATCH_BYTES):
-            batches.append(batch)
-            batch, size = [], 0
-        batch.append(message)
-        size += weight
-    return [*batches, batch] if batch else batches
+    return faults
+
+
+def _weight(message: Outgoing) -> int:
+    """Bytes that SQS counts (our bodies are ASCII)."""
+    return len(message.body) + sum(
+        len(name) + len(value) + len("String") for name, value in message.attributes.items()
+    )
+
+
+def _md5(body: str) -> str:
+    return md5(body.encode(), usedforsecurity=False).hexdigest()
 
 
 class Queues:
     """Opens the queues of one deployment (names take `prefix`)."""
 
-    def __init__(self, prefix: str, *, polls: Client, calls: Client) -> None:
+    def __init__(self, aws: Aws, prefix: str, *, polls: Client, calls: Client) -> None:
+        self._aws = aws
         self._prefix = prefix
         self._polls = polls
         self._calls = calls
@@ -229,16 +256,33 @@ class Queues:
         """Look a queue up. Raises CallFailed, CONFIGURATION when there is none of this name."""
         request = aws.GetQueueUrl(queue_name=physical(self._prefix, name))
         answer = await call_again(self._calls, aws.GET_QUEUE_URL, request)
-        return SqsQueue(name, answer.queue_url, polls=self._polls, calls=self._calls)
+        queue = SqsQueue(name, answer.queue_url, polls=self._polls, calls=self._calls)
+        self._aws.at_close(queue.close)
+        return queue
 
 
 @asynccontextmanager
+async def open_hide(side: Side) -> AsyncIterator[Hide]:
+    """What the heartbeat's thread needs: a client of its own, on its own event loop."""
+    async with Aws(side) as opened:
+        client = await opened.client("sqs", connections=4, timeout_s=10)
+        queues = dict[str, SqsQueue]()
+
+        async def hide(url: str, entries: list[tuple[str, int]]) -> list[Fault]:
+            if url not in queues:
+                queues[url] = SqsQueue(url, url, polls=client, calls=client)
+            return await queues[url].hide(entries)
+
+        yield hide
+
+
 async def open_queues(
-    prefix: str, *, poll_s: float = 0.0, connections: int = 64
-) -> AsyncIterator[Queues]:
+    opened: Aws, prefix: str, *, poll_s: float = 0.0, connections: int = 64
+) -> Queues:
     """Two clients: long polls of `poll_s` never starve the other calls."""
-    async with (
-        open_client("sqs", connections=8, timeout_s=poll_s + 10) as polls,
-        open_client("sqs", connections=connections, timeout_s=10) as calls,
-    ):
-        yield Queues(prefix, polls=polls, calls=calls)
+    return Queues(
+        opened,
+        prefix,
+        polls=await opened.client("sqs", connections=8, timeout_s=poll_s + 10),
+        calls=await opened.client("sqs", connections=connections, timeout_s=10),
+    )

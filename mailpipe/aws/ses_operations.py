@@ -91,5 +91,9 @@ class AccountAnswer(Answer):
     sending_enabled: bool = True
 
 
-SEND_EMAIL = Operation[SendEmail, SendEmailAnswer]("sesv2", "SendEmail", SendEmailAnswer)
-GET_ACCOUNT = Operation[GetAccount, AccountAnswer]("sesv2", "GetAccount", AccountAnswer)
+SEND_EMAIL = Operation[SendEmail, SendEmailAnswer](
+    "sesv2", "SendEmail", SendEmailAnswer, path="/v2/email/outbound-emails"
+)
+GET_ACCOUNT = Operation[GetAccount, AccountAnswer](
+    "sesv2", "GetAccount", AccountAnswer, method="GET", path="/v2/email/account"
+)

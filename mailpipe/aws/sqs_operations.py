@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from mailpipe.aws.operations import Answer, Operation, Request
@@ -40,6 +41,20 @@ class Failed(Answer):
     sender_fault: bool = False
 
 
+class Sent(Answer):
+    """An entry that SQS has stored, with the MD5 of the body that it took."""
+
+    id: str
+    md5_of_message_body: str | None = msgspec.field(name="MD5OfMessageBody", default=None)
+
+
+class SendAnswer(Answer):
+    """SQS answers 200 with failures inside; only what is in `successful` is durable."""
+
+    successful: list[Sent] = []
+    failed: list[Failed] = []
+
+
 class BatchAnswer(Answer):
     """SQS answers 200 with failures inside."""
 
@@ -62,6 +77,7 @@ class SqsMessage(Answer):
     message_id: str
     receipt_handle: str
     body: str = ""
+    md5_of_body: str | None = msgspec.field(name="MD5OfBody", default=None)
     attributes: dict[str, str] = {}
     message_attributes: dict[str, dict[str, Any]] = {}
 
@@ -126,10 +142,13 @@ class AttributesAnswer(Answer):
     attributes: dict[str, str] = {}
 
 
-SEND_MESSAGE_BATCH = Operation[SendMessageBatch, BatchAnswer](
-    "sqs", "SendMessageBatch", BatchAnswer
+MAX_RECEIVE_BYTES = 12_000_000
+"""Ten messages of 1 MiB, escaped as JSON."""
+
+SEND_MESSAGE_BATCH = Operation[SendMessageBatch, SendAnswer]("sqs", "SendMessageBatch", SendAnswer)
+RECEIVE_MESSAGE = Operation[ReceiveMessage, ReceiveAnswer](
+    "sqs", "ReceiveMessage", ReceiveAnswer, max_bytes=MAX_RECEIVE_BYTES
 )
-RECEIVE_MESSAGE = Operation[ReceiveMessage, ReceiveAnswer]("sqs", "ReceiveMessage", ReceiveAnswer)
 DELETE_MESSAGE_BATCH = Operation[DeleteMessageBatch, BatchAnswer](
     "sqs", "DeleteMessageBatch", BatchAnswer
 )

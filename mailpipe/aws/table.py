@@ -5,13 +5,14 @@ Everything here is harmless to repeat (conditional writes), so transient failure
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from mailpipe import resources
 from mailpipe.aws import dynamodb_operations as aws
-from mailpipe.aws.client import Client, call_again
-from mailpipe.aws.errors import classify
-from mailpipe.aws.items import from_item, to_item, to_value
+from mailpipe.aws import errors
+from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.client import Aws, Client
+from mailpipe.aws.items import from_item, to_value
+from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Attributes, Value
 from mailpipe.statements import Statement
@@ -32,63 +33,89 @@ class Refused:
 
 Fate = Applied | Refused
 
+_NONE_LEFT = aws.KeysAndAttributes(keys=[])
+
+
+WRITES = Limits(most=25, linger_s=0.02)
+"""Statements of one BatchExecuteStatement."""
+READS = Limits(most=100, linger_s=0.01)
+"""Keys of one BatchGetItem."""
+
+_Key = tuple[Value, ...]
+"""The table and the values of its key."""
+
 
 class Tables:
-    """The tables of one deployment (names take `prefix`)."""
+    """The tables of one deployment (names take `prefix`). Callers share calls: see `batcher.py`."""
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
+        self._writes = Batcher[Statement, Fate](self._write, WRITES, key=lambda one: one.key)
+        self._reads = Batcher[_Key, Attributes | None](self._read, READS, key=lambda one: one)
+
+    async def close(self) -> None:
+        """Write what waits."""
+        await self._writes.close()
+        await self._reads.close()
 
     async def write(self, statement: Statement) -> Fate:
         """Carry out one conditional write. Raises CallFailed."""
-        (fate,) = await self.write_all([statement])
+        fate = await self._writes.submit(statement)
+        if isinstance(fate, CallFailed):
+            raise fate
         return fate
-
-    async def write_all(self, statements: list[Statement]) -> list[Fate]:
-        """Carry out up to 25 writes, each with its own condition, on different items.
-
-        Raises CallFailed if any of them neither was applied nor had its condition fail; repeating
-        all of them is then harmless.
-        """
-        answer = await call_again(
-            self._client,
-            aws.BATCH_EXECUTE_STATEMENT,
-            aws.BatchExecuteStatement(
-                statements=[
-                    aws.BatchStatement(
-                        statement=text,
-                        parameters=[to_value(value) for value in parameters],
-                        return_values_on_condition_check_failure="ALL_OLD",
-                    )
-                    for text, parameters in statements
-                ]
-            ),
-        )
-        return [_fate(response.error) for response in answer.responses]
 
     async def get(self, table: str, key: Attributes) -> Attributes | None:
         """One item, read consistently; None when there is none. Raises CallFailed."""
-        answer = await call_again(
-            self._client,
-            aws.GET_ITEM,
-            aws.GetItem(table_name=self._name(table), key=to_item(key), consistent_read=True),
-        )
-        return None if answer.item is None else from_item(answer.item)
+        item = await self._reads.submit(_key(table, key))
+        if isinstance(item, CallFailed):
+            raise item
+        return item
 
     async def get_all(self, table: str, keys: list[Attributes]) -> list[Attributes]:
-        """Those of up to 100 distinct keys that exist, read consistently. Raises CallFailed."""
-        name, found = self._name(table), list[Attributes]()
-        wanted: dict[str, Any] = {
-            name: aws.KeysAndAttributes(keys=[to_item(key) for key in keys], consistent_read=True)
-        }
-        while wanted:
-            answer = await call_again(
-                self._client, aws.BATCH_GET_ITEM, aws.BatchGetItem(request_items=wanted)
-            )
-            found += [from_item(item) for item in answer.responses.get(name, [])]
-            wanted = answer.unprocessed_keys
+        """Those of the distinct keys that exist, read consistently. Raises CallFailed."""
+        found = list[Attributes]()
+        for item in await self._reads.submit_all([_key(table, key) for key in keys]):
+            if isinstance(item, CallFailed):
+                raise item
+            if item is not None:
+                found.append(item)
         return found
+
+    async def _write(self, statements: list[Statement]) -> list[Fate | CallFailed]:
+        request = aws.BatchExecuteStatement(
+            statements=[
+                aws.BatchStatement(
+                    statement=one.text,
+                    parameters=[to_value(value) for value in one.parameters],
+                    return_values_on_condition_check_failure="ALL_OLD",
+                )
+                for one in statements
+            ]
+        )
+        answer = await call_again(self._client, aws.BATCH_EXECUTE_STATEMENT, request)
+        return [_fate(response.error) for response in answer.responses]
+
+    async def _read(self, keys: list[_Key]) -> list[Attributes | CallFailed | None]:
+        wanted = dict[str, aws.KeysAndAttributes]()
+        for table, *values in keys:
+            assert isinstance(table, str)  # noqa: S101 - as _key makes it
+            name = resources.physical(self._prefix, table)
+            asked = wanted.setdefault(name, aws.KeysAndAttributes(keys=[], consistent_read=True))
+            names = resources.TABLES[table].key
+            asked.keys.append({n: to_value(v) for n, v in zip(names, values, strict=True)})
+        answer = await call_again(
+            self._client, aws.BATCH_GET_ITEM, aws.BatchGetItem(request_items=wanted)
+        )
+        found = dict[_Key, Attributes | CallFailed | None]()
+        for table in {str(table) for table, *_ in keys}:
+            name = resources.physical(self._prefix, table)
+            for item in map(from_item, answer.responses.get(name, [])):
+                found[_key(table, item)] = item
+            for left in answer.unprocessed_keys.get(name, _NONE_LEFT).keys:
+                found[_key(table, from_item(left))] = errors.left_over()
+        return [found.get(key) for key in keys]
 
     async def partition(self, table: str, value: Value) -> list[Attributes]:
         """All items of one partition, in the order of the sort key. Raises CallFailed."""
@@ -115,14 +142,22 @@ class Tables:
         return resources.physical(self._prefix, table)
 
 
-def _fate(error: aws.StatementError | None) -> Fate:
+def open_tables(opened: Aws, client: Client, prefix: str) -> Tables:
+    """Tables that write what waits before the client is closed."""
+    tables = Tables(client, prefix)
+    opened.at_close(tables.close)
+    return tables
+
+
+def _key(table: str, attributes: Attributes) -> _Key:
+    return table, *(attributes[name] for name in resources.TABLES[table].key)
+
+
+def _fate(error: aws.StatementError | None) -> Fate | CallFailed:
     if error is None:
         return Applied()
     if error.code == "DuplicateItem":
         return Refused(None, duplicate=True)
     if error.code == "ConditionalCheckFailed":
         return Refused(None if error.item is None else from_item(error.item))
-    # 200 hides throttles and faults of single statements; they carry no HTTP status of their own.
-    status = 500 if error.code in ("InternalServerError", "TransactionConflict") else 400
-    kind = classify(error.code, error.message, status)
-    raise CallFailed(kind, error.code, error.message, operation="BatchExecuteStatement")
+    return errors.statement_failed(error.code, error.message)

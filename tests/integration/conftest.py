@@ -8,7 +8,7 @@ import pytest
 
 from infra.local.stack import Stack
 from mailpipe import records, resources
-from mailpipe.aws.client import open_client
+from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queues, Received, open_queues
 from mailpipe.aws.table import Tables
 from mailpipe.messages import Email, EmailMessage, encode, new_email_id
@@ -34,11 +34,9 @@ class Parts:
 
 @pytest.fixture
 async def parts(aws: Stack) -> AsyncIterator[Parts]:
-    async with (
-        open_client("dynamodb", connections=32, timeout_s=5) as dynamodb,
-        open_queues(PREFIX, poll_s=1) as queues,
-    ):
-        yield Parts(Tables(dynamodb, PREFIX), queues)
+    async with Aws() as opened:
+        dynamodb = await opened.client("dynamodb", connections=32, timeout_s=5)
+        yield Parts(Tables(dynamodb, PREFIX), await open_queues(opened, PREFIX, poll_s=1))
 
 
 def message(**changes: object) -> EmailMessage:
@@ -57,3 +55,14 @@ def received(one: msgspec.Struct | str, *, receives: int = 1) -> Received:
     """A message as the queue hands it out."""
     body = one if isinstance(one, str) else encode(one)
     return Received("m", "r", body, receives=receives, sent_at_ms=now_ms())
+
+
+@pytest.fixture(scope="module")
+async def ses_cloud(cloud: Stack) -> AsyncIterator[Stack]:
+    """The local cloud with SES; this process's AWS environment points there."""
+    if not cloud.ses_url:
+        await cloud.start_ses()
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in cloud.aws_environment().items():
+            patched.setenv(name, value)
+        yield cloud

@@ -9,6 +9,7 @@ import pytest
 
 from infra.local.cloud import clients
 from infra.local.stack import Stack
+from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing, Queue, open_queues
 from mailpipe.messages import new_email_id
 from mailpipe.testing import InMemoryQueue
@@ -46,7 +47,8 @@ async def cloud_rig(aws: Stack) -> AsyncIterator[Rig]:
         QueueName=f"{prefix}q",
         Attributes={"VisibilityTimeout": str(VISIBILITY_S), "RedrivePolicy": json.dumps(redrive)},
     )
-    async with open_queues(prefix, poll_s=2) as queues:
+    async with Aws() as opened:
+        queues = await open_queues(opened, prefix, poll_s=2)
         yield Rig(await queues.open("q"), await queues.open("q-dead"), asyncio.sleep)
 
 

@@ -1,12 +1,14 @@
 """The consume loop over the in-memory queue: outcomes, limits, drain."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
 from mailpipe.aws.queue import Outgoing, Received
 from mailpipe.consumer import Consumer
+from mailpipe.heartbeat import Heartbeat, Hide
 from mailpipe.lifecycle import Stop, side_tasks
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.testing import InMemoryQueue
@@ -23,9 +25,20 @@ class Rig:
         self.queue = InMemoryQueue("q", clock=lambda: self.now, dead=self.dead)
         self.bodies = bodies
         self.stop = Stop()
+        self.heartbeat = Heartbeat(self.hiding, visibility_s=60)
         self.consumer = Consumer(
-            self.queue, self.dead, handle, concurrency=concurrency, visibility_s=60, poll_s=0.01
+            self.queue,
+            self.dead,
+            handle,
+            heartbeat=self.heartbeat,
+            concurrency=concurrency,
+            poll_s=0.01,
         )
+
+    @asynccontextmanager
+    async def hiding(self) -> AsyncIterator[Hide]:
+        """What the heartbeat renews with."""
+        yield lambda _, entries: self.queue.hide(entries)
 
     async def run(self, until: asyncio.Event, *, drain_s: float = 5.0) -> None:
         """Consume until the event is set, then drain."""

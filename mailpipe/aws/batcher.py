@@ -1,0 +1,237 @@
+"""Group commit: the entries of many callers in one call, and to each caller the fate of its own.
+
+An idle batcher calls at once. A busy one waits as long as it takes the next entries to come, at
+most `linger_s`, so that its batches are full: the fuller, the cheaper each entry. What waits is
+bounded: who comes when the buffer is full waits outside.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from random import random
+from typing import Generic, NamedTuple, TypeVar
+
+from mailpipe import logs
+from mailpipe.aws.retries import FIRST_WAIT_S, again
+from mailpipe.outcomes import CallFailed, Kind
+
+E = TypeVar("E")
+F = TypeVar("F")
+
+_GAP_WEIGHT = 0.2
+"""How much the newest gap between two entries counts in their running mean."""
+
+log = logs.get()
+
+
+class Limits(NamedTuple):
+    """`most` entries and `max_bytes` fit into a call; `at_once` calls may run together; `capacity` entries
+    may wait here.
+    """
+
+    most: int
+    linger_s: float
+    max_bytes: int = 16_000_000
+    at_once: int = 16
+    capacity: int = 1_000
+
+
+def linger_s(gap_s: float, *, room: int, cap_s: float) -> float:
+    """How long to wait for `room` more entries that come every `gap_s` seconds. Pure.
+
+    Not at all if not even one is to be expected within the cap.
+    """
+    return 0.0 if gap_s >= cap_s else min(cap_s, gap_s * room)
+
+
+class _Waiting(NamedTuple, Generic[E, F]):
+    entry: E
+    fate: "asyncio.Future[F | CallFailed]"
+    weight: int
+    key: Hashable
+
+
+class Batcher(Generic[E, F]):
+    """Collects entries for `commit`, which gives each its fate or its CallFailed, in order.
+
+    `key` names what an entry writes to: a call never has two entries of one key. Entries whose
+    call failed are tried again alone if that can help: one bad entry must not fail its neighbours.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[list[E]], Awaitable[Sequence[F | CallFailed]]],
+        limits: Limits,
+        *,
+        weigh: Callable[[E], int] = lambda _: 1,
+        key: Callable[[E], Hashable] | None = None,
+    ) -> None:
+        self._commit = commit
+        self._limits = limits
+        self._weigh = weigh
+        self._key = key
+        self._buffer = deque[_Waiting[E, F]]()
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._calls = set[asyncio.Task[None]]()
+        self._timer: asyncio.Handle | None = None
+        self._gap_s = 1.0
+        self._last_s = 0.0
+        self._closed = False
+
+    async def submit(self, entry: E) -> F | CallFailed:
+        """The entry's fate. Waits while the buffer is full."""
+        while len(self._buffer) >= self._limits.capacity and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+        return await self._put(entry)
+
+    async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
+        """The fates of several, in order."""
+        if len(entries) == 1:
+            return [await self.submit(entries[0])]
+        return list(await asyncio.gather(*map(self.submit, entries)))
+
+    async def close(self, *, timeout_s: float = 5.0) -> None:
+        """Write what waits; tell those whose fate is not known by then."""
+        self._closed = True
+        self._room.set()
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        waiting = list(self._buffer)
+        self._flush()
+        while self._calls and (left_s := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._calls, timeout=left_s)
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        for one in waiting:
+            _tell(one, CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
+
+    def _put(self, entry: E) -> "asyncio.Future[F | CallFailed]":
+        loop = asyncio.get_running_loop()
+        fate: asyncio.Future[F | CallFailed] = loop.create_future()
+        if self._closed:
+            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
+            return fate
+        now_s = loop.time()
+        self._gap_s += _GAP_WEIGHT * (min(now_s - self._last_s, 1.0) - self._gap_s)
+        self._last_s = now_s
+        weight = self._weigh(entry)
+        key = None if self._key is None else self._key(entry)
+        self._buffer.append(_Waiting(entry, fate, weight, key))
+        self._bytes += weight
+        self._consider()
+        return fate
+
+    def _consider(self) -> None:
+        """Call, or decide when to."""
+        limits = self._limits
+        if len(self._calls) >= limits.at_once:
+            return  # a call that ends considers again
+        if len(self._buffer) >= limits.most or self._bytes >= limits.max_bytes or self._closed:
+            self._flush()
+        elif self._timer is None and self._buffer:
+            loop, room = asyncio.get_running_loop(), limits.most - len(self._buffer)
+            wait_s = linger_s(self._gap_s, room=room, cap_s=limits.linger_s)
+            # At once still means: together with what else comes in this turn of the loop.
+            self._timer = (
+                loop.call_later(wait_s, self._flush) if wait_s else loop.call_soon(self._flush)
+            )
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._buffer and len(self._calls) < self._limits.at_once:
+            batch = self._next_batch()
+            call = asyncio.create_task(self._call(batch))
+            self._calls.add(call)
+            call.add_done_callback(self._ended)
+            if len(self._buffer) < self._limits.most:
+                break
+        self._room.set()
+        if self._buffer:
+            self._consider()
+
+    def _next_batch(self) -> list[_Waiting[E, F]]:
+        """What fits into one call, in order; entries of one key go into calls of their own."""
+        batch, weight, keys, later = (
+            list[_Waiting[E, F]](),
+            0,
+            set[Hashable](),
+            deque[_Waiting[E, F]](),
+        )
+        while self._buffer and len(batch) < self._limits.most:
+            one = self._buffer.popleft()
+            if one.key is not None and one.key in keys:
+                later.append(one)
+                continue
+            if batch and weight + one.weight > self._limits.max_bytes:
+                later.append(one)
+                break
+            batch.append(one)
+            keys.add(one.key)
+            weight += one.weight
+        self._buffer.extendleft(reversed(later))
+        self._bytes -= weight
+        return batch
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if self._buffer:
+            self._consider()
+
+    async def _call(self, batch: list[_Waiting[E, F]]) -> None:
+        try:
+            fates = await self._fates([one.entry for one in batch])
+        except asyncio.CancelledError:
+            fates = [CallFailed(Kind.IN_DOUBT, "Closed", "the process is ending")] * len(batch)
+        except Exception as bug:
+            log.exception("batch_bug")
+            fates = [CallFailed(Kind.IN_DOUBT, type(bug).__name__, str(bug))] * len(batch)
+        for one, fate in zip(batch, fates, strict=True):
+            _tell(one, fate)
+
+    async def _fates(self, entries: list[E]) -> Sequence[F | CallFailed]:
+        try:
+            fates = await self._commit(entries)
+        except CallFailed as failed:
+            # A call that is refused as a whole may have one bad entry.
+            if len(entries) == 1 or failed.kind is not Kind.REFUSED:
+                return [failed] * len(entries)
+            return await asyncio.gather(*map(self._alone, entries))
+        if not any(isinstance(fate, CallFailed) and fate.repeatable for fate in fates):
+            return fates
+        return await asyncio.gather(
+            *(
+                self._later(entry)
+                if isinstance(fate, CallFailed) and fate.repeatable
+                else _is(fate)
+                for entry, fate in zip(entries, fates, strict=True)
+            )
+        )
+
+    async def _later(self, entry: E) -> F | CallFailed:
+        await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
+        return await self._alone(entry)
+
+    async def _alone(self, entry: E) -> F | CallFailed:
+        async def attempt() -> F:
+            (fate,) = await self._commit([entry])
+            if isinstance(fate, CallFailed):
+                raise fate
+            return fate
+
+        try:
+            return await again(attempt)
+        except CallFailed as failed:
+            return failed
+
+
+async def _is(fate: F | CallFailed) -> F | CallFailed:
+    return fate
+
+
+def _tell(waiting: _Waiting[E, F], fate: F | CallFailed) -> None:
+    if not waiting.fate.done():  # its caller was cancelled
+        waiting.fate.set_result(fate)

@@ -1,0 +1,73 @@
+"""The botocore side of `call(operation, struct) -> struct`: one function for every operation.
+
+Ten times slower than the typed side and held equal to it by tests (`tests/integration/
+test_transports.py`); `MAILPIPE_AWS_CLIENT=botocore` chooses it, should the typed side ever fail.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import botocore.exceptions
+import msgspec
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+
+from mailpipe.aws import errors
+from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.transport import STAMP
+
+_UNSENT = (
+    botocore.exceptions.EndpointConnectionError,
+    botocore.exceptions.ConnectTimeoutError,
+    botocore.exceptions.SSLError,
+    botocore.exceptions.ProxyConnectionError,
+)
+
+
+class BotocoreClient:
+    """The operations of one service over an aiobotocore client."""
+
+    def __init__(self, client: Any, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+        """One attempt. Raises CallFailed."""
+        members = msgspec.to_builtins(request, builtin_types=(bytes,))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client._make_api_call(operation.name, members)
+            return msgspec.convert(answer, operation.answer)
+        except botocore.exceptions.ClientError as error:
+            said, status = error.response, error.response["ResponseMetadata"]["HTTPStatusCode"]
+            reasons = [one.get("Code", "None") for one in said.get("CancellationReasons", [])]
+            raise errors.answered(
+                operation.name,
+                said["Error"].get("Code") or str(status),
+                said["Error"].get("Message") or "",
+                status,
+                item=said.get("Item"),
+                reasons=[code for code in reasons if code != "None"],
+            ) from None
+        except _UNSENT as error:
+            raise errors.unsent(operation.name, error) from None
+        except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
+            raise errors.in_doubt(operation.name, error) from None
+
+
+@asynccontextmanager
+async def open_botocore(
+    session: AioSession, service: str, config: AioConfig, *, timeout_s: float, stamped: bool
+) -> AsyncIterator[BotocoreClient]:
+    """A client with a pool of its own."""
+    async with session.create_client(service, config=config) as client:
+        if stamped:
+            client.meta.events.register("before-send", _stamp)
+        yield BotocoreClient(client, timeout_s)
+
+
+def _stamp(request: Any, **_: Any) -> None:
+    request.headers[STAMP] = str(time.monotonic_ns())

@@ -1,0 +1,244 @@
+"""HTTP/1.1 connections to one endpoint: one request at a time on each, as many as are allowed.
+
+An aiohttp session costs some 60 µs of CPU for every request, three quarters of a whole call
+(`docs/decisions/0004-typed-transport.md`). What our calls need is little: a request of known
+length, an answer read into memory up to a limit, and above all an exact word on what may have
+happened. llhttp (by httptools) reads the answers.
+
+Who may still be sending when a connection breaks cannot know whether the request arrived, so there
+are two failures: `Unsent` (no connection came about) and everything else (`Broken`, TimeoutError).
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from typing import Any
+
+import httptools
+
+from mailpipe.aws.wire import Answer
+
+_NO_MORE_THAN_HEADERS = 65_536
+
+
+class Unsent(Exception):
+    """There was no connection: nothing has left this process."""
+
+
+class Broken(Exception):
+    """The connection ended, or its bytes made no sense, before the answer was whole."""
+
+
+class TooLarge(Broken):
+    """The answer is larger than the caller takes."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection. It is used again only if its last answer was whole and nothing followed."""
+
+    def __init__(self, pool: "Connections") -> None:
+        self._pool = pool
+        self._transport: Any = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Answer] | None = None
+        self._headers = dict[bytes, bytes]()
+        self._body = bytearray()
+        self._size = 0
+        self._max_bytes = 0
+        self.idle_since = 0.0
+        self.usable = False
+
+    async def request(self, request: bytes, *, max_bytes: int, timeout_s: float) -> Answer:
+        """Send and await the answer. Raises Broken, TimeoutError."""
+        loop = self._pool.loop
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._answer = answer
+        self._max_bytes = max_bytes
+        timer = loop.call_later(timeout_s, self._fail, TimeoutError(f"none within {timeout_s} s"))
+        self._transport.write(request)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+            self._answer = None
+            if not self.usable:
+                self.close()
+
+    def close(self) -> None:
+        """End it; whatever is under way on it is broken."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, error: Exception) -> None:
+        self.usable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    # --- what asyncio calls -----------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected, with TLS if there is any."""
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the answer. What nobody asked for makes the connection useless."""
+        if self._answer is None or self._answer.done():
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(Broken(f"not HTTP: {error}"))
+            self.close()
+
+    def eof_received(self) -> None:
+        """The other side closes: not one more request may go out here."""
+        self.usable = False
+        self._pool.forget(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other side has closed it, or we have."""
+        self._fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
+        self._pool.lost(self)
+
+    # --- what httptools calls ---------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        """A second answer to one request is a breach: its bytes belong to no one."""
+        if self._answer is None or self._answer.done():
+            self.usable = False
+            return
+        self._headers, self._body, self._size = {}, bytearray(), 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._grows(len(name) + len(value), self._max_bytes + _NO_MORE_THAN_HEADERS)
+        self._headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._grows(len(body), self._max_bytes)
+        self._body += body
+
+    def _grows(self, by: int, most: int) -> None:
+        self._size += by
+        if self._size > most:
+            self._fail(TooLarge(f"an answer of more than {self._max_bytes} bytes"))
+            self.close()
+
+    def on_message_complete(self) -> None:
+        """The answer is whole (1xx are not answers)."""
+        status = self._parser.get_status_code()
+        if status < 200 or self._answer is None or self._answer.done():
+            return
+        self.usable = self._parser.should_keep_alive()
+        self._answer.set_result(Answer(status, self._headers, bytes(self._body)))
+
+
+class Connections:
+    """At most `limit` connections to one endpoint; the one used last is used first."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        limit: int,
+        connect_timeout_s: float,
+        keep_alive_s: float,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._limit = limit
+        self._connect_timeout_s = connect_timeout_s
+        self._keep_alive_s = keep_alive_s
+        self._idle = list[Connection]()
+        self._open = set[Connection]()
+        self._connecting = 0
+        self._waiting = deque[asyncio.Future[None]]()
+
+    async def request(self, request: bytes, *, max_bytes: int, timeout_s: float) -> Answer:
+        """One request, whole as it goes over the wire. Raises Unsent, Broken, TimeoutError."""
+        connection = self._take() or await self._get()
+        try:
+            return await connection.request(request, max_bytes=max_bytes, timeout_s=timeout_s)
+        finally:
+            if connection.usable:
+                connection.idle_since = self.loop.time()
+                self._idle.append(connection)
+                self._wake()
+
+    async def aclose(self) -> None:
+        """End all of them."""
+        for connection in list(self._open):
+            connection.close()
+        # Let the transports close.
+        await asyncio.sleep(0)
+
+    def lost(self, connection: Connection) -> None:
+        """A connection has ended: there is room for another."""
+        self._open.discard(connection)
+        self.forget(connection)
+        self._wake()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection must not be used again."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def _take(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if self.loop.time() - connection.idle_since < self._keep_alive_s:
+                connection.usable = False
+                return connection
+            connection.close()
+        return None
+
+    async def _get(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                while len(self._open) + self._connecting >= self._limit:
+                    await self._turn()
+                    if taken := self._take():
+                        return taken
+                return await self._connect()
+        except TimeoutError:
+            raise Unsent(f"no connection within {self._connect_timeout_s:g} s") from None
+        except OSError as error:
+            raise Unsent(f"{type(error).__name__}: {error}") from None
+
+    async def _turn(self) -> None:
+        turn = self.loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._wake()  # the turn was given to one who can no longer take it
+            raise
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def _connect(self) -> Connection:
+        self._connecting += 1
+        try:
+            _, connection = await self.loop.create_connection(
+                lambda: Connection(self), self._host, self._port, ssl=self._tls
+            )
+        finally:
+            self._connecting -= 1
+            self._wake()
+        self._open.add(connection)
+        return connection

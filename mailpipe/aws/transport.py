@@ -1,0 +1,140 @@
+"""The typed side of `call(operation, struct) -> struct`: msgspec, SigV4, our own connections.
+
+Where botocore spends 0.6 ms of CPU on a call, this spends about a tenth (`make bench-transport`).
+What it leaves out: retries (see `retries.py`), events, and every parameter that our structs
+do not have. A client is opened per purpose, so that long polls never starve sends.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from mailpipe.aws import errors, wire
+from mailpipe.aws.account import Account
+from mailpipe.aws.connections import Broken, Connections, Unsent
+from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.sigv4 import Signer
+from mailpipe.aws.wire import Answer
+from mailpipe.outcomes import CallFailed
+
+STAMP = "x-monotonic-ns"
+"""Not signed: it is put in last before the write (SigV4 covers only the headers it names)."""
+
+KEEP_ALIVE_S = 15.0
+"""Below the 20 s after which AWS closes an idle connection: one closed under a send is a doubt."""
+
+MAX_SKEW_S = 60.0
+"""AWS takes a signature within 5 minutes; Date has whole seconds."""
+
+_IN_DOUBT = (Broken, TimeoutError, msgspec.DecodeError, wire.Unreadable)
+
+
+class TypedClient:
+    """The operations of one service, with a pool of connections of its own."""
+
+    def __init__(
+        self, account: Account, connections: Connections, *, timeout_s: float, stamped: bool
+    ) -> None:
+        self._account = account
+        self._connections = connections
+        self._timeout_s = timeout_s
+        self._stamped = stamped
+        self._signer = Signer(account.signing_name, account.region)
+        self._host = urlsplit(account.endpoint).netloc
+        self._headers = dict[str, dict[str, str]]()
+        self._decoders = dict[type, msgspec.json.Decoder[Any]]()
+        self._skew_s = 0.0
+
+    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+        """One attempt. Raises CallFailed.
+
+        Only when AWS says that our clock is wrong, and its Date says so too, is a call made twice:
+        the first was refused at the door.
+        """
+        body = wire.body_of(operation, request)
+        answer = await self._exchange(operation, body)
+        if answer.status >= 300:
+            failure = wire.error_of(operation, answer)
+            if not self._corrects_clock(failure, answer):
+                raise failure
+            answer = await self._exchange(operation, body)
+            if answer.status >= 300:
+                raise wire.error_of(operation, answer)
+        try:
+            return self._decode(operation, answer)
+        except _IN_DOUBT as error:
+            raise errors.in_doubt(operation.name, error) from None
+
+    async def _exchange(self, operation: Operation[Any, Any], body: bytes) -> Answer:
+        headers = self._headers.get(operation.name)
+        if headers is None:
+            headers = {"host": self._host, **wire.headers_of(operation)}
+            self._headers[operation.name] = headers
+        signed = self._signer.sign(
+            await self._account.credentials(),
+            operation.method,
+            operation.path,
+            headers=headers,
+            body=body,
+            at_s=time.time() + self._skew_s,
+        )
+        if self._stamped:
+            signed[STAMP] = str(time.monotonic_ns())
+        try:
+            return await self._connections.request(
+                wire.request_of(operation, signed, body),
+                max_bytes=operation.max_bytes,
+                timeout_s=self._timeout_s,
+            )
+        except Unsent as error:
+            raise errors.unsent(operation.name, error) from None
+        except (Broken, TimeoutError) as error:
+            raise errors.in_doubt(operation.name, error) from None
+
+    def _decode(self, operation: Operation[Q, A], answer: Answer) -> A:
+        wire.check(answer)
+        decoder = self._decoders.get(operation.answer)
+        if decoder is None:
+            decoder = self._decoders[operation.answer] = msgspec.json.Decoder(operation.answer)
+        return decoder.decode(answer.body or b"{}")  # type: ignore[no-any-return]
+
+    def _corrects_clock(self, failure: CallFailed, answer: Answer) -> bool:
+        date = answer.header("date")
+        if failure.code not in errors.CLOCK_CODES or date is None:
+            return False
+        skew_s = parsedate_to_datetime(date).timestamp() - time.time()
+        wrong = abs(skew_s - self._skew_s) > MAX_SKEW_S
+        if wrong:
+            self._skew_s = skew_s
+        return wrong
+
+
+@asynccontextmanager
+async def open_typed(
+    account: Account,
+    *,
+    connections: int,
+    timeout_s: float,
+    connect_timeout_s: float,
+    stamped: bool,
+) -> AsyncIterator[TypedClient]:
+    """A client with a pool of its own; `timeout_s` is for a whole call."""
+    endpoint = urlsplit(account.endpoint)
+    secure = endpoint.scheme == "https"
+    pool = Connections(
+        endpoint.hostname or "",
+        endpoint.port or (443 if secure else 80),
+        tls=account.tls() if secure else None,
+        limit=connections,
+        connect_timeout_s=connect_timeout_s,
+        keep_alive_s=KEEP_ALIVE_S,
+    )
+    try:
+        yield TypedClient(account, pool, timeout_s=timeout_s - connect_timeout_s, stamped=stamped)
+    finally:
+        await pool.aclose()

@@ -1,0 +1,229 @@
+"""Group commit: who shares a call with whom, and that everybody gets the fate of his own entry."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpipe.aws.batcher import Batcher, Limits, linger_s
+from mailpipe.outcomes import CallFailed, Kind
+
+Fate = int | CallFailed
+THROTTLED = CallFailed(Kind.THROTTLED, "ThrottlingException")
+REFUSED = CallFailed(Kind.REFUSED, "ValidationException")
+DOUBT = CallFailed(Kind.IN_DOUBT, "TimeoutError")
+
+
+class Calls:
+    """Remembers every call; an entry's fate is its number times ten, unless scripted."""
+
+    def __init__(self, script: Callable[[list[int]], Sequence[Fate] | None] | None = None) -> None:
+        self.made = list[list[int]]()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._script = script
+
+    async def commit(self, entries: list[int]) -> Sequence[Fate]:
+        self.made.append(entries)
+        await self.gate.wait()
+        said = self._script(entries) if self._script else None
+        return [entry * 10 for entry in entries] if said is None else said
+
+
+def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
+    """By fours, and patient: what is not full waits for a call to end."""
+    given = {"most": 4, "linger_s": 60.0, "max_bytes": 100, "at_once": 1, "capacity": 100, **limits}
+    return Batcher(calls.commit, Limits(**given))  # type: ignore[arg-type]
+
+
+# --- the rule, as a value -------------------------------------------------------------------------
+def test_an_idle_batcher_does_not_wait() -> None:
+    assert linger_s(5.0, room=24, cap_s=0.02) == 0
+    assert linger_s(0.02, room=24, cap_s=0.02) == 0
+
+
+def test_a_busy_one_waits_until_it_should_be_full_but_not_beyond_the_cap() -> None:
+    assert linger_s(0.001, room=4, cap_s=0.02) == 0.004
+    assert linger_s(0.001, room=24, cap_s=0.02) == 0.02
+
+
+@given(st.floats(0, 10), st.integers(1, 100), st.floats(0, 1))
+def test_the_wait_is_always_within_the_cap(gap_s: float, room: int, cap_s: float) -> None:
+    assert 0 <= linger_s(gap_s, room=room, cap_s=cap_s) <= cap_s
+
+
+# --- who shares a call ----------------------------------------------------------------------------
+async def test_the_first_entry_of_an_idle_batcher_goes_at_once() -> None:
+    calls = Calls()
+    idle = batcher(calls, linger_s=0.5)
+    assert await asyncio.wait_for(idle.submit(1), 0.4) == 10
+
+
+async def test_entries_of_one_turn_of_the_loop_share_a_call() -> None:
+    calls = Calls()
+    assert await batcher(calls, linger_s=0.0).submit_all([1, 2, 3]) == [10, 20, 30]
+    assert calls.made == [[1, 2, 3]]
+
+
+async def test_a_full_batch_does_not_wait() -> None:
+    calls = Calls()
+    busy = batcher(calls, at_once=2)
+    assert await busy.submit_all(list(range(8))) == [n * 10 for n in range(8)]
+    assert calls.made == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+async def test_while_all_calls_are_out_the_rest_gathers() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    first = asyncio.create_task(one.submit(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(one.submit(n)) for n in (2, 3, 4)]
+    await asyncio.sleep(0.01)
+    assert calls.made == [[1]]
+    calls.gate.set()
+    assert await asyncio.gather(first, *rest) == [10, 20, 30, 40]
+    assert calls.made == [[1], [2, 3, 4]]
+
+
+async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> None:
+    calls = Calls()
+    keyed = Batcher[int, int](
+        calls.commit,
+        Limits(most=4, linger_s=0.0, max_bytes=10, at_once=1),
+        key=lambda entry: entry % 2 if entry < 10 else entry,
+        weigh=lambda entry: 1 if entry < 10 else 6,
+    )
+    assert await keyed.submit_all([1, 3, 2, 10, 11]) == [10, 30, 20, 100, 110]
+    assert calls.made == [[1, 2, 10], [3, 11]]
+
+
+async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    small = batcher(calls, capacity=2, most=1)
+    tasks = [asyncio.create_task(small.submit(n)) for n in range(6)]
+    await asyncio.sleep(0.01)
+    assert len(small._buffer) <= 2
+    calls.gate.set()
+    assert await asyncio.gather(*tasks) == [0, 10, 20, 30, 40, 50]
+
+
+# --- fates ----------------------------------------------------------------------------------------
+async def test_what_failed_in_part_is_tried_again_alone() -> None:
+    tries = list[int]()
+
+    def script(entries: list[int]) -> Sequence[Fate] | None:
+        tries.append(len(entries))
+        if len(tries) == 1:
+            return [10, THROTTLED, REFUSED, 40]
+        return [THROTTLED] if len(tries) == 2 else None
+
+    calls = Calls(script)
+    assert await batcher(calls).submit_all([1, 2, 3, 4]) == [10, 20, REFUSED, 40]
+    assert calls.made == [[1, 2, 3, 4], [2], [2]]
+
+
+async def test_one_bad_entry_does_not_fail_its_neighbours() -> None:
+    def script(entries: list[int]) -> Sequence[Fate] | None:
+        if 3 in entries:
+            raise REFUSED
+        return None
+
+    calls = Calls(script)
+    assert await batcher(calls).submit_all([1, 2, 3, 4]) == [10, 20, REFUSED, 40]
+
+
+async def test_a_call_in_doubt_is_everybodys_doubt() -> None:
+    def script(_: list[int]) -> Sequence[Fate] | None:
+        raise DOUBT
+
+    assert await batcher(Calls(script)).submit_all([1, 2, 3, 4]) == [DOUBT] * 4
+
+
+async def test_a_bug_in_a_call_is_told_to_its_callers_and_ends_nothing() -> None:
+    def script(entries: list[int]) -> Sequence[Fate] | None:
+        if entries == [1]:
+            raise RuntimeError("bug")
+        return None
+
+    one = batcher(Calls(script), most=1)
+    fate = await one.submit(1)
+    assert isinstance(fate, CallFailed)
+    assert fate.kind is Kind.IN_DOUBT
+    assert await one.submit(2) == 20
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, most=2)
+    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2)]
+    await asyncio.sleep(0.01)
+    tasks[0].cancel()
+    calls.gate.set()
+    assert await tasks[1] == 20
+
+
+# --- the end --------------------------------------------------------------------------------------
+async def test_close_writes_what_waits() -> None:
+    calls = Calls()
+    lingering = batcher(calls, at_once=2)
+    await lingering.submit_all([0, 1, 2, 3])
+    waiting = [asyncio.create_task(lingering.submit(n)) for n in (4, 5)]
+    await asyncio.sleep(0.01)
+    assert calls.made == [[0, 1, 2, 3]]
+    await lingering.close()
+    assert await asyncio.gather(*waiting) == [40, 50]
+
+
+async def test_close_tells_those_whose_fate_is_not_known_in_time() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    stuck = batcher(calls, most=1)
+    under_way = asyncio.create_task(stuck.submit(1))
+    await asyncio.sleep(0.01)
+    unsent = asyncio.create_task(stuck.submit(2))
+    await asyncio.sleep(0.01)
+    await stuck.close(timeout_s=0.01)
+    fates = await asyncio.gather(under_way, unsent, stuck.submit(3))
+    kinds = [fate.kind for fate in fates if isinstance(fate, CallFailed)]
+    assert kinds == [Kind.IN_DOUBT, Kind.NOTHING_HAPPENED, Kind.NOTHING_HAPPENED]
+
+
+# --- all of it ------------------------------------------------------------------------------------
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=60),
+    st.sets(st.integers(0, 30)),
+    st.integers(1, 5),
+    st.integers(1, 3),
+)
+def test_each_caller_gets_the_fate_of_its_own_entry(
+    arrivals: list[tuple[int, int]], bad: set[int], most: int, at_once: int
+) -> None:
+    """Entries arrive in turns of the loop; some are refused, each time they are tried."""
+
+    def script(entries: list[int]) -> Sequence[Fate] | None:
+        return [REFUSED if entry in bad else entry * 10 for entry in entries]
+
+    async def run() -> None:
+        calls = Calls(script)
+        limits = Limits(most=most, linger_s=0.0, at_once=at_once, capacity=7)
+        one = Batcher[int, int](calls.commit, limits, key=lambda entry: entry)
+        tasks = []
+        for entry, turns in arrivals:
+            tasks.append(asyncio.create_task(one.submit(entry)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        fates = await asyncio.gather(*tasks)
+        await one.close()
+        assert fates == [REFUSED if entry in bad else entry * 10 for entry, _ in arrivals]
+        assert sorted(entry for call in calls.made for entry in call) == sorted(
+            entry for entry, _ in arrivals
+        )
+        for call in calls.made:
+            assert len(call) == len(set(call)) <= most
+
+    asyncio.run(run())
