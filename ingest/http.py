@@ -146,8 +146,8 @@ async def _answer(
     response = await _guarded(request, handler)
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
-    metrics.REQUESTS.labels(route, str(response.status)).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - begun)
+    metrics.bound(metrics.REQUESTS, route, str(response.status)).inc()
+    metrics.bound(metrics.REQUEST_SECONDS, route).observe(time.perf_counter() - begun)
     return response
 
 

@@ -18,6 +18,12 @@ MAX_ADDRESS_CHARS = 500  # ours: RFC 5321's 254 for the address, the rest for it
 #: Line breaks of any kind, other controls, and bidirectional overrides: none has business in a
 #: header, and Python's `splitlines` characters become real line breaks in some mail generators.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+#: A local part that needs no judge. Most mails go to few domains, so that the library, which takes
+#: 35 µs for an address, is asked once for each domain instead of once for each recipient.
+_PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+MAX_LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1
+MAX_SPEC_CHARS = 254
+
 _NAMED = re.compile(r"\A(?P<name>[^<>]*)<(?P<spec>[^<>]*)>\s*\Z")
 
 
@@ -76,12 +82,21 @@ def parse(text: str) -> Address:
     local = spec.rpartition("@")[0]
     if not local.isascii():
         raise BadAddress("local_part_not_ascii", "the part before the @ must be ASCII for SES")
+    domain = spec[len(local) + 1 :]
+    if len(spec) <= MAX_SPEC_CHARS and len(local) <= MAX_LOCAL_CHARS and _PLAIN.fullmatch(local):
+        return Address(name, local, _judged(f"a@{domain}").domain)
+    judged = _judged(spec)
+    return Address(name, judged.local, judged.domain)
+
+
+@lru_cache(maxsize=4096)
+def _judged(spec: str) -> Address:
+    """What the library makes of it. Raises BadAddress."""
     try:
         found = validate_email(spec, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise BadAddress("address_syntax", str(error)) from None
-    domain = found.ascii_domain.lower()
-    return Address(name, found.local_part, domain)
+    return Address("", found.local_part, found.ascii_domain.lower())
 
 
 _WORDS = {

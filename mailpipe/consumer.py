@@ -20,7 +20,7 @@ from mailpipe.timing import backoff_s, now_ms
 
 Handle = Callable[[Received], Awaitable[Outcome]]
 
-GATHER_S = 0.025
+GATHER_S = 0.04
 """After a poll that brought some messages, but fewer than asked for: the next one then brings more.
 The first message of an idle queue never waits for it."""
 
@@ -71,10 +71,11 @@ class Consumer:
 
     async def _poll(self, stop: Stop) -> None:
         failures = 0
+        stop.wakes(self._slot_freed)
         while not stop.is_set():
             if self._free == 0:
                 self._slot_freed.clear()
-                await stop.first(self._slot_freed.wait())
+                await self._slot_freed.wait()
                 continue
             most = min(self._free, BATCH)
             try:
@@ -87,12 +88,12 @@ class Consumer:
                 self._faults["receive"].inc()
                 log.warning("receive_failed", queue=self._queue.name, code=error.code)
                 wait_s = backoff_s(failures, first_s=0.2, cap_s=10, jitter=random())  # noqa: S311
-                await stop.first(asyncio.sleep(wait_s))
+                await stop.sleep(wait_s)
                 continue
             for message in messages:
                 self._start(message, stopping=stop.is_set())
             if 0 < len(messages) < most:
-                await stop.first(asyncio.sleep(GATHER_S))
+                await stop.sleep(GATHER_S)
 
     def _start(self, message: Received, *, stopping: bool) -> None:
         self._free -= 1

@@ -5,6 +5,8 @@ by itself stops the process with exit code 70: half a process is worse than none
 """
 
 import asyncio
+import contextlib
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -32,11 +34,14 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._woken = list[asyncio.Event]()
         self.failure: str | None = None
 
     def set(self) -> None:
         """Ask everything to stop taking work."""
         self._event.set()
+        for event in self._woken:
+            event.set()
 
     def is_set(self) -> bool:
         """Whether the process is ending."""
@@ -46,15 +51,15 @@ class Stop:
         """Until the process is asked to end."""
         await self._event.wait()
 
-    async def first(self, other: Coroutine[Any, Any, Any]) -> None:
-        """Until `other` is done or the process is asked to end, whichever comes first."""
-        tasks = [asyncio.ensure_future(other), asyncio.ensure_future(self._event.wait())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def sleep(self, seconds: float) -> None:
+        """So long, or until the process is asked to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+
+    def wakes(self, event: asyncio.Event) -> None:
+        """Set this event too: who waits for it then looks at `is_set`."""
+        self._woken.append(event)
 
 
 def run(service: str, kind: type[S], main: Callable[[S, Stop], Awaitable[None]]) -> None:
@@ -111,6 +116,15 @@ def _on_signal(stop: Stop, number: signal.Signals) -> None:
         loop.remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)
     stop.set()
+
+
+def settle_memory() -> None:
+    """Once everything is made, at the start: what is here stays, so the collector need not look at
+    it again and again (botocore's models alone are 100,000 objects).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 @asynccontextmanager

@@ -1,10 +1,12 @@
 """Every metric, with kind, unit and meaning. Labels come from fixed sets: no tenant, no address.
 
-Children are bound where they are used once, at start, because looking one up costs more than
-counting.
+Where labels are known at the start, children are bound there; elsewhere `bound` remembers them:
+looking one up costs more than counting.
 """
 
 import time
+from functools import lru_cache
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -31,6 +33,23 @@ QUEUE_FAULTS = Counter(
     "mailpipe_queue_faults_total", "Queue calls or entries that failed", ["queue", "operation"]
 )
 
+AWS_CALL_SECONDS = Histogram(
+    "mailpipe_aws_call_seconds",
+    "Duration of a call to AWS, failed ones too (a long poll waits in it)",
+    ["service", "operation"],
+    buckets=_LATENCY_S,
+)
+AWS_FAILURES = Counter(
+    "mailpipe_aws_failures_total",
+    "Calls to AWS that failed, by kind (outcomes.Kind)",
+    ["service", "operation", "kind"],
+)
+BATCH_ENTRIES = Histogram(
+    "mailpipe_batch_entries",
+    "Entries that shared a call",
+    ["operation"],
+    buckets=(1, 2, 3, 5, 8, 10, 15, 25, 50, 100),
+)
 RENEWED = Counter("mailpipe_renewed_total", "Messages whose visibility was renewed in hand")
 LOOP_LAG = Histogram(
     "mailpipe_loop_lag_seconds",
@@ -72,3 +91,9 @@ WEBHOOKS = Counter(
 WEBHOOK_SECONDS = Histogram(
     "mailpipe_webhook_seconds", "Duration of a webhook attempt", buckets=_LATENCY_S
 )
+
+
+@lru_cache(maxsize=1024)
+def bound(metric: Any, *labels: str) -> Any:
+    """The child of a metric for these labels (from fixed sets, so few)."""
+    return metric.labels(*labels)

@@ -48,7 +48,7 @@ class Notifier:
             return Dead("endpoint_disabled")
         answer = await self._attempt(message, endpoint)
         if answer.ok:
-            metrics.WEBHOOKS.labels("delivered").inc()
+            metrics.bound(metrics.WEBHOOKS, "delivered").inc()
             log.info("webhook_delivered", webhook_id=message.webhook_id, attempt=message.attempt)
             return Done()
         return await self._again(message, answer)
@@ -72,9 +72,9 @@ class Notifier:
             reason=answer.reason,
         )
         if wait_s is None:
-            metrics.WEBHOOKS.labels("exhausted").inc()
+            metrics.bound(metrics.WEBHOOKS, "exhausted").inc()
             return Dead(f"exhausted: {answer.reason}")
-        metrics.WEBHOOKS.labels("retried").inc()
+        metrics.bound(metrics.WEBHOOKS, "retried").inc()
         copy = msgspec.structs.replace(
             message,
             attempt=message.attempt + 1,

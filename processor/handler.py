@@ -34,7 +34,7 @@ class Processor:
         except ValueError as error:
             return Dead(f"unparseable: {error}")
         if isinstance(event, Ignored):
-            metrics.EVENTS.labels("ignored").inc()
+            metrics.bound(metrics.EVENTS, "ignored").inc()
             log.info("event_ignored", reason=event.reason)
             return Done()
         record = await self._record(event)
@@ -48,7 +48,7 @@ class Processor:
         await self._store.add_to_timeline(event, record)
         await self._store.raise_status(event, record)
         await self._webhooks.owe(event, record)
-        metrics.EVENTS.labels(event.kind).inc()
+        metrics.bound(metrics.EVENTS, event.kind).inc()
         lag_s = (now_ms() - parse_iso(event.occurred_at)) / 1000
         metrics.EVENT_LAG.observe(max(0.0, lag_s))
         log.info("event_processed", email_id=event.email_id, kind=event.kind)

@@ -85,7 +85,7 @@ class Sender:
 
     async def _claim(self, message: EmailMessage) -> Answer:
         claim = await self._store.claim(message)
-        metrics.CLAIMS.labels(type(claim).__name__.lower()).inc()
+        metrics.bound(metrics.CLAIMS, type(claim).__name__.lower()).inc()
         return claim
 
     async def _not_ours(self, answer: Answer) -> Outcome:
@@ -122,8 +122,8 @@ class Sender:
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()
         await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
-        metrics.SENDS.labels(message.stream, "accepted").inc()
-        metrics.ACCEPT_TO_SEND.labels(message.stream).observe(
+        metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
+        metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
             max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)
         )
         log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
@@ -132,7 +132,7 @@ class Sender:
     async def _not_sent(
         self, message: EmailMessage, claim: Won, failure: CallFailed, *, receives: int
     ) -> Outcome:
-        metrics.SENDS.labels(message.stream, failure.kind.value).inc()
+        metrics.bound(metrics.SENDS, message.stream, failure.kind.value).inc()
         log.warning(
             "email_not_sent",
             email_id=message.email_id,
@@ -160,7 +160,7 @@ class Sender:
     async def _end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
         standing, reason = after_doubt(ending, doubted=claim.doubted)
         record = await self._store.end(message.email_id, claim, standing, reason=reason)
-        metrics.ENDED_UNSENT.labels(standing.status).inc()
+        metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
         log.info("email_ended", email_id=message.email_id, status=record.status)
         return await self._not_ours(Finished(record))
 

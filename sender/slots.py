@@ -38,10 +38,11 @@ class Slots:
 
     async def run(self, stop: Stop) -> None:
         """Reserve for who waits until `stop`, then refuse everybody."""
+        stop.wakes(self._arrived)
         while not stop.is_set():
             if not self._waiting:
                 self._arrived.clear()
-                await stop.first(self._arrived.wait())
+                await self._arrived.wait()
                 continue
             wanted = sum(one.recipients for one in self._waiting)
             reservation = await self._limiter.reserve(
@@ -50,7 +51,7 @@ class Slots:
             if reservation.instants:
                 self._hand_out(reservation.instants)
             else:
-                await stop.first(asyncio.sleep(reservation.again_in_s))
+                await stop.sleep(reservation.again_in_s)
         self._closed = True
         while self._waiting:
             _answer(self._waiting.popleft(), None)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from infra.local.children import ChildFailed
 from infra.local.mails import Doors, mails, open_doors, send_paced
-from infra.local.observe import cpu_s
+from infra.local.observe import spent
 from infra.local.stack import ROOT, SERVICES, Plan, Stack
 from loadtest import proof
 from loadtest.checker import Verdict, figures, judge, read_log
@@ -104,12 +104,16 @@ async def demo(given: argparse.Namespace) -> int:
         os.environ.update(stack.aws_environment())
         run = Run(stack)
         async with open_doors(stack.ingest_url) as doors, aiohttp.ClientSession() as session:
-            before = await cpu_s(session, stack)
+            before = await spent(session, stack)
             emails_per_s = await _send(run, doors, given)
-            after = await cpu_s(session, stack)
+            after = await spent(session, stack)
             verdict, numbers = await _judge_in_the_end(run, doors)
-    cpu = {name: round((after[name] - before[name]) * 1e6 / given.emails) for name in SERVICES}
+    used = {name: after[name] - before[name] for name in SERVICES}
+    cpu = {name: round(one.cpu_s * 1e6 / given.emails) for name, one in used.items()}
     numbers["cpu_us_per_email"] = {**cpu, "total": sum(cpu.values())}
+    calls = {name: round(one.aws_calls / given.emails, 2) for name, one in used.items()}
+    numbers["aws_calls_per_email"] = {**calls, "total": round(sum(calls.values()), 2)}
+    numbers["memory_mb"] = {name: round(after[name].memory_mb) for name in SERVICES}
     numbers["emails_per_s"] = round(emails_per_s, 1)
     passed = verdict.ok and len(run.acks) == given.emails and verdict.terminal == given.emails
     path = proof.write(given.name, seed=given.seed, runs=[numbers], passed=passed)
@@ -168,6 +172,12 @@ def _show(console: Console, numbers: dict[str, Any], verdict: Verdict) -> None:
         },
         "CPU per mail": ", ".join(
             f"{name} {us} µs" for name, us in numbers["cpu_us_per_email"].items()
+        ),
+        "calls to AWS per mail": ", ".join(
+            f"{name} {n:g}" for name, n in numbers["aws_calls_per_email"].items()
+        ),
+        "memory at the end": ", ".join(
+            f"{name} {mb} MB" for name, mb in numbers["memory_mb"].items()
         ),
         "mails a second, first to last event": f"{numbers['emails_per_s']}",
     }

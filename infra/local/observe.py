@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -52,12 +52,29 @@ async def scrape_all(session: aiohttp.ClientSession, stack: Stack) -> Metrics:
     return together
 
 
-async def cpu_s(session: aiohttp.ClientSession, stack: Stack) -> dict[str, float]:
-    """Each service's own `time.process_time()`, its replicas added up."""
-    used = dict[str, float]()
+class Spent(NamedTuple):
+    """What a service has used: CPU (`time.process_time()`) and calls to AWS of all its replicas,
+    and the resident memory of the largest.
+    """
+
+    cpu_s: float
+    aws_calls: float
+    memory_mb: float
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.cpu_s - other.cpu_s, self.aws_calls - other.aws_calls, self.memory_mb)
+
+
+async def spent(session: aiohttp.ClientSession, stack: Stack) -> dict[str, Spent]:
+    """By service, since its start, by its own word."""
+    used = dict[str, Spent]()
     for name in SERVICES:
         found = await asyncio.gather(*(scrape(session, one) for one in stack.services[name]))
-        used[name] = sum(one.total("mailpipe_process_time_seconds") for one in found)
+        used[name] = Spent(
+            sum(one.total("mailpipe_process_time_seconds") for one in found),
+            sum(one.total("mailpipe_aws_call_seconds_count") for one in found),
+            max(one.total("process_resident_memory_bytes") for one in found) / 1e6,
+        )
     return used
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from random import random
 from typing import Generic, NamedTuple, TypeVar
 
-from mailpipe import logs
+from mailpipe import logs, metrics
 from mailpipe.aws.retries import FIRST_WAIT_S, again
 from mailpipe.outcomes import CallFailed, Kind
 
@@ -25,8 +25,8 @@ log = logs.get()
 
 
 class Limits(NamedTuple):
-    """`most` entries and `max_bytes` fit into a call; `at_once` calls may run together; `capacity` entries
-    may wait here.
+    """`most` entries and `max_bytes` fit into a call, `at_once` calls may be under way, `capacity`
+    entries may wait here.
     """
 
     most: int
@@ -54,18 +54,21 @@ class _Waiting(NamedTuple, Generic[E, F]):
 class Batcher(Generic[E, F]):
     """Collects entries for `commit`, which gives each its fate or its CallFailed, in order.
 
-    `key` names what an entry writes to: a call never has two entries of one key. Entries whose
-    call failed are tried again alone if that can help: one bad entry must not fail its neighbours.
+    `name` is the operation's, for the metric; `key` names what an entry writes to: a call never has
+    two entries of one key. Entries whose call failed are tried again alone if that can help: one
+    bad entry must not fail its neighbours.
     """
 
     def __init__(
         self,
+        name: str,
         commit: Callable[[list[E]], Awaitable[Sequence[F | CallFailed]]],
         limits: Limits,
         *,
         weigh: Callable[[E], int] = lambda _: 1,
         key: Callable[[E], Hashable] | None = None,
     ) -> None:
+        self._sizes = metrics.BATCH_ENTRIES.labels(name)
         self._commit = commit
         self._limits = limits
         self._weigh = weigh
@@ -182,6 +185,7 @@ class Batcher(Generic[E, F]):
             self._consider()
 
     async def _call(self, batch: list[_Waiting[E, F]]) -> None:
+        self._sizes.observe(len(batch))
         try:
             fates = await self._fates([one.entry for one in batch])
         except asyncio.CancelledError:

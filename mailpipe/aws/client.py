@@ -3,6 +3,7 @@
 Neither side repeats anything by itself; see `retries.py`.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
@@ -10,12 +11,14 @@ from typing import Literal, Protocol, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from prometheus_client import Histogram
 
-from mailpipe import logs
+from mailpipe import logs, metrics
 from mailpipe.aws.account import Account, find_account
 from mailpipe.aws.botocore_client import open_botocore
 from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.aws.transport import open_typed
+from mailpipe.outcomes import CallFailed
 
 Side = Literal["typed", "botocore"]
 
@@ -29,6 +32,30 @@ class Client(Protocol):
     async def call(self, operation: Operation[Q, A], request: Q) -> A:
         """One attempt. Raises CallFailed."""
         ...
+
+
+class Measured:
+    """A client whose calls are counted and timed."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seconds = dict[str, Histogram]()
+
+    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+        """One attempt. Raises CallFailed."""
+        seconds = self._seconds.get(operation.name)
+        if seconds is None:
+            seconds = metrics.AWS_CALL_SECONDS.labels(operation.service, operation.name)
+            self._seconds[operation.name] = seconds
+        begun = time.perf_counter()
+        try:
+            return await self._client.call(operation, request)
+        except CallFailed as failed:
+            kind = failed.kind.value
+            metrics.AWS_FAILURES.labels(operation.service, operation.name, kind).inc()
+            raise
+        finally:
+            seconds.observe(time.perf_counter() - begun)
 
 
 class Aws:
@@ -87,7 +114,7 @@ class Aws:
             opened = open_botocore(
                 self._session, service, config, timeout_s=timeout_s, stamped=stamped
             )
-        return await self._open.enter_async_context(opened)
+        return Measured(await self._open.enter_async_context(opened))
 
     def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Call this at the end, before the clients that are open now are closed."""

@@ -19,7 +19,10 @@ import httptools
 
 from mailpipe.aws.wire import Answer
 
-_NO_MORE_THAN_HEADERS = 65_536
+HEADERS_MAX_BYTES = 65_536
+
+_TICKS = 20
+"""Time-outs are looked at so often within one: a timer for every call would cost a tenth of it."""
 
 
 class Unsent(Exception):
@@ -42,25 +45,22 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
-        self._headers = dict[bytes, bytes]()
-        self._body = bytearray()
-        self._size = 0
-        self._max_bytes = 0
+        self._headers = list[tuple[bytes, bytes]]()
+        self._body = list[bytes]()
+        self._left = 0
         self.idle_since = 0.0
+        self.deadline = 0.0
         self.usable = False
 
-    async def request(self, request: bytes, *, max_bytes: int, timeout_s: float) -> Answer:
-        """Send and await the answer. Raises Broken, TimeoutError."""
-        loop = self._pool.loop
-        answer: asyncio.Future[Answer] = loop.create_future()
+    async def request(self, request: bytes, *, max_bytes: int) -> Answer:
+        """Send and await the answer. Raises Broken, TimeoutError (see `Connections.request`)."""
+        answer: asyncio.Future[Answer] = self._pool.loop.create_future()
         self._answer = answer
-        self._max_bytes = max_bytes
-        timer = loop.call_later(timeout_s, self._fail, TimeoutError(f"none within {timeout_s} s"))
+        self._left = max_bytes + HEADERS_MAX_BYTES
         self._transport.write(request)
         try:
             return await answer
         finally:
-            timer.cancel()
             self._answer = None
             if not self.usable:
                 self.close()
@@ -71,7 +71,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """End what is under way."""
         self.usable = False
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
@@ -86,14 +87,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the answer. What nobody asked for makes the connection useless."""
+        self._left -= len(data)
         if self._answer is None or self._answer.done():
             self.close()
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(Broken(f"not HTTP: {error}"))
+        elif self._left < 0:
+            self.fail(TooLarge("the answer is larger than it may be"))
             self.close()
+        else:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError as error:
+                self.fail(Broken(f"not HTTP: {error}"))
+                self.close()
 
     def eof_received(self) -> None:
         """The other side closes: not one more request may go out here."""
@@ -102,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed it, or we have."""
-        self._fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
+        self.fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
         self._pool.lost(self)
 
     # --- what httptools calls ---------------------------------------------------------------------
@@ -110,24 +115,15 @@ class Connection(asyncio.Protocol):
         """A second answer to one request is a breach: its bytes belong to no one."""
         if self._answer is None or self._answer.done():
             self.usable = False
-            return
-        self._headers, self._body, self._size = {}, bytearray(), 0
+        self._headers, self._body = [], []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        self._grows(len(name) + len(value), self._max_bytes + _NO_MORE_THAN_HEADERS)
-        self._headers[name.lower()] = value
+        self._headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        self._grows(len(body), self._max_bytes)
-        self._body += body
-
-    def _grows(self, by: int, most: int) -> None:
-        self._size += by
-        if self._size > most:
-            self._fail(TooLarge(f"an answer of more than {self._max_bytes} bytes"))
-            self.close()
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """The answer is whole (1xx are not answers)."""
@@ -135,7 +131,7 @@ class Connection(asyncio.Protocol):
         if status < 200 or self._answer is None or self._answer.done():
             return
         self.usable = self._parser.should_keep_alive()
-        self._answer.set_result(Answer(status, self._headers, bytes(self._body)))
+        self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
 
 
 class Connections:
@@ -149,6 +145,7 @@ class Connections:
         tls: ssl.SSLContext | None,
         limit: int,
         connect_timeout_s: float,
+        timeout_s: float,
         keep_alive_s: float,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -157,22 +154,43 @@ class Connections:
         self._tls = tls
         self._limit = limit
         self._connect_timeout_s = connect_timeout_s
+        self._timeout_s = timeout_s
         self._keep_alive_s = keep_alive_s
         self._idle = list[Connection]()
         self._open = set[Connection]()
         self._connecting = 0
+        self._busy = set[Connection]()
+        self._ticking = False
         self._waiting = deque[asyncio.Future[None]]()
 
-    async def request(self, request: bytes, *, max_bytes: int, timeout_s: float) -> Answer:
-        """One request, whole as it goes over the wire. Raises Unsent, Broken, TimeoutError."""
+    async def request(self, request: bytes, *, max_bytes: int) -> Answer:
+        """One request, whole as it goes over the wire.
+
+        Raises Unsent; Broken or TimeoutError when it may have arrived.
+        """
         connection = self._take() or await self._get()
+        connection.deadline = self.loop.time() + self._timeout_s
+        self._busy.add(connection)
+        if not self._ticking:
+            self._tick()
         try:
-            return await connection.request(request, max_bytes=max_bytes, timeout_s=timeout_s)
+            return await connection.request(request, max_bytes=max_bytes)
         finally:
+            self._busy.discard(connection)
             if connection.usable:
                 connection.idle_since = self.loop.time()
                 self._idle.append(connection)
                 self._wake()
+
+    def _tick(self) -> None:
+        """Fail what takes too long; look again as long as anything is under way."""
+        now = self.loop.time()
+        for connection in self._busy:
+            if connection.deadline <= now:
+                connection.fail(TimeoutError(f"no answer within {self._timeout_s:g} s"))
+        self._ticking = bool(self._busy)
+        if self._ticking:
+            self.loop.call_later(self._timeout_s / _TICKS, self._tick)
 
     async def aclose(self) -> None:
         """End all of them."""

@@ -88,8 +88,8 @@ class Queue(Protocol):
         ...
 
 
-SENDS = Limits(most=BATCH, linger_s=0.01, max_bytes=MAX_BATCH_BYTES)
-DELETES = Limits(most=BATCH, linger_s=0.05)
+SENDS = Limits(most=BATCH, linger_s=0.02, max_bytes=MAX_BATCH_BYTES)
+DELETES = Limits(most=BATCH, linger_s=0.1)
 """Nobody waits for them, and a message is hidden for a minute."""
 HIDES = Limits(most=BATCH, linger_s=0.01)
 
@@ -107,9 +107,13 @@ class SqsQueue:
         self.url = url
         self._polls = polls
         self._calls = calls
-        self._sends = Batcher[Outgoing, None](self._send, SENDS, weigh=_weight)
-        self._deletes = Batcher[str, None](self._delete, DELETES)
-        self._hides = Batcher[tuple[str, int], None](self._hide, HIDES)
+        self._sends = Batcher[Outgoing, None](
+            aws.SEND_MESSAGE_BATCH.name, self._send, SENDS, weigh=_weight
+        )
+        self._deletes = Batcher[str, None](aws.DELETE_MESSAGE_BATCH.name, self._delete, DELETES)
+        self._hides = Batcher[tuple[str, int], None](
+            aws.CHANGE_MESSAGE_VISIBILITY_BATCH.name, self._hide, HIDES
+        )
 
     async def close(self) -> None:
         """Write what waits."""

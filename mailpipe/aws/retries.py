@@ -5,9 +5,9 @@ nothing fails.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from random import random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
 
@@ -31,7 +31,7 @@ _again = tenacity.AsyncRetrying(
 )
 
 
-async def again(attempt: Callable[[], Awaitable[T]]) -> T:
+async def again(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Up to four attempts with jittered waits between them. Raises the last CallFailed."""
     return await _again.copy()(attempt)
 
@@ -41,10 +41,14 @@ async def call_again(client: "Client", operation: Operation[Q, A], request: Q) -
 
     Raises the last CallFailed.
     """
-    try:
+
+    async def attempt() -> A:
         return await client.call(operation, request)
+
+    try:
+        return await attempt()
     except CallFailed as error:
         if not error.repeatable:
             raise
     await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
-    return await again(lambda: client.call(operation, request))
+    return await again(attempt)

@@ -36,9 +36,9 @@ Fate = Applied | Refused
 _NONE_LEFT = aws.KeysAndAttributes(keys=[])
 
 
-WRITES = Limits(most=25, linger_s=0.02)
+WRITES = Limits(most=25, linger_s=0.03)
 """Statements of one BatchExecuteStatement."""
-READS = Limits(most=100, linger_s=0.01)
+READS = Limits(most=100, linger_s=0.02)
 """Keys of one BatchGetItem."""
 
 _Key = tuple[Value, ...]
@@ -51,8 +51,12 @@ class Tables:
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
-        self._writes = Batcher[Statement, Fate](self._write, WRITES, key=lambda one: one.key)
-        self._reads = Batcher[_Key, Attributes | None](self._read, READS, key=lambda one: one)
+        self._writes = Batcher[Statement, Fate](
+            aws.BATCH_EXECUTE_STATEMENT.name, self._write, WRITES, key=lambda one: one.key
+        )
+        self._reads = Batcher[_Key, Attributes | None](
+            aws.BATCH_GET_ITEM.name, self._read, READS, key=lambda one: one
+        )
 
     async def close(self) -> None:
         """Write what waits."""

@@ -19,16 +19,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(NamedTuple):
-    """A whole answer. Header names are lower-case."""
+    """A whole answer; header names in any case."""
 
     status: int
-    headers: dict[bytes, bytes]
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
-    def header(self, name: str) -> str | None:
+    def header(self, wanted: bytes) -> str | None:
         """The value of a header, by its lower-case name."""
-        value = self.headers.get(name.encode())
-        return None if value is None else value.decode("latin-1")
+        for name, value in self.headers:
+            if name.lower() == wanted:
+                return value.decode("latin-1")
+        return None
 
 
 class Unreadable(Exception):
@@ -75,9 +77,9 @@ def request_of(operation: Operation[Any, Any], headers: Mapping[str, str], body:
 
 def check(answer: Answer) -> None:
     """Hold the body against the checksum that DynamoDB sends. Raises Unreadable."""
-    expected = answer.headers.get(b"x-amz-crc32")
-    if expected is not None and expected != b"%d" % crc32(answer.body):
-        raise Unreadable(f"the CRC32 of {len(answer.body)} bytes is not {expected!r}")
+    expected = answer.header(b"x-amz-crc32")
+    if expected is not None and expected != str(crc32(answer.body)):
+        raise Unreadable(f"the CRC32 of {len(answer.body)} bytes is not {expected}")
 
 
 def error_of(operation: Operation[Any, Any], answer: Answer) -> CallFailed:
@@ -86,10 +88,10 @@ def error_of(operation: Operation[Any, Any], answer: Answer) -> CallFailed:
         error = _errors.decode(answer.body)
     except msgspec.DecodeError:
         error = _Error()
-    code = answer.header("x-amzn-errortype") or error.type or error.code or str(answer.status)
+    code = answer.header(b"x-amzn-errortype") or error.type or error.code or str(answer.status)
     code = code.partition(":")[0].rpartition("#")[2]
     # SQS's code of old, which it still sends beside the modelled one.
-    code = (answer.header("x-amzn-query-error") or "").partition(";")[0] or code
+    code = (answer.header(b"x-amzn-query-error") or "").partition(";")[0] or code
     return answered(
         operation.name,
         code,

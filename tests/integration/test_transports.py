@@ -10,7 +10,7 @@ from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws import ses_operations as ses
 from mailpipe.aws import sqs_operations as sqs
 from mailpipe.aws.botocore_client import BotocoreClient
-from mailpipe.aws.client import Aws, Client
+from mailpipe.aws.client import Aws, Client, Measured
 from mailpipe.aws.transport import TypedClient
 from mailpipe.messages import new_email_id
 from mailpipe.outcomes import CallFailed, Kind
@@ -30,7 +30,8 @@ class Both:
         answers = []
         for (side, clients), request in zip(self._sides.items(), requests * 2, strict=False):
             client = clients[operation.service]
-            assert isinstance(client, KINDS[side])
+            assert isinstance(client, Measured)
+            assert isinstance(client._client, KINDS[side])
             try:
                 answers.append(await client.call(operation, request))
             except CallFailed as failed:

@@ -1,6 +1,7 @@
 """Addresses: what SES would take, and nothing that could become a second header."""
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +82,32 @@ def test_suppression_meets_whatever_the_case_and_form() -> None:
     assert normalised(one) == normalised(other)
     assert suppression_hash(key, one) == suppression_hash(key, other)
     assert suppression_hash(b"x" * 32, one) != suppression_hash(key, one)
+
+
+PLAIN = st.text("abcXYZ019._+-", min_size=1, max_size=70)
+DOMAINS = st.sampled_from(
+    [
+        "example.com",
+        "EXAMPLE.com",
+        "b\u00fccher.example",
+        "x",
+        "a..b",
+        "-a.com",
+        "localhost",
+        "a.b-",
+        "xn--a",
+    ]
+) | st.text("ab.-19", min_size=1, max_size=80).map(lambda text: f"{text}.com")
+
+
+@given(PLAIN, DOMAINS)
+def test_a_plain_local_part_is_judged_as_the_library_would(local: str, domain: str) -> None:
+    """The library is asked for the domain alone; the verdict on the whole must be the same."""
+    spec = f"{local}@{domain}"
+    try:
+        found = validate_email(spec, check_deliverability=False, allow_smtputf8=False, strict=True)
+    except EmailNotValidError:
+        with pytest.raises(BadAddress):
+            parse(spec)
+    else:
+        assert parse(spec).spec == f"{found.local_part}@{found.ascii_domain.lower()}"

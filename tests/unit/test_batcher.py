@@ -34,7 +34,7 @@ class Calls:
 def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
     """By fours, and patient: what is not full waits for a call to end."""
     given = {"most": 4, "linger_s": 60.0, "max_bytes": 100, "at_once": 1, "capacity": 100, **limits}
-    return Batcher(calls.commit, Limits(**given))  # type: ignore[arg-type]
+    return Batcher("test", calls.commit, Limits(**given))  # type: ignore[arg-type]
 
 
 # --- the rule, as a value -------------------------------------------------------------------------
@@ -91,6 +91,7 @@ async def test_while_all_calls_are_out_the_rest_gathers() -> None:
 async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> None:
     calls = Calls()
     keyed = Batcher[int, int](
+        "test",
         calls.commit,
         Limits(most=4, linger_s=0.0, max_bytes=10, at_once=1),
         key=lambda entry: entry % 2 if entry < 10 else entry,
@@ -211,7 +212,7 @@ def test_each_caller_gets_the_fate_of_its_own_entry(
     async def run() -> None:
         calls = Calls(script)
         limits = Limits(most=most, linger_s=0.0, at_once=at_once, capacity=7)
-        one = Batcher[int, int](calls.commit, limits, key=lambda entry: entry)
+        one = Batcher[int, int]("test", calls.commit, limits, key=lambda entry: entry)
         tasks = []
         for entry, turns in arrivals:
             tasks.append(asyncio.create_task(one.submit(entry)))
