@@ -19,6 +19,7 @@ PURE = [
         "mailpipe/timing.py",
     ),
     *("mailpipe/aws/items.py", "mailpipe/aws/errors.py", "mailpipe/aws/operations.py"),
+    "mailpipe/aws/capacity.py",
     *("mailpipe/aws/sqs_operations.py", "mailpipe/aws/dynamodb_operations.py"),
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),

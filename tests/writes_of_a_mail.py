@@ -1,0 +1,247 @@
+"""Every form of statement that is ever sent, and the writes of two mails' lives, one by one.
+
+`docs/decisions/0004-partiql-batches.md` prints both; tests hold the document to them.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, cast
+from unittest import mock
+
+from mailpipe import records, resources
+from mailpipe.aws.table import Applied, Tables
+from mailpipe.messages import RecordFields, own_event
+from mailpipe.records import Attributes
+from mailpipe.statements import EmailStatements, Statement
+from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.timing import iso
+from processor.events import Event, read
+from processor.store import ProcessorStore
+
+SAMPLES = Path(__file__).parent / "data" / "ses_events"
+PREFIX = "mailpipe-"
+WRITES = EmailStatements(PREFIX)
+EMAIL_ID = "01930000-0000-7000-8000-000000000001"
+TENANT, TOKEN, OTHER_TOKEN = "default", "5f1d7c0a9b3e2468", "0123456789abcdef"
+MESSAGE_ID = "0100019a2f6b3c4d-1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d-000000"
+AT_MS, TTL = 1_763_633_732_901, 1_779_185_733
+ANA, BEN = "ana@example.net", "ben@example.net"
+
+
+class Write(NamedTuple):
+    """One write of a life: the statement, and the item before and after it, as plain values."""
+
+    name: str
+    table: str
+    statement: Statement
+    before: Attributes | None
+    after: Attributes | None
+    applied: bool = True
+
+
+class _Recorder:
+    """Stands for the tables: every write is kept and applied, nothing is read."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+
+    async def write(self, statement: Statement) -> Applied:
+        self.statements.append(statement)
+        return Applied()
+
+
+def fields(*to: str) -> RecordFields:
+    """What a record keeps of an everyday mail."""
+    return RecordFields(
+        stream="transactional",
+        created_at=AT_MS,
+        from_="Acme <news@mail.example.com>",
+        to=list(to),
+        subject="Order 4711 shipped",
+        metadata={"userId": "12345", "orderId": "4711"},
+        tags={"campaign": "shipping"},
+    )
+
+
+def born(*to: str) -> Attributes:
+    """The record of such a mail as ingest makes it."""
+    return records.born(EMAIL_ID, TENANT, fields(*to))
+
+
+def event(sample: str) -> Event:
+    """A sample of SES's events, read."""
+    made = read((SAMPLES / f"{sample}.json").read_text())
+    assert isinstance(made, Event)
+    return made
+
+
+async def of_processor(sample: str) -> list[Statement]:
+    """What the processor writes of this event besides the status: suppression, timeline."""
+    recorder, record = _Recorder(), records.read(born(ANA))
+    with mock.patch("processor.store.now_ms", return_value=AT_MS):
+        store = _store(recorder)
+        await store.suppress(event(sample), record)
+        await store.add_to_timeline(event(sample), record)
+    return recorder.statements
+
+
+async def _made_missing() -> Statement:
+    recorder = _Recorder()
+    own = own_event(
+        *(EMAIL_ID, TENANT),
+        status=FAILED.status,
+        attempt=1,
+        at=iso(AT_MS),
+        reason="MessageRejected",
+        record=fields(ANA),
+    )
+    made = Event(
+        hash=own.id,
+        kind=own.status,
+        webhook_type=None,
+        email_id=EMAIL_ID,
+        tenant=TENANT,
+        occurred_at=own.at,
+        standing=FAILED,
+        own=own,
+    )
+    await _store(recorder).make_missing(made)
+    return recorder.statements[0]
+
+
+def _store(recorder: _Recorder) -> ProcessorStore:
+    return ProcessorStore(
+        cast(Tables, recorder), PREFIX, address_hash_key=b"k" * 32, retention_days=180
+    )
+
+
+async def forms() -> dict[str, Statement]:
+    """All of them by name, in the order of a mail's life."""
+    suppression, timeline = await of_processor("bounce")
+    fingerprinted = records.born(EMAIL_ID, TENANT, fields(ANA), fingerprint="f")
+    return {
+        "born": WRITES.insert(born(ANA)),
+        "born by a sender, with a claim and a fingerprint": WRITES.insert(
+            fingerprinted | {"attempt": 1, "token": TOKEN, "leaseUntil": AT_MS}
+        ),
+        "born at its end": await _made_missing(),
+        "claim": _claim(),
+        "release": WRITES.release(EMAIL_ID, TOKEN),
+        "take-over": WRITES.take_over(
+            EMAIL_ID,
+            dead_token=OTHER_TOKEN,
+            attempts=1,
+            token=TOKEN,
+            lease_until_ms=AT_MS,
+            now_ms=AT_MS,
+        ),
+        "sent": _sent(),
+        "end": _end(CANCELLED),
+        "end, badly": _end(FAILED),
+        "raise_recipient": WRITES.raise_recipient(EMAIL_ID, 0, DELIVERED.rank),
+        "raise_to": _raise_to(SENT, ttl=None),
+        "raise_to, the sender has not said sent": _raise_to(SENT, sent_at_ms=AT_MS, ttl=None),
+        "raise_to, finished": _raise_to(DELIVERED),
+        "raise_to, finished badly": _raise_to(HARD_BOUNCED),
+        "close": WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL),
+        "close, badly": WRITES.close(EMAIL_ID, HARD_BOUNCED, at_ms=AT_MS, ttl=TTL),
+        "event": timeline,
+        "suppression": suppression,
+    }
+
+
+async def lives() -> dict[str, list[Write]]:
+    """The writes of a mail to one recipient and of one to two, both delivered."""
+    (timeline,) = await of_processor("delivery")
+    events = resources.EMAIL_EVENTS
+    delivery = Write("event", events, timeline, None, _applied(timeline, {}))
+    one = [
+        ("claim", _claim()),
+        ("sent", _sent()),
+        ("raise_to, finished", _raise_to(DELIVERED)),
+    ]
+    two = [
+        ("claim", _claim()),
+        ("sent", _sent()),
+        ("raise_recipient", WRITES.raise_recipient(EMAIL_ID, 0, DELIVERED.rank)),
+        ("raise_to", _raise_to(DELIVERED, ttl=None)),
+        ("raise_recipient", WRITES.raise_recipient(EMAIL_ID, 1, DELIVERED.rank)),
+        ("close", WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL)),
+    ]
+    single, double = list(_of(born(ANA), one)), list(_of(born(ANA, BEN), two))
+    return {
+        "one recipient": [*single[:3], delivery, *single[3:]],
+        "two recipients": [*double[:3], delivery, *double[3:5], delivery, *double[5:]],
+    }
+
+
+def refusals() -> list[Write]:
+    """What is refused in an everyday way: bills by the item all the same."""
+    record, again = born(ANA), WRITES.insert(born(ANA))
+    tracking, claimed = resources.EMAIL_TRACKING, _applied(_claim(), record)
+    return [
+        Write("claim, no record yet", tracking, _claim(), None, None, applied=False),
+        Write("claim, held by another", tracking, _claim(), claimed, claimed, applied=False),
+        Write("born, twice", tracking, again, record, record, applied=False),
+    ]
+
+
+def _of(record: Attributes, statements: list[tuple[str, Statement]]) -> Iterator[Write]:
+    tracking = resources.EMAIL_TRACKING
+    yield Write("born", tracking, WRITES.insert(record), None, record)
+    for name, statement in statements:
+        after = _applied(statement, record)
+        yield Write(name, tracking, statement, record, after)
+        record = after
+
+
+def _applied(statement: Statement, before: Attributes) -> Attributes:
+    """The item after the statement, whose condition is taken to hold."""
+    values, item = iter(statement.parameters), _copy(before)
+    if statement.text.startswith("INSERT"):
+        return dict(zip(re.findall(r"'(\w+)': \?", statement.text), values, strict=True))
+    changes, _, _ = statement.text.partition(" WHERE ")
+    for verb, path in re.findall(r'(SET|REMOVE) ((?:\.?"\w+")+)', changes):
+        *parents, name = re.findall(r"\w+", path)
+        place = item
+        for parent in parents:
+            inner = place[parent]
+            assert isinstance(inner, dict)
+            place = inner
+        if verb == "SET":
+            place[name] = next(values)
+        else:
+            place.pop(name, None)
+    return item
+
+
+def _copy(item: Attributes) -> Attributes:
+    return {
+        name: _copy(value) if isinstance(value, dict) else value for name, value in item.items()
+    }
+
+
+def _claim() -> Statement:
+    return WRITES.claim(EMAIL_ID, TENANT, attempts=0, version=0, token=TOKEN, lease_until_ms=AT_MS)
+
+
+def _sent() -> Statement:
+    return WRITES.sent(EMAIL_ID, 1, MESSAGE_ID, at_ms=AT_MS)
+
+
+def _end(standing: Standing) -> Statement:
+    return WRITES.end(EMAIL_ID, standing, token=TOKEN, reason="why", at_ms=AT_MS, ttl=TTL)
+
+
+def _raise_to(
+    standing: Standing, *, sent_at_ms: int | None = None, ttl: int | None = TTL
+) -> Statement:
+    return WRITES.raise_to(
+        *(EMAIL_ID, standing),
+        source=event("delivery").hash,
+        at_ms=AT_MS,
+        proves=(1, MESSAGE_ID),
+        sent_at_ms=sent_at_ms,
+        ttl=ttl,
+    )
