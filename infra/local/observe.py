@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ QUEUES = (
     *(resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
     *(resources.SES_EVENTS, resources.WEBHOOKS),
 )
+IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 
 
 class Metrics(dict[tuple[str, tuple[str, ...]], float]):
@@ -76,6 +78,7 @@ class Depths:
 
     def __init__(self, stack: Stack) -> None:
         self._sqs: Any = clients(stack.cloud_url)("sqs")
+        self._prefix = stack.plan.prefix
         self._urls = {
             name: self._sqs.get_queue_url(QueueName=resources.physical(stack.plan.prefix, name))[
                 "QueueUrl"
@@ -88,11 +91,23 @@ class Depths:
         """Messages in each queue: visible, in flight and delayed together."""
         return {name: self._depth(url) for name, url in self._urls.items()}
 
+    def in_flight(self, queues: Iterable[str]) -> int:
+        """Messages that somebody has received and neither deleted nor handed back."""
+        names = [IN_FLIGHT]
+        return sum(self._count(self._urls[f"{self._prefix}{one}"], names) for one in queues)
+
+    def hide_for(self, seconds: int) -> None:
+        """How long a receive hides a message, in every queue that is consumed."""
+        for queue in QUEUES:
+            self._sqs.set_queue_attributes(
+                QueueUrl=self._urls[f"{self._prefix}{queue}"],
+                Attributes={"VisibilityTimeout": str(seconds)},
+            )
+
     def _depth(self, url: str) -> int:
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ]
+        names = ["ApproximateNumberOfMessages", IN_FLIGHT, "ApproximateNumberOfMessagesDelayed"]
+        return self._count(url, names)
+
+    def _count(self, url: str, names: list[str]) -> int:
         answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(value) for value in answer["Attributes"].values())
