@@ -18,6 +18,13 @@ QUEUES = (
     *(resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
     *(resources.SES_EVENTS, resources.WEBHOOKS),
 )
+READS: dict[str, tuple[str, ...]] = {
+    "ingest": (),
+    "sender": (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
+    "processor": (resources.SES_EVENTS,),
+    "notifier": (resources.WEBHOOKS,),
+}
+"""The queues that each service consumes."""
 IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 
 
@@ -78,7 +85,6 @@ class Depths:
 
     def __init__(self, stack: Stack) -> None:
         self._sqs: Any = clients(stack.cloud_url)("sqs")
-        self._prefix = stack.plan.prefix
         self._urls = {
             name: self._sqs.get_queue_url(QueueName=resources.physical(stack.plan.prefix, name))[
                 "QueueUrl"
@@ -94,13 +100,13 @@ class Depths:
     def in_flight(self, queues: Iterable[str]) -> int:
         """Messages that somebody has received and neither deleted nor handed back."""
         names = [IN_FLIGHT]
-        return sum(self._count(self._urls[f"{self._prefix}{one}"], names) for one in queues)
+        return sum(self._count(self._urls[one], names) for one in queues)
 
     def hide_for(self, seconds: int) -> None:
         """How long a receive hides a message, in every queue that is consumed."""
         for queue in QUEUES:
             self._sqs.set_queue_attributes(
-                QueueUrl=self._urls[f"{self._prefix}{queue}"],
+                QueueUrl=self._urls[queue],
                 Attributes={"VisibilityTimeout": str(seconds)},
             )
 

@@ -1,0 +1,201 @@
+"""`make prove-drain`: SIGTERM to each service in turn, again and again, under load.
+
+One replica of the service runs, and it is started again when it is gone. That proves more than to
+end one of two: what the process leaves in flight is nobody else's, no other replica answers for a
+mail that it forgot, and the door is shut for a while, so clients meet what they would in the worst
+case. The sender has a small quota, so that most of what it has in hand at a SIGTERM is not begun.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.children import ChildFailed
+from infra.local.demo import ENDPOINTS, Run
+from infra.local.mails import Doors, open_doors
+from infra.local.observe import READS, Depths
+from infra.local.stack import SERVICES, Plan, Stack
+from loadtest import drains, proof
+from loadtest.checker import read_log
+from loadtest.drains import Drain
+from loadtest.load import Load, quiet
+from loadtest.processes import ROOT
+
+LOOK_S = 0.04
+"""Between two looks at the queues: each costs the machine some milliseconds that the load needs."""
+FILL_S = 20.0
+IN_HAND_S = 5.0
+"""The sender holds so many seconds' worth of its quota. It begins a mail about two seconds before
+its instant: the rest is in hand and not begun."""
+GRACE_S = 2.0
+"""So long after the deadline a process is killed, if it has not ended by then."""
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", nargs="+", default=list(SERVICES), choices=SERVICES)
+    parser.add_argument("--sigterms", type=int, default=10, help="to each service")
+    parser.add_argument("--rate", type=float, default=200.0, help="mails a second")
+    parser.add_argument("--deadline", type=float, default=6.0, help="MAILPIPE_DRAIN_S")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--name", default="prove-drain", help="of build/<name>.json, and folders")
+    given = parser.parse_args(argv)
+    if given.sigterms < 1 or given.rate < 8:
+        parser.error("at least one SIGTERM and a rate of 8")
+    return given
+
+
+def plan(service: str, given: argparse.Namespace) -> Plan:
+    """A stack whose sender keeps up, except when it is the sender that is drained."""
+    settings = {
+        "MAILPIPE_DRAIN_S": f"{given.deadline:g}",
+        "MAILPIPE_SENDER_QUOTA_REFRESH_S": "1",
+    }
+    rate = 4 * given.rate
+    if service == "sender":
+        rate = given.rate / 4
+        settings["MAILPIPE_SENDER_CONCURRENCY"] = f"{IN_HAND_S * rate:.0f}"
+    name = f"{given.name}-{service}"
+    return Plan(name=name, rate=rate, seed=given.seed, endpoints=ENDPOINTS, settings=settings)
+
+
+class Drains:
+    """The SIGTERMs of one service."""
+
+    def __init__(self, stack: Stack, service: str, given: argparse.Namespace) -> None:
+        self._stack, self._service, self._given = stack, service, given
+        self._depths = Depths(stack)
+        self._pauses = random.Random(given.seed)  # noqa: S311 - a reproducible choice is the point
+        self._in_flight = list[tuple[float, int]]()
+
+    async def run(self) -> list[Drain]:
+        """End and start again, as often as asked, after pauses of 0.5 to 1.5 s."""
+        done = list[Drain]()
+        for _ in range(self._given.sigterms):
+            await asyncio.sleep(self._pauses.uniform(0.5, 1.5))
+            if self._service == "sender":
+                await self._filled(0.9 * IN_HAND_S * self._stack.plan.rate)
+            done.append(await self._once())
+        return done
+
+    async def _once(self) -> Drain:
+        child = self._stack.services[self._service][0]
+        self._in_flight = []
+        await self._look()
+        looking = asyncio.create_task(self._look_on())
+        sigterm_s = time.time()
+        code = await child.stop(timeout_s=self._given.deadline + GRACE_S)
+        ended_s = time.time()
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        after = await self._look()
+        await self._stack.restart_one(child)
+        return Drain(
+            sigterm_s=sigterm_s,
+            ended_s=ended_s,
+            exit_code=code,
+            in_flight=tuple(self._in_flight),
+            in_flight_after=after,
+        )
+
+    async def _filled(self, at_least: float) -> None:
+        deadline = time.monotonic() + FILL_S
+        while await self._look() < at_least:
+            if time.monotonic() > deadline:
+                return  # the row will say that nothing was shown, if so
+            await asyncio.sleep(LOOK_S)
+
+    async def _look_on(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> int:
+        queues = READS[self._service]
+        count = await asyncio.to_thread(self._depths.in_flight, queues) if queues else 0
+        self._in_flight.append((time.time(), count))
+        return count
+
+    async def flushed(self, run: Run) -> None:
+        """The quota opens, and everything comes to its end."""
+        account = {"maxSendRate": 4 * self._given.rate}
+        url = f"{self._stack.ses_url}/_control/account"
+        async with aiohttp.ClientSession() as session, session.put(url, json=account) as answer:
+            answer.raise_for_status()
+        await quiet(run, self._depths, within_s=120)
+
+
+async def prove_one(service: str, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """The rows of one service."""
+    async with Stack(plan(service, given)) as stack:
+        os.environ.update(stack.aws_environment())
+        run, several = Run(stack), Drains(stack, service, given)
+        async with open_doors(stack.ingest_url) as doors:
+            load = Load([doors], rate=given.rate, seed=given.seed)
+            sending = asyncio.create_task(load.run())
+            try:
+                done = await several.run()
+            finally:
+                load.stop()
+                await sending
+            await several.flushed(run)
+            known = await evidence(stack, load, doors)
+    span_s = max(ack["t"] for ack in load.acks) - min(ack["t"] for ack in load.acks)
+    load_of_it = {"emails": len(load.acks), "emails_per_s": round(len(load.acks) / span_s, 1)}
+    return [row | load_of_it for row in drains.judge(service, done, known)]
+
+
+async def evidence(stack: Stack, load: Load, doors: Doors) -> dict[str, Any]:
+    """What was seen outside of our services, as the judges take it."""
+    return {
+        "acks": load.acks,
+        "simulator": read_log(stack.ses_log),
+        "receiver": read_log(stack.receiver_log),
+        "statuses": await doors.statuses(ack["emailId"] for ack in load.acks),
+        "endpoints": ENDPOINTS,
+    }
+
+
+async def prove(given: argparse.Namespace) -> int:
+    """All services; prints a row per SIGTERM, writes the proof."""
+    console, rows, passed = Console(), list[dict[str, Any]](), True
+    for service in given.services:
+        rows += await prove_one(service, given)
+    table = Table("service", "exit", "drain s", "lost", "twice", "not begun", "visible after s")
+    for row in rows:
+        shown = [row[name] for name in ("service", "exit", "drain_s", "lost", "duplicates")]
+        shown += [row["unstarted"], row["unstarted_visible_s"]]
+        table.add_row(*map(str, shown))
+    console.print(table)
+    for row in rows:
+        for fault in drains.short(row, deadline_s=given.deadline):
+            passed = False
+            console.print(f"  {row['service']}: {fault}", markup=False)
+        if row["emails_per_s"] < 0.9 * given.rate:
+            passed = False
+            console.print(f"  {row['service']}: only {row['emails_per_s']} mails a second")
+    path = proof.write(given.name, seed=given.seed, runs=rows, passed=passed)
+    print(f"{'passed' if passed else 'FAILED'}: {path.relative_to(ROOT)}")
+    return 0 if passed else 1
+
+
+def main() -> int:
+    """Say a failure to start in a sentence."""
+    try:
+        return asyncio.run(prove(arguments(sys.argv[1:])))
+    except ChildFailed as error:
+        sys.stderr.write(f"prove-drain: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
