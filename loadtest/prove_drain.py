@@ -8,7 +8,6 @@ case. The sender has a small quota, so that most of what it has in hand at a SIG
 
 import argparse
 import asyncio
-import os
 import random
 import sys
 import time
@@ -20,13 +19,11 @@ from rich.table import Table
 
 from infra.local.children import ChildFailed
 from infra.local.demo import ENDPOINTS, Run
-from infra.local.mails import Doors, open_doors
 from infra.local.observe import READS, Depths
 from infra.local.stack import SERVICES, Plan, Stack
 from loadtest import drains, proof
-from loadtest.checker import read_log
 from loadtest.drains import Drain
-from loadtest.load import Load, quiet
+from loadtest.load import Load, doors_of, evidence, quiet
 from loadtest.processes import ROOT
 
 LOOK_S = 0.04
@@ -137,9 +134,8 @@ class Drains:
 async def prove_one(service: str, given: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of one service."""
     async with Stack(plan(service, given)) as stack:
-        os.environ.update(stack.aws_environment())
         run, several = Run(stack), Drains(stack, service, given)
-        async with open_doors(stack.ingest_url) as doors:
+        async with doors_of(stack) as doors:
             load = Load([doors], rate=given.rate, seed=given.seed)
             sending = asyncio.create_task(load.run())
             try:
@@ -148,21 +144,10 @@ async def prove_one(service: str, given: argparse.Namespace) -> list[dict[str, A
                 load.stop()
                 await sending
             await several.flushed(run)
-            known = await evidence(stack, load, doors)
+            known = await evidence(stack, doors, load.acks)
     span_s = max(ack["t"] for ack in load.acks) - min(ack["t"] for ack in load.acks)
     load_of_it = {"emails": len(load.acks), "emails_per_s": round(len(load.acks) / span_s, 1)}
     return [row | load_of_it for row in drains.judge(service, done, known)]
-
-
-async def evidence(stack: Stack, load: Load, doors: Doors) -> dict[str, Any]:
-    """What was seen outside of our services, as the judges take it."""
-    return {
-        "acks": load.acks,
-        "simulator": read_log(stack.ses_log),
-        "receiver": read_log(stack.receiver_log),
-        "statuses": await doors.statuses(ack["emailId"] for ack in load.acks),
-        "endpoints": ENDPOINTS,
-    }
 
 
 async def prove(given: argparse.Namespace) -> int:

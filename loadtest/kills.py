@@ -1,0 +1,114 @@
+"""Judges a run in which replicas of every service were killed. Pure.
+
+What a kill may cause, and so fails nothing:
+
+- A POST that was cut: its mail may be on the queue though nobody was promised it. Once SES has
+  accepted it, it is a mail like any other, and judged like one (`adopted`); until then it is none.
+- A webhook under the same id once more after it was taken (`webhooks_repeated`): the notifier died
+  between the endpoint's answer and the delete. Standard Webhooks' receivers tell repeats by the id.
+- A mail that SES accepted twice (`duplicates`): the sender died between SES's yes and the record of
+  it. They are counted and listed; `MAX_DOUBLED` will say when they fail.
+
+Everything else fails, because what was in hand comes back and every write has its own condition:
+a lost mail; one that no POST explains (`unexpected`); a mail that has not ended, or whose status or
+timeline is not what SES's events prove (they are written before the event is deleted); a webhook
+that never arrived, does not verify, was not owed or came under a second id (ids are made from the
+event, so a repeat has the same one); and a line that cannot be read, since nobody kills the logs.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from infra.local.stack import SERVICES
+from loadtest.checker import Verdict, figures, judge
+
+LONGEST_GAP_S = 2.0
+ENOUGH_FOR_EVERY_SERVICE = 40
+"""So many random kills miss one of four services once in 25,000 runs."""
+ENOUGH_LOAD = 0.9
+MAX_DOUBLED: int | None = None
+FAIL = (
+    *("lost", "unexpected", "wrong_status", "wrong_timeline", "not_ended", "webhooks_missing"),
+    *("webhooks_unverified", "webhooks_unexpected", "webhooks_doubled", "unreadable"),
+)
+
+
+def adopted(
+    acks: Iterable[Mapping[str, Any]],
+    simulator: Iterable[Any],
+    cut: Iterable[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Acknowledgements in place of those that a kill cut off: of mails that SES accepted, as many
+    per recipients as POSTs to them were cut. Who has no such POST stays unexpected.
+    """
+    known = {ack["emailId"] for ack in acks}
+    left = Counter(tuple(post["recipients"]) for post in cut)
+    made = list[dict[str, Any]]()
+    for line in simulator:
+        if not isinstance(line, Mapping) or line.get("verdict") != "accepted":
+            continue
+        email_id, to = line.get("tags", {}).get("email_id"), tuple(line.get("recipients", ()))
+        if email_id is None or email_id in known or not left[to]:
+            continue
+        left[to] -= 1
+        known.add(email_id)
+        made.append({"emailId": email_id, "door": "cut", "recipients": [*to], "t": line["t"]})
+    return made
+
+
+def row(
+    kills: Sequence[str], known: Mapping[str, Any], *, cut: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The numbers of the run; `kills` has the service of each kill, `known` the evidence with the
+    adopted mails among its acknowledgements.
+    """
+    evidence = dict(known)
+    acks, simulator = evidence.pop("acks"), evidence.pop("simulator")
+    verdict = judge(acks, simulator, **evidence)
+    numbers = figures(acks, simulator, **evidence)
+    by_service = Counter(kills)
+    return {
+        "kills": len(kills),
+        "kills_by_service": {name: by_service[name] for name in SERVICES},
+        **numbers,
+        "doubled": doubled(simulator),
+        "posts_cut": len(cut),
+        "mails_of_cut_posts": sum(ack["door"] == "cut" for ack in acks),
+        "webhooks_repeated": verdict.webhooks_repeated,
+        "faults": {kind: count for kind in FAIL if (count := _count(verdict, kind))},
+        "examples": list(verdict.faults),
+    }
+
+
+def doubled(simulator: Iterable[Any]) -> list[dict[str, Any]]:
+    """Mails that SES accepted more than once, and how often."""
+    accepted = Counter(
+        str(line.get("tags", {}).get("email_id"))
+        for line in simulator
+        if isinstance(line, Mapping) and line.get("verdict") == "accepted"
+    )
+    return [{"emailId": one, "accepted": n} for one, n in sorted(accepted.items()) if n > 1]
+
+
+def short(found: Mapping[str, Any], *, seconds: float, rate: float) -> list[str]:
+    """What of the run is not as it must be, in sentences."""
+    faults = [f"{kind}: {count}" for kind, count in found["faults"].items()]
+    enough = int(seconds / LONGEST_GAP_S)
+    if found["kills"] < enough:
+        faults.append(f"only {found['kills']} kills; {enough} are needed")
+    spared = [name for name, count in found["kills_by_service"].items() if not count]
+    if spared and found["kills"] >= ENOUGH_FOR_EVERY_SERVICE:
+        faults.append(f"never killed: {', '.join(spared)}")
+    needed = int(ENOUGH_LOAD * seconds * rate)
+    if found["emails"] < needed:
+        faults.append(f"only {found['emails']} mails; {needed} are needed")
+    if MAX_DOUBLED is not None and len(found["doubled"]) > MAX_DOUBLED:
+        faults.append(f"sent twice: {len(found['doubled'])}; {MAX_DOUBLED} are allowed")
+    return faults
+
+
+def _count(verdict: Verdict, kind: str) -> int:
+    if kind == "not_ended":
+        return verdict.emails - verdict.terminal
+    return int(getattr(verdict, kind))
