@@ -21,7 +21,8 @@ RECORDED_WITHIN_S = 0.25
 class Drain:
     """One SIGTERM as it was seen: wall seconds, and (when, messages in flight) from it to the end.
 
-    `in_flight_after`: messages in flight when the process was gone and none had taken its place.
+    `in_flight_after`: messages in flight when the process was gone and none had taken its place;
+    `posts_open`: POSTs without an answer when the signal was sent.
     """
 
     sigterm_s: float
@@ -29,6 +30,7 @@ class Drain:
     exit_code: int
     in_flight: Sequence[tuple[float, int]] = ()
     in_flight_after: int = 0
+    posts_open: int = 0
 
 
 def judge(service: str, drains: Sequence[Drain], known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -48,7 +50,7 @@ def judge(service: str, drains: Sequence[Drain], known: dict[str, Any]) -> list[
             "drain_s": round(drain.ended_s - drain.sigterm_s, 3),
             "lost": lost.count(index),
             "duplicates": doubled.count(index),
-            **_handed_back(service, drain, evidence),
+            **_in_hand(service, drain, evidence),
             "other_faults_of_the_run": others,
         }
         for index, drain in enumerate(drains)
@@ -57,7 +59,7 @@ def judge(service: str, drains: Sequence[Drain], known: dict[str, Any]) -> list[
 
 def short(row: dict[str, Any], *, deadline_s: float) -> list[str]:
     """What of a row is not as it must be."""
-    faults, visible_s = list[str](), row["unstarted_visible_s"]
+    faults = list[str]()
     if row["exit"] != 0:
         faults.append(f"it ended with {row['exit']}")
     if row["drain_s"] > deadline_s:
@@ -66,8 +68,14 @@ def short(row: dict[str, Any], *, deadline_s: float) -> list[str]:
         if row[kind]:
             faults.append(f"{kind}: {row[kind]}")
     faults += [f"{kind}: {count} in this run" for kind, count in row[OTHERS].items()]
-    if row["service"] == "ingest":
-        return faults  # it reads no queue
+    if not row["in_hand_at_sigterm"]:
+        faults.append("it had nothing in hand: nothing was shown")
+    # Ingest reads no queue.
+    return faults if row["service"] == "ingest" else faults + _not_handed_back(row)
+
+
+def _not_handed_back(row: dict[str, Any]) -> list[str]:
+    faults, visible_s = list[str](), row["unstarted_visible_s"]
     if row["in_flight_after_exit"]:
         faults.append(f"it left {row['in_flight_after_exit']} messages in flight")
     if visible_s is None:
@@ -98,17 +106,16 @@ def _others(verdict: Verdict) -> dict[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def _handed_back(service: str, drain: Drain, known: Evidence) -> dict[str, Any]:
-    """What became of the messages that the process had received.
+def _in_hand(service: str, drain: Drain, known: Evidence) -> dict[str, Any]:
+    """What the process had in hand, and what became of the messages it had received.
 
-    Of the sender's, those that SES accepted afterwards were begun (they waited for their instant).
-    The other services begin a message when they receive it, and it takes them milliseconds: all
-    that they have in flight must be done or handed back in time.
+    Of the sender's, those that SES accepted afterwards were begun (they waited for their instant);
+    the rest is `unstarted`. The other services begin a message when they receive it, and it takes
+    them milliseconds: all that they have in flight must be done or handed back in time.
     """
     if service == "ingest":
-        return {"in_flight_at_sigterm": 0, "unstarted": 0, "unstarted_visible_s": None} | {
-            "in_flight_after_exit": 0
-        }
+        none = dict.fromkeys(("unstarted", "unstarted_visible_s", "in_flight_after_exit"))
+        return {"in_hand_at_sigterm": drain.posts_open, **none}
     begun = list[float]()
     if service == "sender":
         sent = (one.t for attempts in known.attempts.values() for one in attempts)
@@ -118,8 +125,8 @@ def _handed_back(service: str, drain: Drain, known: Evidence) -> dict[str, Any]:
         for t, count in drain.in_flight
     ]
     return {
-        "in_flight_at_sigterm": drain.in_flight[0][1] if drain.in_flight else 0,
-        "unstarted": max(0, unstarted[0][1]) if unstarted else 0,
+        "in_hand_at_sigterm": drain.in_flight[0][1] if drain.in_flight else 0,
+        "unstarted": max(0, unstarted[0][1]) if unstarted and service == "sender" else None,
         "unstarted_visible_s": visible_again_s(unstarted, drain.sigterm_s),
         "in_flight_after_exit": drain.in_flight_after,
     }

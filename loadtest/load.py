@@ -26,12 +26,14 @@ BATCH = 500
 
 class Load:
     """`acks` are the doors' promises; `cut` are the POSTs that ended without an answer, or with a
-    503: their mails may be on the queue, and nobody was promised that they are.
+    503: their mails may be on the queue, and nobody was promised that they are. `posts_open` is how
+    many POSTs wait for their answer now.
     """
 
     def __init__(self, doors: Sequence[Doors], *, rate: float, seed: int) -> None:
         self.acks = list[dict[str, Any]]()
         self.cut = list[dict[str, Any]]()
+        self.posts_open = 0
         self._doors = doors
         self._rate = rate
         self._seed = seed
@@ -67,6 +69,7 @@ class Load:
 
     async def _by_rest(self, turn: int, mail: dict[str, Any]) -> dict[str, Any]:
         while True:
+            self.posts_open += 1
             try:
                 return await self._doors[turn % len(self._doors)].send("rest", mail)
             except aiohttp.ClientConnectorError:
@@ -77,6 +80,8 @@ class Load:
                 if refused.status != UNAVAILABLE:
                     raise
                 self._note_cut(mail)
+            finally:
+                self.posts_open -= 1
             turn += 1
             await asyncio.sleep(AGAIN_S)
 

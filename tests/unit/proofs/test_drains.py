@@ -53,7 +53,7 @@ def test_a_clean_drain_is_told_in_figures_and_passes() -> None:
         "drain_s": 0.695,
         "lost": 0,
         "duplicates": 0,
-        "in_flight_at_sigterm": 8,
+        "in_hand_at_sigterm": 8,
         "unstarted": 2,
         "unstarted_visible_s": 0.195,
         "in_flight_after_exit": 0,
@@ -90,6 +90,12 @@ def test_a_sender_without_mail_that_was_not_begun_shows_nothing() -> None:
     assert said == ["it had no mail in hand that was not begun: nothing was shown"]
 
 
+@pytest.mark.parametrize("service", ["ingest", "processor"])
+def test_a_service_that_had_nothing_in_hand_shows_nothing(service: str) -> None:
+    (said,) = faults(replace(FIRST, in_flight=((START_S + 1.1, 0),)), service=service)
+    assert said == ["it had nothing in hand: nothing was shown"]
+
+
 def test_other_services_have_no_excuse_for_what_stays_in_flight() -> None:
     assert rows(service="processor")[0]["unstarted_visible_s"] == 0.695
     slow = replace(FIRST, in_flight=((START_S + 1.0, 1), (START_S + 2.1, 1), (START_S + 2.2, 0)))
@@ -97,7 +103,7 @@ def test_other_services_have_no_excuse_for_what_stays_in_flight() -> None:
 
 
 def test_ingest_reads_no_queue() -> None:
-    (row,) = rows(replace(FIRST, in_flight=()), service="ingest")
+    (row,) = rows(replace(FIRST, in_flight=(), posts_open=1), service="ingest")
     assert row["unstarted_visible_s"] is None
     assert short(row, deadline_s=DEADLINE_S) == []
 
