@@ -13,7 +13,8 @@ Everything else fails, because what was in hand comes back and every write has i
 a lost mail; one that no POST explains (`unexpected`); a mail that has not ended, or whose status or
 timeline is not what SES's events prove (they are written before the event is deleted); a webhook
 that never arrived, does not verify, was not owed or came under a second id (ids are made from the
-event, so a repeat has the same one); and a line that cannot be read, since nobody kills the logs.
+event, so a repeat has the same one); a line that cannot be read, since nobody kills the logs; and a
+message that stays in a queue or among the dead letters, since none was malformed.
 """
 
 from collections import Counter
@@ -22,6 +23,7 @@ from typing import Any
 
 from infra.local.stack import SERVICES
 from loadtest.checker import Verdict, figures, judge
+from loadtest.webhooks import AGAIN
 
 LONGEST_GAP_S = 2.0
 ENOUGH_FOR_EVERY_SERVICE = 40
@@ -58,10 +60,14 @@ def adopted(
 
 
 def row(
-    kills: Sequence[str], known: Mapping[str, Any], *, cut: Sequence[Mapping[str, Any]]
+    kills: Sequence[str],
+    known: Mapping[str, Any],
+    *,
+    cut: Sequence[Mapping[str, Any]],
+    left: Mapping[str, int],
 ) -> dict[str, Any]:
     """The numbers of the run; `kills` has the service of each kill, `known` the evidence with the
-    adopted mails among its acknowledgements.
+    adopted mails among its acknowledgements, `left` what is in the queues in the end.
     """
     evidence = dict(known)
     acks, simulator = evidence.pop("acks"), evidence.pop("simulator")
@@ -76,8 +82,9 @@ def row(
         "posts_cut": len(cut),
         "mails_of_cut_posts": sum(ack["door"] == "cut" for ack in acks),
         "webhooks_repeated": verdict.webhooks_repeated,
+        "left_in_queues": {name: count for name, count in sorted(left.items()) if count},
         "faults": {kind: count for kind in FAIL if (count := _count(verdict, kind))},
-        "examples": list(verdict.faults),
+        "examples": [one for one in verdict.faults if not one.endswith(AGAIN)],
     }
 
 
@@ -94,6 +101,7 @@ def doubled(simulator: Iterable[Any]) -> list[dict[str, Any]]:
 def short(found: Mapping[str, Any], *, seconds: float, rate: float) -> list[str]:
     """What of the run is not as it must be, in sentences."""
     faults = [f"{kind}: {count}" for kind, count in found["faults"].items()]
+    faults += [f"left in {name}: {count}" for name, count in found["left_in_queues"].items()]
     enough = int(seconds / LONGEST_GAP_S)
     if found["kills"] < enough:
         faults.append(f"only {found['kills']} kills; {enough} are needed")

@@ -18,11 +18,12 @@ def found(
     *,
     kills: list[str] = KILLS,
     cut: list[Run] | None = None,
+    left: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     run, posts = ended(), cut or []
     change(run)
     run["acks"] = run["acks"] + adopted(run["acks"], run["simulator"], posts)
-    return row(kills, run, cut=posts)
+    return row(kills, run, cut=posts, left=left or {"webhooks": 0})
 
 
 def faults(
@@ -143,6 +144,11 @@ def test_lines_that_cannot_be_read_do_not_disturb_the_lists() -> None:
     lines = [None, "half", {"verdict": "accepted"}, {"verdict": "accepted", "tags": {}}]
     assert adopted([], lines, CUT) == []
     assert doubled([None, "half"]) == []
+
+
+def test_a_message_that_stays_in_a_queue_is_told() -> None:
+    said = faults(left={"webhooks": 0, "ses-events-dead": 2, "mail-bulk": 1})
+    assert said == ["left in mail-bulk: 1", "left in ses-events-dead: 2"]
 
 
 def test_too_few_kills_are_told() -> None:
