@@ -1,8 +1,9 @@
 """`make prove-kills`: `kill -9` of a random replica every 1 to 2 s, under load.
 
-Two replicas of each service. A killed one is started again at once, ingest on its port; the next
-kill of the same service waits until the new process answers `/ready` (another is chosen). The run is judged when every
-queue is empty and the outside logs have stopped growing, which is after visibility and leases.
+Two replicas of each service. A killed one is started again at once, ingest on its port; the service
+is spared until the new process answers `/ready`, and another one is chosen meanwhile. The run is
+judged when every queue is empty and the outside logs have stopped growing, which is after
+visibility and leases.
 """
 
 import argparse
