@@ -39,12 +39,21 @@ class Load:
         self._seed = seed
         self._stop = asyncio.Event()
 
-    def stop(self) -> None:
-        """No new mails; those that are being sent are sent to their end."""
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        """Send while the body runs, then until every mail is acknowledged."""
+        sending = asyncio.create_task(self._run())
+        try:
+            yield
+        except BaseException:
+            # What the clients wait for may never come.
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            raise
         self._stop.set()
+        await sending
 
-    async def run(self) -> None:
-        """Send at the rate until `stop`, then until every mail is acknowledged."""
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         async with asyncio.TaskGroup() as sending:

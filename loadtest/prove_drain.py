@@ -160,12 +160,8 @@ async def prove_one(service: str, given: argparse.Namespace) -> list[dict[str, A
         async with doors_of(stack) as doors:
             load = Load([doors], rate=given.rate, seed=given.seed)
             several = Drains(stack, service, given, load)
-            sending = asyncio.create_task(load.run())
-            try:
+            async with load.flowing():
                 done = await several.run()
-            finally:
-                load.stop()
-                await sending
             await several.flushed(Run(stack))
             known = await evidence(stack, doors, load.acks)
     span_s = max(ack["t"] for ack in load.acks) - min(ack["t"] for ack in load.acks)
