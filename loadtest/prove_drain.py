@@ -17,14 +17,13 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.children import ChildFailed
 from infra.local.demo import ENDPOINTS, Run
 from infra.local.observe import READS, Depths
 from infra.local.stack import SERVICES, Plan, Stack
 from loadtest import drains, proof
 from loadtest.drains import Drain
 from loadtest.load import Load, doors_of, evidence, quiet
-from loadtest.processes import ROOT
+from loadtest.processes import ROOT, exit_code_of
 
 LOOK_S = 0.04
 """Between two looks at the queues: each costs the machine some milliseconds that the load needs."""
@@ -195,12 +194,8 @@ async def prove(given: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Say a failure to start in a sentence."""
-    try:
-        return asyncio.run(prove(arguments(sys.argv[1:])))
-    except ChildFailed as error:
-        sys.stderr.write(f"prove-drain: {error}\n")
-        return 1
+    """The command."""
+    return exit_code_of("prove-drain", prove(arguments(sys.argv[1:])))
 
 
 if __name__ == "__main__":
