@@ -3,7 +3,8 @@
 What a kill may cause, and so fails nothing:
 
 - A POST that was cut: its mail may be on the queue though nobody was promised it. Once SES has
-  accepted it, it is a mail like any other, and judged like one (`adopted`); until then it is none.
+  accepted it, or a webhook says that it was suppressed, it is a mail like any other, and judged
+  like one (`adopted`); until then it is none.
 - A webhook under the same id once more after it was taken (`webhooks_repeated`): the notifier died
   between the endpoint's answer and the delete. Standard Webhooks' receivers tell repeats by the id.
 - A mail that SES accepted twice (`duplicates`): the sender died between SES's yes and the record of
@@ -18,7 +19,8 @@ message that stays in a queue or among the dead letters, since none was malforme
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from infra.local.stack import SERVICES
@@ -39,24 +41,43 @@ FAIL = (
 def adopted(
     acks: Iterable[Mapping[str, Any]],
     simulator: Iterable[Any],
+    receiver: Iterable[Any],
+    *,
     cut: Iterable[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Acknowledgements in place of those that a kill cut off: of mails that SES accepted, as many
-    per recipients as POSTs to them were cut. Who has no such POST stays unexpected.
+    """Acknowledgements in place of those that a kill cut off: as many per recipients as POSTs to
+    them were cut. Who has no such POST stays unexpected.
     """
     known = {ack["emailId"] for ack in acks}
     left = Counter(tuple(post["recipients"]) for post in cut)
     made = list[dict[str, Any]]()
-    for line in simulator:
-        if not isinstance(line, Mapping) or line.get("verdict") != "accepted":
-            continue
-        email_id, to = line.get("tags", {}).get("email_id"), tuple(line.get("recipients", ()))
-        if email_id is None or email_id in known or not left[to]:
-            continue
-        left[to] -= 1
-        known.add(email_id)
-        made.append({"emailId": email_id, "door": "cut", "recipients": [*to], "t": line["t"]})
+    for email_id, recipients, t in chain(_accepted(simulator), _suppressed(receiver)):
+        to = tuple(recipients)
+        if email_id not in known and left[to]:
+            left[to] -= 1
+            known.add(email_id)
+            made.append({"emailId": email_id, "door": "cut", "recipients": [*to], "t": t})
     return made
+
+
+def _accepted(simulator: Iterable[Any]) -> Iterator[tuple[str, list[str], float]]:
+    for line in _lines(simulator, verdict="accepted"):
+        if email_id := line.get("tags", {}).get("email_id"):
+            yield email_id, line["recipients"], line["t"]
+
+
+def _suppressed(receiver: Iterable[Any]) -> Iterator[tuple[str, list[str], float]]:
+    """A mail of a cut POST may be the second to an address that the first one proved bad."""
+    for line in _lines(receiver, type="email.suppressed", verified=True):
+        if email_id := line.get("emailId"):
+            yield email_id, line.get("recipients") or [], line["t"]
+
+
+def _lines(log: Iterable[Any], **fields: object) -> Iterator[Mapping[str, Any]]:
+    """The lines with these fields; those that cannot be read are told of by the checker."""
+    for line in log:
+        if isinstance(line, Mapping) and fields.items() <= line.items():
+            yield line
 
 
 def row(
@@ -90,11 +111,7 @@ def row(
 
 def doubled(simulator: Iterable[Any]) -> list[dict[str, Any]]:
     """Mails that SES accepted more than once, and how often."""
-    accepted = Counter(
-        str(line.get("tags", {}).get("email_id"))
-        for line in simulator
-        if isinstance(line, Mapping) and line.get("verdict") == "accepted"
-    )
+    accepted = Counter(email_id for email_id, _, _ in _accepted(simulator))
     return [{"emailId": one, "accepted": n} for one, n in sorted(accepted.items()) if n > 1]
 
 

@@ -5,6 +5,7 @@ after a broken connection or a 503, as an outside client would, at the next repl
 """
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -38,11 +39,12 @@ class Load:
         self._rate = rate
         self._seed = seed
         self._stop = asyncio.Event()
+        self._offered_s = math.inf
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
         """Send while the body runs, then until every mail is acknowledged."""
-        sending = asyncio.create_task(self._run())
+        begun, sending = time.monotonic(), asyncio.create_task(self._run())
         try:
             yield
         except BaseException:
@@ -51,7 +53,13 @@ class Load:
             await asyncio.gather(sending, return_exceptions=True)
             raise
         self._stop.set()
+        self._offered_s = time.monotonic() - begun
         await sending
+
+    @property
+    def rate(self) -> float:
+        """Mails a second, over the time in which they were begun; all are acknowledged."""
+        return len(self.acks) / self._offered_s
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

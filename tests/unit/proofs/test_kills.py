@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from honest_run import Run, ended
+from honest_run import HONEST, Run, ended
 
 from loadtest.kills import adopted, doubled, row, short
 
@@ -22,7 +22,7 @@ def found(
 ) -> dict[str, Any]:
     run, posts = ended(), cut or []
     change(run)
-    run["acks"] = run["acks"] + adopted(run["acks"], run["simulator"], posts)
+    run["acks"] = run["acks"] + adopted(run["acks"], run["simulator"], run["receiver"], cut=posts)
     return row(kills, run, cut=posts, left=left or {"webhooks": 0})
 
 
@@ -120,6 +120,22 @@ def test_a_post_that_was_cut_before_its_mail_was_on_the_queue_is_no_mail() -> No
     assert short(run, seconds=SECONDS, rate=RATE) == []
 
 
+def test_a_suppressed_mail_of_a_cut_post_is_judged_like_one_that_was_promised() -> None:
+    """The POST was cut, the client's second one bounced, and then the first mail came up."""
+    to = ["hard-1@example.com"]
+
+    def suppressed(run: Run) -> None:
+        for line in HONEST["receiver"]:
+            if line["emailId"] == "gone-1":
+                run["receiver"].append(line | {"emailId": "first", "recipients": to})
+        run["receiver"] = [one for one in run["receiver"] if one["emailId"] != "gone-1"]
+        run["acks"] = [one for one in run["acks"] if one["emailId"] != "gone-1"]
+        run["statuses"]["first"] = run["statuses"].pop("gone-1")
+
+    assert faults(suppressed, cut=[{"recipients": to, "door": "rest", "t": 0.0}]) == []
+    assert faults(suppressed) == ["webhooks_unexpected: 1"]
+
+
 def test_one_post_excuses_one_mail() -> None:
     def two_of_one(run: Run) -> None:
         unacknowledged(run)
@@ -142,7 +158,8 @@ def test_a_mail_of_a_cut_post_that_was_sent_twice_is_a_duplicate() -> None:
 
 def test_lines_that_cannot_be_read_do_not_disturb_the_lists() -> None:
     lines = [None, "half", {"verdict": "accepted"}, {"verdict": "accepted", "tags": {}}]
-    assert adopted([], lines, CUT) == []
+    hooks = [None, "half", {"type": "email.suppressed"}, {"emailId": "x"}]
+    assert adopted([], lines, hooks, cut=CUT) == []
     assert doubled([None, "half"]) == []
 
 
