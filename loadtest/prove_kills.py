@@ -94,7 +94,7 @@ class Killer:
         self._coming = dict[str, asyncio.Task[None]]()
 
     async def run(self, seconds: float) -> None:
-        """Kill until the time is over, then wait until everybody is back."""
+        """Kill until the time is over."""
         clock = time.monotonic
         deadline, due = clock() + seconds, clock()
         while (due := max(clock(), due + self._choice.uniform(*GAP_S))) < deadline:
@@ -104,6 +104,10 @@ class Killer:
             await child.kill()
             self.killed.append(service)
             self._coming[service] = asyncio.create_task(self._again(child))
+        await asyncio.sleep(max(0.0, deadline - clock()))
+
+    async def all_back(self) -> None:
+        """Wait for those that were killed last."""
         await asyncio.gather(*self._coming.values())
 
     async def _whole(self) -> list[str]:
@@ -154,6 +158,7 @@ async def killed_under_load(given: argparse.Namespace) -> dict[str, Any]:
             async with load.flowing():
                 await killer.run(given.seconds)
             acknowledged_s = time.monotonic()
+            await killer.all_back()
             await quiet(run, depths, within_s=120 + 3 * durations.after_a_kill_s)
             rested_s = time.monotonic() - acknowledged_s
             logs = read_log(stack.ses_log), read_log(stack.receiver_log)
