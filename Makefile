@@ -24,7 +24,15 @@ RATE ?= 50
 QUOTA ?= 0
 SEED ?= 1
 
-.PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport prove test check format unit integration acceptance lock clean
+# The proofs: mails a second, SIGTERMs to each service, seconds of kills, share of the usual durations.
+DRAIN_RATE ?= 200
+SIGTERMS ?= 10
+KILL_RATE ?= 100
+SECONDS ?= 120
+SCALE ?= 1
+
+.PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
+        prove-drain prove-kills prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +58,13 @@ prove-simulator: setup .venv-cli/.ready ## Documented requests and their answers
 bench-transport: setup ## CPU per call to AWS, of our transport and of botocore
 	@$(PY) -m loadtest.bench_transport
 
-prove: demo prove-simulator bench-simulator bench-transport ## Run every proof there is (each writes build/<target>.json)
+prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a second: nothing lost, doubled or left in flight
+	@$(PY) -m loadtest.prove_drain --sigterms $(SIGTERMS) --rate $(DRAIN_RATE) --seed $(SEED)
+
+prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
+	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
+
+prove: demo prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

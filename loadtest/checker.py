@@ -65,7 +65,7 @@ def judge(
     endpoints: Mapping[str, Iterable[str]],
 ) -> Verdict:
     """Whether the run was right, and what was wrong."""
-    return _verdict(
+    return verdict_of(
         gather(acks, simulator, receiver=receiver, statuses=statuses, endpoints=endpoints)
     )
 
@@ -80,7 +80,7 @@ def figures(
 ) -> dict[str, Any]:
     """The run's numbers, as a proof's `runs` hold them."""
     known = gather(acks, simulator, receiver=receiver, statuses=statuses, endpoints=endpoints)
-    verdict = _verdict(known)
+    verdict = verdict_of(known)
     return {
         "emails": verdict.emails,
         "accepted": verdict.accepted,
@@ -96,7 +96,8 @@ def figures(
     }
 
 
-def _verdict(known: Evidence) -> Verdict:
+def verdict_of(known: Evidence) -> Verdict:
+    """The verdict on evidence that is gathered already."""
     hooks = webhooks.check(known)
     faults = {
         "lost": mails.lost(known),

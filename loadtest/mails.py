@@ -13,19 +13,25 @@ TERMINAL = frozenset(
 _TIMELINE_TYPES = {"Delivery": "delivery", "Bounce": "bounce", "Complaint": "complaint"}
 
 
-def lost(known: Evidence) -> list[str]:
+def lost_ids(known: Evidence) -> list[str]:
     """Acknowledged mails that SES never accepted and that nothing excuses."""
+    return [
+        email_id
+        for email_id in known.acks
+        if email_id not in known.attempts
+        and not (known.status(email_id) == "suppressed" and known.justified(email_id))
+    ]
+
+
+def lost(known: Evidence) -> list[str]:
+    """One per mail that is lost."""
     faults = []
-    for email_id, ack in known.acks.items():
-        if email_id in known.attempts:
-            continue
+    for email_id in lost_ids(known):
         status = known.status(email_id)
-        if status == "suppressed" and known.justified(email_id):
-            continue
         why = ", though none of its recipients had bounced or complained before"
         faults.append(
-            f"{email_id} was acknowledged ({ack.door}) but SES never accepted it; the API says "
-            f"{status}{why if status == 'suppressed' else ''}."
+            f"{email_id} was acknowledged ({known.acks[email_id].door}) but SES never accepted it; "
+            f"the API says {status}{why if status == 'suppressed' else ''}."
         )
     return faults
 

@@ -1,8 +1,14 @@
-"""Runs a command to its end, from the checkout's root."""
+"""Runs a command to its end, from the checkout's root; runs a proof that leaves nothing behind."""
 
 import asyncio
 import os
+import signal
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
+
+from infra.local.children import ChildFailed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +25,22 @@ async def run(argv: list[str], **environment: str) -> tuple[int, str]:
     )
     said, _ = await process.communicate()
     return int(process.returncode or 0), said.decode(errors="replace")
+
+
+def exit_code_of(name: str, proof: Coroutine[Any, Any, int]) -> int:
+    """Run a proof. A failure to start is a sentence; SIGTERM ends all that was started, as Ctrl-C
+    does by itself.
+    """
+
+    async def ended_in_order() -> int:
+        task = asyncio.ensure_future(proof)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(ended_in_order())
+    except ChildFailed as error:
+        sys.stderr.write(f"{name}: {error}\n")
+    except asyncio.CancelledError:
+        sys.stderr.write(f"{name}: ended by SIGTERM\n")
+    return 1

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from loadtest.evidence import WEBHOOK_TYPES, Arrival, Evidence, Key
 
+AGAIN = "came again after it had been taken."
+
 
 @dataclass(frozen=True)
 class WebhookFaults:
@@ -71,7 +73,7 @@ def _repeated(known: Evidence) -> Iterator[str]:
     for arrival in filter(_was_taken, known.arrivals):
         one = (arrival.endpoint, arrival.webhook_id)
         if one in seen:
-            yield f"{_name(arrival.key)} came again after it had been taken."
+            yield f"{_name(arrival.key)} {AGAIN}"
         seen.add(one)
 
 

@@ -27,6 +27,7 @@ class Child:
         self._argv = argv
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
+        self._asked_to_end = False
 
     @property
     def started(self) -> bool:
@@ -76,8 +77,8 @@ class Child:
         raise ChildFailed(f"{self.name} was not ready within {timeout_s:.0f} s; see {self.log}")
 
     def died(self) -> str | None:
-        """A sentence if the process has ended."""
-        if self._process is None or self._process.returncode is None:
+        """A sentence if the process has ended and nobody had asked it to."""
+        if self._process is None or self._process.returncode is None or self._asked_to_end:
             return None
         return (
             f"{self.name} has ended by itself with exit code {self._process.returncode}; "
@@ -88,6 +89,7 @@ class Child:
         """SIGTERM, wait, SIGKILL if that takes too long; the exit code (0 after a drain)."""
         assert self._process is not None  # noqa: S101 - only asked of a started child
         if self._process.returncode is None:
+            self._asked_to_end = True
             # Not by the process object: it would reap one that is just ending, and lose its code.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
@@ -101,7 +103,10 @@ class Child:
         """SIGKILL."""
         assert self._process is not None  # noqa: S101 - only asked of a started child
         if self._process.returncode is None:
-            self._process.kill()
+            self._asked_to_end = True
+            # See `stop`: one that ends at this moment keeps its own code.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     def _lines(self, begun_at: int) -> list[str]:

@@ -20,6 +20,14 @@ OUTCOMES = {"success": 66, "bounce": 12, "complaint": 8, "ooto": 8, "suppression
 """Local parts of SES's mailbox simulator, by weight in a hundred."""
 
 
+class Refused(Exception):
+    """The REST door answered, and not with 202."""
+
+    def __init__(self, status: int, said: object) -> None:
+        super().__init__(f"POST /send-email answered {status}: {said}")
+        self.status = status
+
+
 class Doors:
     """Sends by either door and says when the mail was acknowledged."""
 
@@ -27,6 +35,10 @@ class Doors:
         self._session = session
         self._producer = producer
         self._ingest = ingest
+
+    def at(self, ingest: str) -> "Doors":
+        """The same doors, with another replica of ingest."""
+        return Doors(self._session, self._producer, ingest)
 
     async def send(self, door: Door, mail: dict[str, Any]) -> dict[str, Any]:
         """Send one mail; the acknowledgement: emailId, door, recipients, t (wall seconds)."""
@@ -51,7 +63,7 @@ class Doors:
         async with self._session.post(url, json=mail, headers=headers) as answer:
             said = await answer.json()
             if answer.status != 202:
-                raise RuntimeError(f"POST /send-email answered {answer.status}: {said}")
+                raise Refused(answer.status, said)
             return str(said["emailId"])
 
     async def status(self, email_id: str) -> dict[str, Any]:
@@ -83,14 +95,14 @@ async def open_doors(ingest: str) -> AsyncIterator[Doors]:
         yield Doors(session, producer, ingest)
 
 
-def mails(count: int, seed: int) -> list[dict[str, Any]]:
-    """So many mails with simulated outcomes; every recipient is different."""
+def mails(count: int, seed: int, *, first: int = 0) -> list[dict[str, Any]]:
+    """So many mails with simulated outcomes, numbered from `first`; every recipient is another."""
     choice = random.Random(seed)  # noqa: S311 - a reproducible choice is the point
     outcomes = choice.choices(list(OUTCOMES), list(OUTCOMES.values()), k=count)
     # Each outcome stands at least once among any twenty.
     for index, outcome in zip(range(0, count, 4), itertools.cycle(OUTCOMES), strict=False):
         outcomes[index] = outcome
-    return [mail_to(f"{outcome}+{index}", index) for index, outcome in enumerate(outcomes)]
+    return [mail_to(f"{outcome}+{index}", index) for index, outcome in enumerate(outcomes, first)]
 
 
 def mail_to(local_part: str, number: int) -> dict[str, Any]:

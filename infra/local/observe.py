@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,14 @@ QUEUES = (
     *(resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
     *(resources.SES_EVENTS, resources.WEBHOOKS),
 )
+READS: dict[str, tuple[str, ...]] = {
+    "ingest": (),
+    "sender": (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK),
+    "processor": (resources.SES_EVENTS,),
+    "notifier": (resources.WEBHOOKS,),
+}
+"""The queues that each service consumes."""
+IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 
 
 class Metrics(dict[tuple[str, tuple[str, ...]], float]):
@@ -105,11 +114,23 @@ class Depths:
         """Messages in each queue: visible, in flight and delayed together."""
         return {name: self._depth(url) for name, url in self._urls.items()}
 
+    def in_flight(self, queues: Iterable[str]) -> int:
+        """Messages that somebody has received and neither deleted nor handed back."""
+        names = [IN_FLIGHT]
+        return sum(self._count(self._urls[one], names) for one in queues)
+
+    def hide_for(self, seconds: int) -> None:
+        """How long a receive hides a message, in every queue that is consumed."""
+        for queue in QUEUES:
+            self._sqs.set_queue_attributes(
+                QueueUrl=self._urls[queue],
+                Attributes={"VisibilityTimeout": str(seconds)},
+            )
+
     def _depth(self, url: str) -> int:
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ]
+        names = ["ApproximateNumberOfMessages", IN_FLIGHT, "ApproximateNumberOfMessagesDelayed"]
+        return self._count(url, names)
+
+    def _count(self, url: str, names: list[str]) -> int:
         answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(value) for value in answer["Attributes"].values())

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,8 +61,13 @@ class Stack:
 
     @property
     def ingest_url(self) -> str:
-        """The REST door."""
-        return f"http://127.0.0.1:{self.services['ingest'][0].port}"
+        """The REST door (the first replica's)."""
+        return self.ingest_urls[0]
+
+    @property
+    def ingest_urls(self) -> list[str]:
+        """The REST door of each replica."""
+        return [f"http://127.0.0.1:{child.port}" for child in self.services["ingest"]]
 
     @property
     def ses_log(self) -> Path:
@@ -169,17 +174,27 @@ class Stack:
 
     async def restart(self, name: str) -> list[int]:
         """Drain a service with SIGTERM and start it again on its port; the exit codes."""
-        old = self.services[name]
+        old = list(self.services[name])
         codes = await asyncio.gather(*(child.stop(timeout_s=STOP_S) for child in old))
-        if name == "ingest":
-            self.plan = replace(self.plan, ingest_port=old[0].port)
-        self.children = [child for child in self.children if child not in old]
-        await self.start_service(name)
+        await asyncio.gather(*map(self.restart_one, old))
         return list(codes)
 
-    async def _child(self, name: str, argv: list[str]) -> Child:
+    async def restart_one(self, ended: Child) -> Child:
+        """Start a replica again that was stopped or killed; ingest listens where it did before."""
+        service = ended.name.partition("-")[0]
+        ports = {"MAILPIPE_INGEST_PORT": str(ended.port)} if service == "ingest" else {}
+        self.children.remove(ended)
+        started = await self._child(ended.name, [sys.executable, "-m", service], **ports)
+        replicas = self.services[service]
+        replicas[replicas.index(ended)] = started
+        return started
+
+    async def _child(self, name: str, argv: list[str], **more: str) -> Child:
         child = Child(
-            name, argv, environment=self._environment(name), log=self.folder / f"{name}.log"
+            name,
+            argv,
+            environment=self._environment(name) | more,
+            log=self.folder / f"{name}.log",
         )
         self.children.append(child)
         await child.start()

@@ -1,5 +1,6 @@
 """A small honest run: the logs and answers of mails of every outcome, as the judge reads them."""
 
+import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,3 +104,17 @@ def honest() -> Run:
 
 
 HONEST = honest()
+
+
+def ended() -> Run:
+    """The honest run without the mails of which nothing more than the sending is known."""
+
+    def of(line: Run) -> str:
+        return str(line.get("emailId") or line["tags"]["email_id"])
+
+    logs = {
+        source: [line for line in HONEST[source] if not of(line).startswith("sent-")]
+        for source in ("acks", "simulator", "receiver")
+    }
+    statuses = {one: said for one, said in HONEST["statuses"].items() if said["status"] != "sent"}
+    return copy.deepcopy({**logs, "statuses": statuses, "endpoints": ENDPOINTS})
