@@ -8,7 +8,6 @@ visibility and leases.
 
 import argparse
 import asyncio
-import math
 import random
 import sys
 import time
@@ -150,8 +149,6 @@ async def killed_under_load(given: argparse.Namespace) -> dict[str, Any]:
     )
     async with Stack(plan) as stack:
         run, killer, depths = Run(stack), Killer(stack, given.seed), Depths(stack)
-        # A message that was just received is hidden for as long as its queue says.
-        await asyncio.to_thread(depths.hide_for, math.ceil(durations.visibility_s))
         async with doors_of(stack) as doors:
             urls = stack.ingest_urls
             load = Load([doors.at(url) for url in urls], rate=given.rate, seed=given.seed)

@@ -81,7 +81,9 @@ class Consumer:
             try:
                 # Not cut off at a stop: what SQS has handed out by then would stay hidden for its
                 # whole visibility. The poll ends after `poll_s`; what it brings goes back at once.
-                messages = await self._queue.receive(most, wait_s=self._poll_s)
+                messages = await self._queue.receive(
+                    most, wait_s=self._poll_s, visibility_s=self._heartbeat.visibility_s
+                )
                 failures = 0
             except CallFailed as error:
                 failures += 1

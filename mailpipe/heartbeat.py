@@ -34,7 +34,7 @@ class Heartbeat:
         self, open_hide: Callable[[], AbstractAsyncContextManager[Hide]], *, visibility_s: float
     ) -> None:
         self._open_hide = open_hide
-        self._visibility_s = visibility_s
+        self.visibility_s = visibility_s
         self._held = dict[str, _Held]()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Heartbeat:
 
     def hold(self, receipt: str, queue: str) -> None:
         """From now on, which is when the message was received, this one is kept hidden."""
-        self._held[receipt] = _Held(queue, time.monotonic() + self._visibility_s / 3)
+        self._held[receipt] = _Held(queue, time.monotonic() + self.visibility_s / 3)
 
     def drop(self, receipt: str) -> None:
         """Its work is done: a late renewal of a message that is deleted does no harm."""
@@ -68,7 +68,7 @@ class Heartbeat:
             await asyncio.wrap_future(ended)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._visibility_s / 12):
+        while not self._stopped.wait(self.visibility_s / 12):
             if not self._due():
                 continue
             try:
@@ -80,7 +80,7 @@ class Heartbeat:
         async with self._open_hide() as hide:
             await self._renew(hide)
             # Nothing else runs on this loop, so it may as well stand still in between.
-            while not self._stopped.wait(self._visibility_s / 12):
+            while not self._stopped.wait(self.visibility_s / 12):
                 await self._renew(hide)
 
     def _due(self) -> dict[str, list[str]]:
@@ -96,8 +96,8 @@ class Heartbeat:
             self._renewing = (frozenset(one for some in due.values() for one in some), ended)
         try:
             for queue, receipts in due.items():
-                again_s = time.monotonic() + self._visibility_s / 3
-                faults = await hide(queue, [(one, round(self._visibility_s)) for one in receipts])
+                again_s = time.monotonic() + self.visibility_s / 3
+                faults = await hide(queue, [(one, round(self.visibility_s)) for one in receipts])
                 for receipt, fault in zip(receipts, faults, strict=True):
                     self._renewed(_Held(queue, again_s), receipt, fault)
         finally:

@@ -69,17 +69,20 @@ class InMemoryQueue:
         self._arrival.set()
         return None
 
-    async def receive(self, most: int, *, wait_s: float) -> list[Received]:
+    async def receive(
+        self, most: int, *, wait_s: float, visibility_s: float | None = None
+    ) -> list[Received]:
         """See mailpipe.aws.queue.Queue.receive."""
-        found = self._take(most)
+        hidden_s = self._visibility_s if visibility_s is None else round(visibility_s)
+        found = self._take(most, hidden_s)
         if not found and wait_s > 0:
             self._arrival.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrival.wait(), wait_s)
-            found = self._take(most)
+            found = self._take(most, hidden_s)
         return found
 
-    def _take(self, most: int) -> list[Received]:
+    def _take(self, most: int, hidden_s: int) -> list[Received]:
         now, found = self._clock(), list[Received]()
         for stored in sorted(self._messages.values(), key=lambda one: one.order):
             if stored.visible_at_s > now or len(found) == most:
@@ -89,7 +92,7 @@ class InMemoryQueue:
                 continue
             stored.receives += 1
             stored.delayed = False
-            stored.visible_at_s = now + self._visibility_s
+            stored.visible_at_s = now + hidden_s
             stored.receipt = f"{stored.message_id}/{stored.receives}"
             found.append(
                 Received(

@@ -13,7 +13,7 @@ from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
 from mailpipe.status import FAILED, OURS, SUPPRESSED
-from mailpipe.timing import iso, now_ms, parse_iso
+from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
@@ -76,7 +76,7 @@ class Sender:
             await self._store.leave_out(message.email_id, suppressed)
         if not await self._instant_comes(claim, instant, recipients=len(recipients)):
             await self._store.release(message.email_id, claim)
-            return Retry(0, "no slot within the lease")
+            return self._no_slot(received)
         request = request_for(message, attempt=claim.attempt, without=suppressed)
         answer = await ses.send(self._client, request)
         if isinstance(answer, CallFailed):
@@ -118,6 +118,13 @@ class Sender:
             if another is None:
                 return False
             instant = another
+
+    def _no_slot(self, received: Received) -> Outcome:
+        if self._slots.closed:
+            return Retry(0, "stopping")
+        # Not at once: mail that is too much for now would be claimed and released in circles.
+        wait_s = backoff_s(received.receives, first_s=1, cap_s=60, jitter=random())  # noqa: S311
+        return Retry(wait_s, "no slot within the lease")
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()

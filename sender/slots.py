@@ -21,7 +21,7 @@ class Slots:
         self._lane = lane
         self._waiting = deque[_Waiting]()
         self._arrived = asyncio.Event()
-        self._closed = False
+        self.closed = False
 
     async def next(self, recipients: int) -> float | None:
         """The instant (event loop's clock) at which this mail may go.
@@ -29,7 +29,7 @@ class Slots:
         None when the process is stopping: hand the mail back. A mail with n recipients takes n
         consecutive slots and goes at the first.
         """
-        if self._closed:
+        if self.closed:
             return None
         waiting = _Waiting(recipients, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -52,7 +52,7 @@ class Slots:
                 self._hand_out(reservation.instants)
             else:
                 await stop.sleep(reservation.again_in_s)
-        self._closed = True
+        self.closed = True
         while self._waiting:
             _answer(self._waiting.popleft(), None)
 

@@ -119,14 +119,6 @@ class Depths:
         names = [IN_FLIGHT]
         return sum(self._count(self._urls[one], names) for one in queues)
 
-    def hide_for(self, seconds: int) -> None:
-        """How long a receive hides a message, in every queue that is consumed."""
-        for queue in QUEUES:
-            self._sqs.set_queue_attributes(
-                QueueUrl=self._urls[queue],
-                Attributes={"VisibilityTimeout": str(seconds)},
-            )
-
     def _depth(self, url: str) -> int:
         names = ["ApproximateNumberOfMessages", IN_FLIGHT, "ApproximateNumberOfMessagesDelayed"]
         return self._count(url, names)

@@ -71,8 +71,12 @@ class Queue(Protocol):
         """Durable where the fate is None. Any number of messages."""
         ...
 
-    async def receive(self, most: int, *, wait_s: float) -> list[Received]:
-        """Up to `most` (1-10) messages; waits up to `wait_s` (0-20) for the first."""
+    async def receive(
+        self, most: int, *, wait_s: float, visibility_s: float | None = None
+    ) -> list[Received]:
+        """Up to `most` (1-10) messages; waits up to `wait_s` (0-20) for the first. They are hidden
+        for `visibility_s`, or as long as the queue itself says.
+        """
         ...
 
     async def delete(self, receipts: Sequence[str]) -> list[Fault]:
@@ -132,7 +136,9 @@ class SqsQueue:
         """See Queue.hide."""
         return await self._hides.submit_all(entries)
 
-    async def receive(self, most: int, *, wait_s: float) -> list[Received]:
+    async def receive(
+        self, most: int, *, wait_s: float, visibility_s: float | None = None
+    ) -> list[Received]:
         """See Queue.receive. Raises CallFailed."""
         answer = await self._polls.call(
             aws.RECEIVE_MESSAGE,
@@ -140,6 +146,7 @@ class SqsQueue:
                 queue_url=self.url,
                 max_number_of_messages=most,
                 wait_time_seconds=round(wait_s),
+                visibility_timeout=None if visibility_s is None else round(visibility_s),
                 message_system_attribute_names=_SYSTEM_ATTRIBUTES,
                 message_attribute_names=["All"],
             ),

@@ -67,6 +67,7 @@ class ReceiveMessage(Request):
     queue_url: str
     max_number_of_messages: int
     wait_time_seconds: int = 0
+    visibility_timeout: int | None = None
     message_system_attribute_names: list[str] = []
     message_attribute_names: list[str] = []
 

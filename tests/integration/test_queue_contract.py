@@ -124,6 +124,14 @@ async def test_hiding_longer_keeps_it_away_and_zero_hands_it_back(rig: Rig) -> N
     assert again.receives == 2
 
 
+async def test_a_receive_may_say_how_long_its_messages_are_hidden(rig: Rig) -> None:
+    await rig.queue.send([Outgoing("m")])
+    (message,) = await rig.queue.receive(1, wait_s=0, visibility_s=3)
+    await rig.elapse(VISIBILITY_S + 0.2)
+    assert await rig.queue.receive(1, wait_s=0) == []
+    assert await rig.queue.delete([message.receipt]) == [None]
+
+
 async def test_an_old_receipt_cannot_delete(rig: Rig) -> None:
     await rig.queue.send([Outgoing("m")])
     (first,) = await rig.queue.receive(1, wait_s=0)
