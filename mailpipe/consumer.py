@@ -53,7 +53,7 @@ class Consumer:
         self._handling = set[asyncio.Task[None]]()
         name = queue.name
         self._seconds = metrics.HANDLE_SECONDS.labels(name)
-        self._gauge = metrics.IN_HAND.labels(name)
+        metrics.IN_HAND.labels(name).set_function(lambda: len(self._tasks))
         self._oldest = metrics.OLDEST_RECEIVED.labels(name)
         self._faults = {
             operation: metrics.QUEUE_FAULTS.labels(name, operation)
@@ -92,6 +92,9 @@ class Consumer:
                 wait_s = backoff_s(failures, first_s=0.2, cap_s=10, jitter=random())  # noqa: S311
                 await stop.sleep(wait_s)
                 continue
+            if messages:
+                oldest_ms = min(message.sent_at_ms for message in messages)
+                self._oldest.set(max(0.0, (now_ms() - oldest_ms) / 1000))
             for message in messages:
                 self._start(message, stopping=stop.is_set())
             if 0 < len(messages) < most:
@@ -100,16 +103,13 @@ class Consumer:
     def _start(self, message: Received, *, stopping: bool) -> None:
         self._free -= 1
         self._heartbeat.hold(message.receipt, self._queue.url)
-        self._oldest.set(max(0.0, (now_ms() - message.sent_at_ms) / 1000))
         work = self._settle(message, Retry(0, "stopping")) if stopping else self._work(message)
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        self._gauge.set(len(self._tasks))
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._gauge.set(len(self._tasks))
         self._free += 1
         self._slot_freed.set()
 

@@ -27,7 +27,7 @@ HANDLE_SECONDS = Histogram(
 )
 IN_HAND = Gauge("mailpipe_in_hand", "Messages received and not finished", ["queue"])
 OLDEST_RECEIVED = Gauge(
-    "mailpipe_oldest_received_seconds", "Age of the message received last", ["queue"]
+    "mailpipe_oldest_received_seconds", "Age of the oldest message of the last poll", ["queue"]
 )
 QUEUE_FAULTS = Counter(
     "mailpipe_queue_faults_total", "Queue calls or entries that failed", ["queue", "operation"]

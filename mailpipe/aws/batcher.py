@@ -78,22 +78,25 @@ class Batcher(Generic[E, F]):
         self._room = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
         self._timer: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._gap_s = 1.0
         self._last_s = 0.0
         self._closed = False
 
     async def submit(self, entry: E) -> F | CallFailed:
         """The entry's fate. Waits while the buffer is full."""
-        while len(self._buffer) >= self._limits.capacity and not self._closed:
-            self._room.clear()
-            await self._room.wait()
-        return await self._put(entry)
+        (fate,) = await self.submit_all((entry,))
+        return fate
 
     async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
-        """The fates of several, in order."""
-        if len(entries) == 1:
-            return [await self.submit(entries[0])]
-        return list(await asyncio.gather(*map(self.submit, entries)))
+        """The fates of several, in order. Waits while the buffer is full."""
+        fates = []
+        for entry in entries:
+            while len(self._buffer) >= self._limits.capacity and not self._closed:
+                self._room.clear()
+                await self._room.wait()
+            fates.append(self._put(entry))
+        return [await fate for fate in fates]
 
     async def close(self, *, timeout_s: float = 5.0) -> None:
         """Write what waits; tell those whose fate is not known by then."""
@@ -111,7 +114,9 @@ class Batcher(Generic[E, F]):
             _tell(one, CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
 
     def _put(self, entry: E) -> "asyncio.Future[F | CallFailed]":
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:  # remembered, because asking for it is a system call
+            loop = self._loop = asyncio.get_running_loop()
         fate: asyncio.Future[F | CallFailed] = loop.create_future()
         if self._closed:
             fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
@@ -123,10 +128,10 @@ class Batcher(Generic[E, F]):
         key = None if self._key is None else self._key(entry)
         self._buffer.append(_Waiting(entry, fate, weight, key))
         self._bytes += weight
-        self._consider()
+        self._consider(loop)
         return fate
 
-    def _consider(self) -> None:
+    def _consider(self, loop: asyncio.AbstractEventLoop) -> None:
         """Call, or decide when to."""
         limits = self._limits
         if len(self._calls) >= limits.at_once:
@@ -134,7 +139,7 @@ class Batcher(Generic[E, F]):
         if len(self._buffer) >= limits.most or self._bytes >= limits.max_bytes or self._closed:
             self._flush()
         elif self._timer is None and self._buffer:
-            loop, room = asyncio.get_running_loop(), limits.most - len(self._buffer)
+            room = limits.most - len(self._buffer)
             wait_s = linger_s(self._gap_s, room=room, cap_s=limits.linger_s)
             # At once still means: together with what else comes in this turn of the loop.
             self._timer = (
@@ -154,7 +159,7 @@ class Batcher(Generic[E, F]):
                 break
         self._room.set()
         if self._buffer:
-            self._consider()
+            self._again()
 
     def _next_batch(self) -> list[_Waiting[E, F]]:
         """What fits into one call, in order; entries of one key go into calls of their own."""
@@ -182,7 +187,11 @@ class Batcher(Generic[E, F]):
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if self._buffer:
-            self._consider()
+            self._again()
+
+    def _again(self) -> None:
+        assert self._loop is not None  # noqa: S101 - what is in the buffer was put there
+        self._consider(self._loop)
 
     async def _call(self, batch: list[_Waiting[E, F]]) -> None:
         self._sizes.observe(len(batch))
