@@ -73,7 +73,7 @@ class Consumer:
         failures = 0
         stop.wakes(self._slot_freed)
         while not stop.is_set():
-            if self._free == 0:
+            if self._free <= 0:
                 self._slot_freed.clear()
                 await self._slot_freed.wait()
                 continue

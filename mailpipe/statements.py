@@ -5,6 +5,7 @@ An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Deve
 no write is unconditional: an unconditional put would turn `sent` back into `pending`.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailpipe import resources
@@ -169,17 +170,34 @@ class EmailStatements:
         )
 
     def _update(self, changes: Attributes, *where: tuple[str, str, Value]) -> Statement:
-        sets = "".join(
-            f" REMOVE {_path(name)}" if value is _REMOVE else f" SET {_path(name)}=?"
-            for name, value in changes.items()
+        text = _update_text(
+            self._table,
+            tuple([(name, value is _REMOVE) for name, value in changes.items()]),
+            tuple([one[:2] for one in where]),
         )
-        condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare, _ in where)
         values = [value for value in changes.values() if value is not _REMOVE]
-        return Statement(
-            f'UPDATE "{self._table}"{sets} WHERE {condition}',
-            (*values, *(value for _, _, value in where)),
-            (self._table, where[0][2]),
-        )
+        parameters = (*values, *[value for _, _, value in where])
+        return Statement(text, parameters, (self._table, where[0][2]))
+
+
+# The texts are few and the same for every mail: to put one together takes longer than all the rest
+# of a statement.
+@lru_cache(maxsize=1024)
+def _update_text(
+    table: str, changes: tuple[tuple[str, bool], ...], where: tuple[tuple[str, str], ...]
+) -> str:
+    sets = "".join(
+        f" REMOVE {_path(name)}" if removed else f" SET {_path(name)}=?"
+        for name, removed in changes
+    )
+    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
+    return f'UPDATE "{table}"{sets} WHERE {condition}'
+
+
+@lru_cache(maxsize=1024)
+def _insert_text(table: str, names: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table}" VALUE {{{listed}}}'
 
 
 def _path(name: str) -> str:
@@ -197,6 +215,5 @@ def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attr
 def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
     """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
     table, form = resources.physical(prefix, name), resources.TABLES[name]
-    names = ", ".join(f"'{name}': ?" for name in attributes)
     key = (table, *(attributes[part] for part in form.key))
-    return Statement(f'INSERT INTO "{table}" VALUE {{{names}}}', tuple(attributes.values()), key)
+    return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)

@@ -238,7 +238,8 @@ def _header(mail: Mail, name: str) -> str | None:
 def _cut(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return "".join(c if c.isprintable() else " " for c in value[:MAX_DETAIL_CHARS])
+    cut = value[:MAX_DETAIL_CHARS]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
 
 
 def body_of(event: Event, *, recipients: list[str], metadata: dict[str, Any]) -> bytes:

@@ -85,18 +85,23 @@ class Batcher(Generic[E, F]):
 
     async def submit(self, entry: E) -> F | CallFailed:
         """The entry's fate. Waits while the buffer is full."""
-        (fate,) = await self.submit_all((entry,))
-        return fate
+        if len(self._buffer) >= self._limits.capacity:
+            await self._turn()
+        return await self._put(entry)
 
     async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
         """The fates of several, in order. Waits while the buffer is full."""
         fates = []
         for entry in entries:
-            while len(self._buffer) >= self._limits.capacity and not self._closed:
-                self._room.clear()
-                await self._room.wait()
+            if len(self._buffer) >= self._limits.capacity:
+                await self._turn()
             fates.append(self._put(entry))
         return [await fate for fate in fates]
+
+    async def _turn(self) -> None:
+        while len(self._buffer) >= self._limits.capacity and not self._closed:
+            self._room.clear()
+            await self._room.wait()
 
     async def close(self, *, timeout_s: float = 5.0) -> None:
         """Write what waits; tell those whose fate is not known by then."""

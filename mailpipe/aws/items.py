@@ -50,4 +50,5 @@ def to_item(attributes: dict[str, Value]) -> Item:
 
 def from_item(item: Item) -> dict[str, Value]:
     """An item to plain attributes."""
-    return {name: from_value(value) for name, value in item.items()}
+    # Most attributes are text, and a record has two dozen.
+    return {name: one["S"] if "S" in one else from_value(one) for name, one in item.items()}
