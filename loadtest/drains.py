@@ -71,18 +71,20 @@ def short(row: dict[str, Any], *, deadline_s: float) -> list[str]:
     if not row["in_hand_at_sigterm"]:
         faults.append("it had nothing in hand: nothing was shown")
     # Ingest reads no queue.
-    return faults if row["service"] == "ingest" else faults + _not_handed_back(row)
+    return faults if row["service"] == "ingest" else faults + _not_handed_back(row, deadline_s)
 
 
-def _not_handed_back(row: dict[str, Any]) -> list[str]:
+def _not_handed_back(row: dict[str, Any], deadline_s: float) -> list[str]:
     faults, visible_s = list[str](), row["unstarted_visible_s"]
+    sender = row["service"] == "sender"
+    what = "mail that it had not begun" if sender else "what it had in hand"
     if row["in_flight_after_exit"]:
         faults.append(f"it left {row['in_flight_after_exit']} messages in flight")
     if visible_s is None:
-        faults.append("mail that it had not begun was never visible again")
-    elif visible_s > VISIBLE_WITHIN_S:
-        faults.append(f"mail that it had not begun was visible again after {visible_s} s")
-    if row["service"] == "sender" and not row["unstarted"]:
+        faults.append(f"{what} was never visible again")
+    elif visible_s > (VISIBLE_WITHIN_S if sender else deadline_s):
+        faults.append(f"{what} was visible again after {visible_s} s")
+    if sender and not row["unstarted"]:
         faults.append("it had no mail in hand that was not begun: nothing was shown")
     return faults
 
@@ -110,8 +112,8 @@ def _in_hand(service: str, drain: Drain, known: Evidence) -> dict[str, Any]:
     """What the process had in hand, and what became of the messages it had received.
 
     Of the sender's, those that SES accepted afterwards were begun (they waited for their instant);
-    the rest is `unstarted`. The other services begin a message when they receive it, and it takes
-    them milliseconds: all that they have in flight must be done or handed back in time.
+    the rest is `unstarted` and must be visible again at once. The other services begin a message
+    when they receive it: all that they have in flight must be done or handed back by the deadline.
     """
     if service == "ingest":
         none = dict.fromkeys(("unstarted", "unstarted_visible_s", "in_flight_after_exit"))

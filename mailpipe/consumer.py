@@ -24,6 +24,9 @@ GATHER_S = 0.04
 """After a poll that brought some messages, but fewer than asked for: the next one then brings more.
 The first message of an idle queue never waits for it."""
 
+SETTLE_S = 10.0
+"""After the drain: so long the calls that delete or hand back may take."""
+
 MAX_ATTRIBUTES = 10
 
 log = logs.get()
@@ -67,7 +70,8 @@ class Consumer:
     async def run(self, stop: Stop, *, drain_s: float) -> None:
         """Consume until `stop`; then finish what is in hand, or hand it back after `drain_s`."""
         await self._poll(stop)
-        await self._drain(drain_s)
+        # The last poll was awaited; what it took of the time is gone.
+        await self._drain(max(0.0, drain_s - stop.since_s()))
 
     async def _poll(self, stop: Stop) -> None:
         failures = 0
@@ -89,8 +93,12 @@ class Consumer:
                 failures += 1
                 self._faults["receive"].inc()
                 log.warning("receive_failed", queue=self._queue.name, code=error.code)
-                wait_s = backoff_s(failures, first_s=0.2, cap_s=10, jitter=random())  # noqa: S311
-                await stop.sleep(wait_s)
+                await stop.sleep(_after_failed_polls_s(failures))
+                continue
+            except Exception:
+                failures += 1
+                log.exception("receive_bug", queue=self._queue.name)
+                await stop.sleep(_after_failed_polls_s(failures))
                 continue
             if messages:
                 oldest_ms = min(message.sent_at_ms for message in messages)
@@ -179,8 +187,7 @@ class Consumer:
         if late:
             log.warning("drain_deadline", queue=self._queue.name, handed_back=len(late))
         if self._tasks:
-            # Calls that end what is done have time-outs of their own.
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=SETTLE_S)
         log.info(
             "drained",
             queue=self._queue.name,
@@ -203,6 +210,10 @@ def _epitaph(message: Received, outcome: Dead, source: str) -> dict[str, str]:
     kept = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 3])
     reason = "".join(c if " " <= c <= "~" else "?" for c in outcome.reason[:256])
     return {**kept, "reason": reason, "attempts": str(message.receives), "source": source}
+
+
+def _after_failed_polls_s(failures: int) -> float:
+    return backoff_s(failures, first_s=0.2, cap_s=10, jitter=random())  # noqa: S311
 
 
 def _pause_s(message: Received) -> float:

@@ -28,7 +28,10 @@ class _Held(NamedTuple):
 
 
 class Heartbeat:
-    """Renews at a third of the visibility: two renewals may fail before a message comes back."""
+    """Renews at a third of the visibility, and what failed again at every twelfth.
+
+    `hold`, `drop` and `let_go` are called on the consumer's loop, the rest runs in the thread.
+    """
 
     def __init__(
         self, open_hide: Callable[[], AbstractAsyncContextManager[Hide]], *, visibility_s: float
@@ -52,7 +55,8 @@ class Heartbeat:
 
     def hold(self, receipt: str, queue: str) -> None:
         """From now on, which is when the message was received, this one is kept hidden."""
-        self._held[receipt] = _Held(queue, time.monotonic() + self.visibility_s / 3)
+        with self._lock:
+            self._held[receipt] = _Held(queue, time.monotonic() + self.visibility_s / 3)
 
     def drop(self, receipt: str) -> None:
         """Its work is done: a late renewal of a message that is deleted does no harm."""
@@ -69,10 +73,11 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stopped.wait(self.visibility_s / 12):
-            if not self._due():
-                continue
             try:
-                asyncio.run(self._beat())
+                with self._lock:
+                    anything = bool(self._due())
+                if anything:
+                    asyncio.run(self._beat())
             except Exception:
                 log.exception("heartbeat_failed")
 
@@ -85,7 +90,7 @@ class Heartbeat:
 
     def _due(self) -> dict[str, list[str]]:
         now_s, due = time.monotonic(), dict[str, list[str]]()
-        for receipt, held in list(self._held.items()):
+        for receipt, held in self._held.items():
             if held.due_s <= now_s:
                 due.setdefault(held.queue, []).append(receipt)
         return due
@@ -93,13 +98,15 @@ class Heartbeat:
     async def _renew(self, hide: Hide) -> None:
         with self._lock:
             due, ended = self._due(), Future[None]()
+            ended.set_running_or_notify_cancel()  # nobody who waits for it may cancel it
             self._renewing = (frozenset(one for some in due.values() for one in some), ended)
         try:
             for queue, receipts in due.items():
-                again_s = time.monotonic() + self.visibility_s / 3
+                now_s = time.monotonic()
                 faults = await hide(queue, [(one, round(self.visibility_s)) for one in receipts])
                 for receipt, fault in zip(receipts, faults, strict=True):
-                    self._renewed(_Held(queue, again_s), receipt, fault)
+                    due_s = now_s if fault else now_s + self.visibility_s / 3
+                    self._renewed(_Held(queue, due_s), receipt, fault)
         finally:
             ended.set_result(None)
 

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -34,14 +35,21 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._set_s = 0.0
         self._woken = list[asyncio.Event]()
         self.failure: str | None = None
 
     def set(self) -> None:
         """Ask everything to stop taking work."""
+        if not self._event.is_set():
+            self._set_s = time.monotonic()
         self._event.set()
         for event in self._woken:
             event.set()
+
+    def since_s(self) -> float:
+        """Seconds since the process was asked to end (0 before)."""
+        return time.monotonic() - self._set_s if self._event.is_set() else 0.0
 
     def is_set(self) -> bool:
         """Whether the process is ending."""

@@ -25,7 +25,7 @@ async def main(settings: NotifierSettings, stop: Stop) -> None:
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         aws = await enter(Aws(settings.aws_client))
-        hide = partial(open_hide, settings.aws_client)
+        hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=16, timeout_s=5)

@@ -29,7 +29,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         aws = await enter(Aws(settings.aws_client, stamped=settings.local))
-        hide = partial(open_hide, settings.aws_client)
+        hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)

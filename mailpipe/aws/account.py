@@ -4,6 +4,7 @@ Environment, profiles, container and instance roles, `AWS_ENDPOINT_URL_…`: all
 of temporary credentials are aiobotocore's; a call then costs no more than a look.
 """
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,20 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import botocore.exceptions
+from aiobotocore.credentials import AioRefreshableCredentials
 from aiobotocore.session import AioSession
 from botocore.httpsession import get_cert_path
 
 from mailpipe.aws.sigv4 import Credentials
 from mailpipe.outcomes import CallFailed, Kind
+
+CREDENTIALS_TIMEOUT_S = 3.0
+_NOT_RENEWED = (
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.ClientError,  # STS says no
+    OSError,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +38,18 @@ class Account:
     proxy: str | None
     ca_bundle: str
     _source: Any = field(repr=False)
+    _lasting: Credentials | None = field(repr=False, default=None)
 
     async def credentials(self) -> Credentials:
-        """Valid for some minutes at least. Raises CallFailed when they cannot be renewed."""
+        """Valid for some minutes at least. Raises CallFailed when they cannot be renewed in time:
+        whoever renews them waits, and nothing has been sent.
+        """
+        if self._lasting is not None:
+            return self._lasting
         try:
-            return await self._source.get_frozen_credentials()  # type: ignore[no-any-return]
-        except botocore.exceptions.BotoCoreError as error:
+            async with asyncio.timeout(CREDENTIALS_TIMEOUT_S):
+                return await self._source.get_frozen_credentials()  # type: ignore[no-any-return]
+        except _NOT_RENEWED as error:
             raise CallFailed(Kind.NOTHING_HAPPENED, type(error).__name__) from None
 
     def tls(self) -> ssl.SSLContext:
@@ -52,6 +68,7 @@ async def find_account(session: AioSession, service: str) -> Account:
             meta = client.meta
     except botocore.exceptions.NoRegionError as error:
         raise CallFailed(Kind.CONFIGURATION, "NoRegion", f"{error}: set AWS_REGION") from None
+    renewed = isinstance(source, AioRefreshableCredentials)
     return Account(
         endpoint=meta.endpoint_url,
         region=meta.region_name,
@@ -59,6 +76,7 @@ async def find_account(session: AioSession, service: str) -> Account:
         proxy=_proxy(meta.endpoint_url),
         ca_bundle=session.get_config_variable("ca_bundle") or get_cert_path(True),
         _source=source,
+        _lasting=None if renewed else await source.get_frozen_credentials(),
     )
 
 

@@ -7,17 +7,19 @@ bounded: who comes when the buffer is full waits outside.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from random import random
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 from mailpipe import logs, metrics
+from mailpipe.aws import errors
 from mailpipe.aws.retries import FIRST_WAIT_S, again
 from mailpipe.outcomes import CallFailed, Kind
 
 E = TypeVar("E")
 F = TypeVar("F")
 
+_ENDING = ("Closed", "the process is ending")
 _GAP_WEIGHT = 0.2
 """How much the newest gap between two entries counts in their running mean."""
 
@@ -68,6 +70,7 @@ class Batcher(Generic[E, F]):
         weigh: Callable[[E], int] = lambda _: 1,
         key: Callable[[E], Hashable] | None = None,
     ) -> None:
+        self._name = name
         self._sizes = metrics.BATCH_ENTRIES.labels(name)
         self._commit = commit
         self._limits = limits
@@ -77,6 +80,7 @@ class Batcher(Generic[E, F]):
         self._bytes = 0
         self._room = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
+        self._tasks = set[asyncio.Task[None]]()
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gap_s = 1.0
@@ -107,16 +111,17 @@ class Batcher(Generic[E, F]):
         """Write what waits; tell those whose fate is not known by then."""
         self._closed = True
         self._room.set()
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        waiting = list(self._buffer)
         self._flush()
-        while self._calls and (left_s := deadline - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._calls, timeout=left_s)
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-        for one in waiting:
-            _tell(one, CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._tasks and (left_s := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
+        unsent, self._buffer = self._buffer, deque()
+        for one in unsent:
+            _tell(one, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _put(self, entry: E) -> "asyncio.Future[F | CallFailed]":
         loop = self._loop
@@ -124,7 +129,7 @@ class Batcher(Generic[E, F]):
             loop = self._loop = asyncio.get_running_loop()
         fate: asyncio.Future[F | CallFailed] = loop.create_future()
         if self._closed:
-            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, "Closed", "the process is ending"))
+            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
             return fate
         now_s = loop.time()
         self._gap_s += _GAP_WEIGHT * (min(now_s - self._last_s, 1.0) - self._gap_s)
@@ -157,7 +162,7 @@ class Batcher(Generic[E, F]):
             self._timer = None
         while self._buffer and len(self._calls) < self._limits.at_once:
             batch = self._next_batch()
-            call = asyncio.create_task(self._call(batch))
+            call = self._start(self._call(batch))
             self._calls.add(call)
             call.add_done_callback(self._ended)
             if len(self._buffer) < self._limits.most:
@@ -189,6 +194,12 @@ class Batcher(Generic[E, F]):
         self._bytes -= weight
         return batch
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if self._buffer:
@@ -200,54 +211,57 @@ class Batcher(Generic[E, F]):
 
     async def _call(self, batch: list[_Waiting[E, F]]) -> None:
         self._sizes.observe(len(batch))
+        fates: Sequence[F | CallFailed]
+        again = set[int]()
         try:
-            fates = await self._fates([one.entry for one in batch])
+            fates = await self._commit([one.entry for one in batch])
+            if len(fates) != len(batch):
+                raise RuntimeError(f"{len(fates)} fates for {len(batch)} entries")
+            again = {n for n, fate in enumerate(fates) if _may_pass(fate)}
         except asyncio.CancelledError:
-            fates = [CallFailed(Kind.IN_DOUBT, "Closed", "the process is ending")] * len(batch)
-        except Exception as bug:
-            log.exception("batch_bug")
-            fates = [CallFailed(Kind.IN_DOUBT, type(bug).__name__, str(bug))] * len(batch)
-        for one, fate in zip(batch, fates, strict=True):
-            _tell(one, fate)
-
-    async def _fates(self, entries: list[E]) -> Sequence[F | CallFailed]:
-        try:
-            fates = await self._commit(entries)
+            fates = [CallFailed(Kind.IN_DOUBT, *_ENDING)] * len(batch)
         except CallFailed as failed:
+            fates = [failed] * len(batch)
             # A call that is refused as a whole may have one bad entry.
-            if len(entries) == 1 or failed.kind is not Kind.REFUSED:
-                return [failed] * len(entries)
-            return await asyncio.gather(*map(self._alone, entries))
-        if not any(isinstance(fate, CallFailed) and fate.repeatable for fate in fates):
-            return fates
-        return await asyncio.gather(
-            *(
-                self._later(entry)
-                if isinstance(fate, CallFailed) and fate.repeatable
-                else _is(fate)
-                for entry, fate in zip(entries, fates, strict=True)
-            )
-        )
+            if failed.kind is Kind.REFUSED and len(batch) > 1:
+                again = set(range(len(batch)))
+        except Exception as bug:
+            log.exception("batch_bug", operation=self._name)
+            fates = [errors.in_doubt(self._name, bug)] * len(batch)
+        for n, (one, fate) in enumerate(zip(batch, fates, strict=True)):
+            if n in again and not self._closed:
+                # Apart, so that its neighbours hear of their fates now, and others may call.
+                self._start(self._alone(one, fate))
+            else:
+                _tell(one, fate)
 
-    async def _later(self, entry: E) -> F | CallFailed:
-        await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
-        return await self._alone(entry)
+    async def _alone(self, one: _Waiting[E, F], first: F | CallFailed) -> None:
+        """Try again, in the end four times; what a whole call meets is repeated by the call."""
 
-    async def _alone(self, entry: E) -> F | CallFailed:
-        async def attempt() -> F:
-            (fate,) = await self._commit([entry])
-            if isinstance(fate, CallFailed):
+        async def attempt() -> F | CallFailed:
+            try:
+                (fate,) = await self._commit([one.entry])
+            except CallFailed as failed:
+                return failed
+            if _may_pass(fate):
                 raise fate
             return fate
 
+        fate: F | CallFailed = first
         try:
-            return await again(attempt)
+            await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
+            fate = await again(attempt)
         except CallFailed as failed:
-            return failed
+            fate = failed
+        except Exception as bug:
+            log.exception("batch_bug", operation=self._name)
+            fate = errors.in_doubt(self._name, bug)
+        finally:
+            _tell(one, fate)
 
 
-async def _is(fate: F | CallFailed) -> F | CallFailed:
-    return fate
+def _may_pass(fate: object) -> TypeGuard[CallFailed]:
+    return isinstance(fate, CallFailed) and fate.repeatable
 
 
 def _tell(waiting: _Waiting[E, F], fate: F | CallFailed) -> None:

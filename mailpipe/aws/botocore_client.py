@@ -5,11 +5,13 @@ test_transports.py`); `MAILPIPE_AWS_CLIENT=botocore` chooses it, should the type
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import botocore.exceptions
 import msgspec
 from aiobotocore.config import AioConfig
@@ -20,11 +22,11 @@ from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.aws.transport import STAMP
 
 _UNSENT = (
-    botocore.exceptions.EndpointConnectionError,
     botocore.exceptions.ConnectTimeoutError,
     botocore.exceptions.SSLError,
     botocore.exceptions.ProxyConnectionError,
 )
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, socket.gaierror)
 
 
 class BotocoreClient:
@@ -54,6 +56,11 @@ class BotocoreClient:
             ) from None
         except _UNSENT as error:
             raise errors.unsent(operation.name, error) from None
+        except botocore.exceptions.EndpointConnectionError as error:
+            # So aiobotocore calls a reset in the middle of a request too.
+            unsent = isinstance(error.kwargs.get("error"), _NOT_CONNECTED)
+            told = errors.unsent if unsent else errors.in_doubt
+            raise told(operation.name, error) from None
         except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
             raise errors.in_doubt(operation.name, error) from None
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 connections to one endpoint: one request at a time on each, as many as are allowed.
 
-An aiohttp session costs some 60 µs of CPU for every request, three quarters of a whole call
-(`docs/decisions/0004-typed-transport.md`). What our calls need is little: a request of known
+An aiohttp session costs more CPU for a request than everything else of a call together
+(`docs/decisions/0005-typed-transport.md`). What our calls need is little: a request of known
 length, an answer read into memory up to a limit, and above all an exact word on what may have
 happened. llhttp (by httptools) reads the answers.
 
@@ -22,7 +22,8 @@ from mailpipe.aws.wire import Answer
 HEADERS_MAX_BYTES = 65_536
 
 _TICKS = 20
-"""Time-outs are looked at so often within one: a timer for every call would cost a tenth of it."""
+"""Time-outs are looked at so often within one, so they come up to 5 % late: a timer for every call
+would cost a tenth of it."""
 
 
 class Unsent(Exception):
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
         else:
             try:
                 self._parser.feed_data(data)
-            except httptools.HttpParserError as error:
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 self.fail(Broken(f"not HTTP: {error}"))
                 self.close()
 
@@ -130,7 +131,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200 or self._answer is None or self._answer.done():
             return
-        self.usable = self._parser.should_keep_alive()
+        # An answer before the whole request has left is an end, whatever it says.
+        unsent = self._transport.get_write_buffer_size()
+        self.usable = self._parser.should_keep_alive() and unsent == 0
         self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
 
 
@@ -168,8 +171,11 @@ class Connections:
 
         Raises Unsent; Broken or TimeoutError when it may have arrived.
         """
-        connection = self._take() or await self._get()
-        connection.deadline = self.loop.time() + self._timeout_s
+        deadline = self.loop.time() + self._timeout_s
+        connection = None if self._waiting else self._take()
+        if connection is None:
+            connection = await self._get()
+        connection.deadline = deadline
         self._busy.add(connection)
         if not self._ticking:
             self._tick()
@@ -222,19 +228,21 @@ class Connections:
     async def _get(self) -> Connection:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
+                came_late = True
                 while len(self._open) + self._connecting >= self._limit:
-                    await self._turn()
+                    await self._turn(last=came_late)
                     if taken := self._take():
                         return taken
+                    came_late = False
                 return await self._connect()
         except TimeoutError:
             raise Unsent(f"no connection within {self._connect_timeout_s:g} s") from None
         except OSError as error:
             raise Unsent(f"{type(error).__name__}: {error}") from None
 
-    async def _turn(self) -> None:
+    async def _turn(self, *, last: bool) -> None:
         turn = self.loop.create_future()
-        self._waiting.append(turn)
+        (self._waiting.append if last else self._waiting.appendleft)(turn)
         try:
             await turn
         except asyncio.CancelledError:

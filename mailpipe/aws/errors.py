@@ -44,22 +44,34 @@ _NOTHING_HAPPENED = frozenset(
 _TRY_AGAIN = frozenset({"TransactionConflict", "TransactionConflictException"})
 """Refused because another write was under way: as good as a throttle."""
 
-CLOCK_CODES = _NOTHING_HAPPENED - {"ExpiredToken", "ExpiredTokenException"}
+CLOCK_CODES = frozenset(
+    {
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+    }
+)
 """What a wrong clock of ours may cause."""
 _CONFIGURATION = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
         "AccountSuspendedException",
+        "IncompleteSignature",
         "InvalidClientTokenId",
         "MailFromDomainNotVerifiedException",
         "MissingAuthenticationTokenException",
+        "NotAuthorized",
         "NotFoundException",
+        "OptInRequired",
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue",
         "ResourceNotFound",
         "ResourceNotFoundException",
         "SendingPausedException",
+        "UnknownOperationException",
         "UnrecognizedClientException",
     }
 )
@@ -69,7 +81,8 @@ def classify(code: str, text: str, http_status: int) -> Kind:
     """The kind of an error that AWS answered.
 
     `LimitExceededException` is SES's daily quota (retried later like a throttle). An unverified
-    identity comes as `MessageRejected`, like a bad message: only the text tells them apart.
+    identity comes as `MessageRejected`, like a bad message: only the text tells them apart. An
+    answer without a code is not AWS's: a proxy or a wrong endpoint, which fails no mail for good.
     """
     if code in _THROTTLED or code == "LimitExceededException" or http_status == 429:
         return Kind.THROTTLED
@@ -81,7 +94,7 @@ def classify(code: str, text: str, http_status: int) -> Kind:
         return Kind.NOTHING_HAPPENED
     if http_status >= 500:
         return Kind.IN_DOUBT
-    return Kind.REFUSED
+    return Kind.CONFIGURATION if code == str(http_status) else Kind.REFUSED
 
 
 def answered(

@@ -29,15 +29,17 @@ class Operation(NamedTuple, Generic[Q, A]):
     max_bytes: int = 1_000_000
 
 
-class _Discreet(Struct):
+class Discreet(Struct):
+    """Shows only its name."""
+
     def __repr__(self) -> str:
         """Without what it holds: requests and answers are full of addresses and texts."""
         return f"{type(self).__name__}(…)"
 
 
-class Request(_Discreet, rename="pascal", omit_defaults=True, kw_only=True):
+class Request(Discreet, rename="pascal", omit_defaults=True, kw_only=True):
     """Base of all requests."""
 
 
-class Answer(_Discreet, rename="pascal", kw_only=True):
+class Answer(Discreet, rename="pascal", kw_only=True):
     """Base of all answers; what AWS leaves out has a default."""

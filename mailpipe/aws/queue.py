@@ -94,7 +94,7 @@ class Queue(Protocol):
 
 SENDS = Limits(most=BATCH, linger_s=0.02, max_bytes=MAX_BATCH_BYTES)
 DELETES = Limits(most=BATCH, linger_s=0.1)
-"""Nobody waits for them, and a message is hidden for a minute."""
+"""Only a slot waits for them, and a message is hidden for a minute."""
 HIDES = Limits(most=BATCH, linger_s=0.01)
 
 _SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
@@ -211,13 +211,8 @@ class SqsQueue:
         return _with_failed([None] * len(receipts), answer.failed, aws.DELETE_MESSAGE_BATCH.name)
 
     async def _hide(self, hidden: list[tuple[str, int]]) -> list[Fault]:
-        entries = [
-            aws.VisibilityEntry(id=str(index), receipt_handle=receipt, visibility_timeout=seconds)
-            for index, (receipt, seconds) in enumerate(hidden)
-        ]
-        request = aws.ChangeMessageVisibilityBatch(queue_url=self.url, entries=entries)
         operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
-        answer = await call_again(self._calls, operation, request)
+        answer = await call_again(self._calls, operation, _visibility(self.url, hidden))
         return _with_failed([None] * len(hidden), answer.failed, operation.name)
 
     async def depth(self) -> Depth:
@@ -233,6 +228,14 @@ class SqsQueue:
             int(numbers.get("ApproximateNumberOfMessagesNotVisible", "0")),
             int(numbers.get("ApproximateNumberOfMessagesDelayed", "0")),
         )
+
+
+def _visibility(url: str, hidden: list[tuple[str, int]]) -> aws.ChangeMessageVisibilityBatch:
+    entries = [
+        aws.VisibilityEntry(id=str(index), receipt_handle=receipt, visibility_timeout=seconds)
+        for index, (receipt, seconds) in enumerate(hidden)
+    ]
+    return aws.ChangeMessageVisibilityBatch(queue_url=url, entries=entries)
 
 
 def _with_failed(faults: list[Fault], failed: list[aws.Failed], operation: str) -> list[Fault]:
@@ -273,16 +276,24 @@ class Queues:
 
 
 @asynccontextmanager
-async def open_hide(side: Side) -> AsyncIterator[Hide]:
-    """What the heartbeat's thread needs: a client of its own, on its own event loop."""
+async def open_hide(side: Side, *, visibility_s: float) -> AsyncIterator[Hide]:
+    """What the heartbeat's thread needs: a client of its own, on its own event loop. It does not
+    repeat: the next beat does.
+    """
     async with Aws(side) as opened:
-        client = await opened.client("sqs", connections=4, timeout_s=10)
-        queues = dict[str, SqsQueue]()
+        client = await opened.client("sqs", connections=4, timeout_s=min(10, visibility_s / 6))
+        operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
 
         async def hide(url: str, entries: list[tuple[str, int]]) -> list[Fault]:
-            if url not in queues:
-                queues[url] = SqsQueue(url, url, polls=client, calls=client)
-            return await queues[url].hide(entries)
+            faults = list[Fault]()
+            for start in range(0, len(entries), BATCH):
+                batch = entries[start : start + BATCH]
+                try:
+                    answer = await client.call(operation, _visibility(url, batch))
+                    faults += _with_failed([None] * len(batch), answer.failed, operation.name)
+                except CallFailed as failed:
+                    faults += [failed] * len(batch)
+            return faults
 
         yield hide
 

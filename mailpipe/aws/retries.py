@@ -1,7 +1,7 @@
 """Repeats what is harmless to repeat: never a send (SES has no idempotency token).
 
-One layer repeats, and only after a plain attempt has failed: tenacity costs some 20 µs even where
-nothing fails.
+Whole calls are repeated here, single entries of a batch by `batcher.py`, and only after a plain
+attempt has failed: tenacity costs some 20 µs even where nothing fails.
 """
 
 import asyncio

@@ -1,8 +1,6 @@
 """The SES v2 operations that we use (SES API v2 reference)."""
 
-from msgspec import Struct
-
-from mailpipe.aws.operations import Answer, Operation, Request
+from mailpipe.aws.operations import Answer, Discreet, Operation, Request
 
 
 class Destination(Request):
@@ -13,7 +11,7 @@ class Destination(Request):
     bcc_addresses: list[str] = []
 
 
-class Content(Struct, rename="pascal", kw_only=True):
+class Content(Discreet, rename="pascal", kw_only=True):
     """Text in UTF-8."""
 
     data: str

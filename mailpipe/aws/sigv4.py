@@ -1,8 +1,8 @@
 """AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request"). Pure.
 
 Only what our calls need: a body in hand, no query string, a path without dot segments. botocore's
-signer gives the same signature (`tests/unit/test_sigv4.py`) for some twenty times the CPU, most of
-which goes into deriving the day's key and into header objects.
+signer gives the same signature (`tests/unit/test_sigv4.py`) for many times the CPU, most of which
+goes into deriving the day's key and into header objects.
 """
 
 import hmac

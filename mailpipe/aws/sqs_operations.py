@@ -3,12 +3,11 @@
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from mailpipe.aws.operations import Answer, Operation, Request
+from mailpipe.aws.operations import Answer, Discreet, Operation, Request
 
 
-class StringAttribute(Struct, rename="pascal", kw_only=True):
+class StringAttribute(Discreet, rename="pascal", kw_only=True):
     """A message attribute of type String (its type must travel, so no default is omitted)."""
 
     string_value: str
@@ -103,7 +102,7 @@ class DeleteMessageBatch(Request):
     entries: list[DeleteEntry]
 
 
-class VisibilityEntry(Struct, rename="pascal", kw_only=True):
+class VisibilityEntry(Discreet, rename="pascal", kw_only=True):
     """A message to hide for `visibility_timeout` seconds from now (0 = hand back)."""
 
     id: str

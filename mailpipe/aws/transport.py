@@ -31,7 +31,8 @@ KEEP_ALIVE_S = 15.0
 MAX_SKEW_S = 60.0
 """AWS takes a signature within 5 minutes; Date has whole seconds."""
 
-_IN_DOUBT = (Broken, TimeoutError, msgspec.DecodeError, wire.Unreadable)
+_UNREADABLE = (ValueError, wire.Unreadable)
+"""msgspec's errors are ValueErrors; so is text that is no UTF-8."""
 
 
 class TypedClient:
@@ -54,17 +55,18 @@ class TypedClient:
         the first was refused at the door.
         """
         body = wire.body_of(operation, request)
+        skew_s = self._skew_s
         answer = await self._exchange(operation, body)
         if answer.status >= 300:
             failure = wire.error_of(operation, answer)
-            if not self._corrects_clock(failure, answer):
+            if not self._corrects_clock(failure, answer, skew_s):
                 raise failure
             answer = await self._exchange(operation, body)
             if answer.status >= 300:
                 raise wire.error_of(operation, answer)
         try:
             return self._decode(operation, answer)
-        except _IN_DOUBT as error:
+        except _UNREADABLE as error:
             raise errors.in_doubt(operation.name, error) from None
 
     async def _exchange(self, operation: Operation[Any, Any], body: bytes) -> Answer:
@@ -100,12 +102,15 @@ class TypedClient:
             decoder = self._decoders[operation.answer] = msgspec.json.Decoder(operation.answer)
         return decoder.decode(answer.body or b"{}")  # type: ignore[no-any-return]
 
-    def _corrects_clock(self, failure: CallFailed, answer: Answer) -> bool:
-        date = answer.header(b"date")
-        if failure.code not in errors.CLOCK_CODES or date is None:
+    def _corrects_clock(self, failure: CallFailed, answer: Answer, signed_with_s: float) -> bool:
+        if failure.code not in errors.CLOCK_CODES:
             return False
-        skew_s = parsedate_to_datetime(date).timestamp() - time.time()
-        wrong = abs(skew_s - self._skew_s) > MAX_SKEW_S
+        try:
+            date = parsedate_to_datetime(answer.header(b"date") or "")
+        except ValueError:
+            return False
+        skew_s = date.timestamp() - time.time()
+        wrong = abs(skew_s - signed_with_s) > MAX_SKEW_S
         if wrong:
             self._skew_s = skew_s
         return wrong
@@ -129,7 +134,7 @@ async def open_typed(
         tls=account.tls() if secure else None,
         limit=connections,
         connect_timeout_s=connect_timeout_s,
-        timeout_s=timeout_s - connect_timeout_s,
+        timeout_s=timeout_s,
         keep_alive_s=KEEP_ALIVE_S,
     )
     try:

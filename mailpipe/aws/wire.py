@@ -86,7 +86,7 @@ def error_of(operation: Operation[Any, Any], answer: Answer) -> CallFailed:
     """The error that AWS answered; what stands between us and AWS may answer in any form."""
     try:
         error = _errors.decode(answer.body)
-    except msgspec.DecodeError:
+    except ValueError:  # msgspec's are
         error = _Error()
     code = answer.header(b"x-amzn-errortype") or error.type or error.code or str(answer.status)
     code = code.partition(":")[0].rpartition("#")[2]

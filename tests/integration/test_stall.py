@@ -57,7 +57,9 @@ async def test_a_stall_longer_than_the_visibility_is_noticed_and_lets_no_message
             time.sleep(0.05)
 
     await queue.send([Outgoing("m")])
-    heartbeat = Heartbeat(partial(open_hide, "typed"), visibility_s=VISIBILITY_S)
+    heartbeat = Heartbeat(
+        partial(open_hide, "typed", visibility_s=VISIBILITY_S), visibility_s=VISIBILITY_S
+    )
     consumer = Consumer(
         queue, InMemoryQueue("dead"), handle, heartbeat=heartbeat, concurrency=1, poll_s=1
     )

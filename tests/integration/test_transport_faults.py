@@ -3,21 +3,28 @@ and everything that can happen to a connection."""
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import botocore.exceptions
 import botocore.session
 import pytest
 import trustme
+from aiobotocore.credentials import AioRefreshableCredentials
 
 from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws import ses_operations as ses
 from mailpipe.aws import sqs_operations as sqs
+from mailpipe.aws.account import Account
 from mailpipe.aws.client import Aws, Client, Side
 from mailpipe.aws.operations import Operation
 from mailpipe.outcomes import CallFailed, Kind
@@ -230,9 +237,9 @@ async def test_every_documented_error_is_the_same_on_both_sides(
     [
         (502, b"<html>Bad Gateway</html>", Kind.IN_DOUBT),
         (503, b"", Kind.IN_DOUBT),
-        (403, b"<html>Forbidden by a proxy</html>", Kind.REFUSED),
+        (403, b"<html>Forbidden by a proxy</html>", Kind.CONFIGURATION),
         (429, b"slow down", Kind.THROTTLED),
-        (301, b"", Kind.REFUSED),
+        (301, b"", Kind.CONFIGURATION),
     ],
 )
 async def test_what_stands_in_between_may_answer_in_any_form(
@@ -253,17 +260,55 @@ BAD_ANSWERS = {
     "another form": answer(b'{"Item":[]}'),
     "no HTTP": b"220 mail.example.com ESMTP\r\n",
     "a wrong checksum": answer(b"{}", x_amz_crc32="1"),
+    "no text": answer(b'{"Item":{"id":{"S":"\xff"}}}'),
+    "another protocol": b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
 }
+
+
+LENIENT = {"a wrong checksum", "another form", "no JSON", "no text", "another protocol"}
+"""botocore reads all of them as an empty answer, or as text with a hole."""
 
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)
 async def test_an_answer_that_is_not_whole_leaves_a_doubt(sides: Sides, name: str) -> None:
     sides.serve = always(BAD_ANSWERS[name], then_close=True)
     for side in SIDES:
-        if side == "botocore" and name in ("a wrong checksum", "another form", "no JSON"):
-            continue  # botocore reads all of them as an empty answer
+        if side == "botocore" and name in LENIENT:
+            continue
         failed = await sides.fails(side)
         assert failed.kind is Kind.IN_DOUBT, side
+
+
+async def test_a_reset_after_the_request_leaves_a_doubt(sides: Sides) -> None:
+    """The server has read the whole request; it may have carried it out."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        lingering = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+        writer.transport.abort()
+
+    sides.serve = reset
+    for side in SIDES:
+        failed = await sides.fails(side, ses.SEND_EMAIL, SEND)
+        assert failed.kind is Kind.IN_DOUBT, side
+
+
+async def test_a_call_has_all_of_its_time_where_a_connection_is_at_hand(sides: Sides) -> None:
+    late_s = 0.0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                await request_of(reader)
+                await asyncio.sleep(late_s)
+                writer.write(answer(b"{}"))
+
+    sides.serve = slow
+    client = await sides.client("typed")
+    await client.call(ddb.GET_ITEM, GET)
+    late_s = 0.5  # of 0.6
+    await client.call(ddb.GET_ITEM, GET)
 
 
 async def test_an_answer_that_does_not_come_in_time_leaves_a_doubt(sides: Sides) -> None:
@@ -418,6 +463,39 @@ async def test_a_wrong_signature_with_a_right_clock_is_not_tried_again(sides: Si
     failed = await sides.fails("typed")
     assert failed.kind is Kind.NOTHING_HAPPENED
     assert "t0k3n" not in f"{failed!r} {failed} {failed.text}"
+
+
+async def test_a_date_that_is_none_corrects_nothing(sides: Sides) -> None:
+    body = b'{"__type":"x#RequestExpired","message":"m"}'
+    sides.serve = always(answer(body, status=400, Date="yesterday"))
+    assert (await sides.fails("typed")).kind is Kind.NOTHING_HAPPENED
+
+
+class Renewing(AioRefreshableCredentials):
+    """Temporary credentials whose renewal does what a test wants."""
+
+    def __init__(self, renew: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__("id", "secret", "token", datetime.now(UTC), renew, "test")
+        self._renew = renew
+
+    async def get_frozen_credentials(self) -> Any:
+        return await self._renew()
+
+
+STS_SAYS_NO = botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole")
+
+
+@pytest.mark.parametrize("failure", [STS_SAYS_NO, OSError("gone"), TimeoutError()])
+async def test_credentials_that_cannot_be_renewed_mean_that_nothing_was_sent(
+    failure: Exception,
+) -> None:
+    async def renew() -> Any:
+        raise failure
+
+    account = Account("http://x", "us-east-1", "sqs", None, "", Renewing(renew))
+    with pytest.raises(CallFailed) as failed:
+        await account.credentials()
+    assert failed.value.kind is Kind.NOTHING_HAPPENED
 
 
 @pytest.mark.parametrize("trusted", [True, False])

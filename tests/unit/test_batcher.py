@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +138,31 @@ async def test_one_bad_entry_does_not_fail_its_neighbours() -> None:
     assert await batcher(calls).submit_all([1, 2, 3, 4]) == [10, 20, REFUSED, 40]
 
 
+async def test_neighbours_of_a_throttled_entry_hear_at_once() -> None:
+    calls = Calls(lambda entries: [THROTTLED if entry == 2 else entry * 10 for entry in entries])
+    one = batcher(calls)
+    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2, 3, 4)]
+    assert await asyncio.wait_for(asyncio.gather(tasks[0], *tasks[2:]), 1) == [10, 30, 40]
+    assert not tasks[1].done()
+    # Nor does it keep others from calling.
+    assert await asyncio.wait_for(one.submit_all([5, 6, 7, 8]), 1) == [50, 60, 70, 80]
+    tasks[1].cancel()
+
+
+@pytest.mark.parametrize("fates", [[], [10], [10, 20, 30, 40, 50]])
+async def test_an_answer_with_another_number_of_fates_leaves_everybody_in_doubt(
+    fates: list[int],
+) -> None:
+    told = await batcher(Calls(lambda _: fates)).submit_all([1, 2, 3, 4])
+    assert [fate.kind for fate in told if isinstance(fate, CallFailed)] == [Kind.IN_DOUBT] * 4
+
+
+async def test_an_entry_is_tried_again_four_times_at_most() -> None:
+    calls = Calls(lambda entries: [THROTTLED] * len(entries))
+    assert await batcher(calls, linger_s=0.0).submit(1) == THROTTLED
+    assert len(calls.made) == 5
+
+
 async def test_a_call_in_doubt_is_everybodys_doubt() -> None:
     def script(_: list[int]) -> Sequence[Fate] | None:
         raise DOUBT
@@ -192,6 +218,8 @@ async def test_close_tells_those_whose_fate_is_not_known_in_time() -> None:
     fates = await asyncio.gather(under_way, unsent, stuck.submit(3))
     kinds = [fate.kind for fate in fates if isinstance(fate, CallFailed)]
     assert kinds == [Kind.IN_DOUBT, Kind.NOTHING_HAPPENED, Kind.NOTHING_HAPPENED]
+    await asyncio.sleep(0.01)
+    assert calls.made == [[1]]
 
 
 # --- all of it ------------------------------------------------------------------------------------

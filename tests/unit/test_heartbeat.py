@@ -117,6 +117,25 @@ async def test_a_message_that_is_gone_stops_only_its_own_beat() -> None:
     assert renewals.of("gone") == 1
 
 
+async def test_what_failed_is_renewed_again_before_its_time() -> None:
+    times = list[float]()
+    throttled = CallFailed(Kind.THROTTLED, "RequestThrottled")
+
+    async def hide(queue: str, entries: list[tuple[str, int]]) -> list[CallFailed | None]:
+        times.append(time.monotonic())
+        return [throttled if len(times) < 3 else None for _ in entries]
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Hide]:
+        yield hide
+
+    held_s = time.monotonic()
+    async with Heartbeat(opening, visibility_s=1.2) as heartbeat:
+        heartbeat.hold("one", "queue")
+        await until(lambda: len(times) >= 3)
+    assert times[2] - held_s < 1.2
+
+
 async def test_a_client_that_breaks_is_opened_anew() -> None:
     renewals = Renewals()
     failures = iter([RuntimeError("broken"), CallFailed(Kind.IN_DOUBT, "TimeoutError")])
