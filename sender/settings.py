@@ -47,7 +47,7 @@ class SenderSettings(Common, frozen=True, kw_only=True):
         return self.ses_timeout_s + self.lease_margin_s
 
     def crossed(self) -> list[str]:
-        """A drain must outlast a send, and a renewal must come before the visibility ends."""
+        """A drain must outlast a send."""
         if self.drain_s <= self.ses_timeout_s:
             return [
                 f"MAILPIPE_DRAIN_S={self.drain_s} must be greater than "

@@ -3,8 +3,7 @@
 Batch calls answer 200 with failures inside, so every method reports the fate of each entry.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import NamedTuple, Protocol
@@ -13,13 +12,13 @@ from mailpipe import logs
 from mailpipe.aws import errors
 from mailpipe.aws import sqs_operations as aws
 from mailpipe.aws.batcher import Batcher, Limits
-from mailpipe.aws.client import Aws, Client, Side
+from mailpipe.aws.client import Aws, Client
+from mailpipe.aws.hiding import visibility_of, with_failed
 from mailpipe.aws.retries import call_again
-from mailpipe.heartbeat import Hide
 from mailpipe.outcomes import CallFailed
 from mailpipe.resources import physical
 
-BATCH = 10
+BATCH = aws.MAX_ENTRIES
 MAX_BATCH_BYTES = 1_048_576
 MAX_DELAY_S = 900
 MAX_VISIBILITY_S = 43_200
@@ -199,7 +198,7 @@ class SqsQueue:
                 faults[index] = None
             else:
                 faults[index] = errors.damaged(name)
-        return _with_failed(faults, answer.failed, name)
+        return with_failed(faults, answer.failed, name)
 
     async def _delete(self, receipts: list[str]) -> list[Fault]:
         entries = [
@@ -208,12 +207,12 @@ class SqsQueue:
         ]
         request = aws.DeleteMessageBatch(queue_url=self.url, entries=entries)
         answer = await call_again(self._calls, aws.DELETE_MESSAGE_BATCH, request)
-        return _with_failed([None] * len(receipts), answer.failed, aws.DELETE_MESSAGE_BATCH.name)
+        return with_failed([None] * len(receipts), answer.failed, aws.DELETE_MESSAGE_BATCH.name)
 
     async def _hide(self, hidden: list[tuple[str, int]]) -> list[Fault]:
         operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
-        answer = await call_again(self._calls, operation, _visibility(self.url, hidden))
-        return _with_failed([None] * len(hidden), answer.failed, operation.name)
+        answer = await call_again(self._calls, operation, visibility_of(self.url, hidden))
+        return with_failed([None] * len(hidden), answer.failed, operation.name)
 
     async def depth(self) -> Depth:
         """See Queue.depth. Raises CallFailed."""
@@ -228,22 +227,6 @@ class SqsQueue:
             int(numbers.get("ApproximateNumberOfMessagesNotVisible", "0")),
             int(numbers.get("ApproximateNumberOfMessagesDelayed", "0")),
         )
-
-
-def _visibility(url: str, hidden: list[tuple[str, int]]) -> aws.ChangeMessageVisibilityBatch:
-    entries = [
-        aws.VisibilityEntry(id=str(index), receipt_handle=receipt, visibility_timeout=seconds)
-        for index, (receipt, seconds) in enumerate(hidden)
-    ]
-    return aws.ChangeMessageVisibilityBatch(queue_url=url, entries=entries)
-
-
-def _with_failed(faults: list[Fault], failed: list[aws.Failed], operation: str) -> list[Fault]:
-    for one in failed:
-        faults[int(one.id)] = errors.entry_failed(
-            operation, one.code, one.message, sender_fault=one.sender_fault
-        )
-    return faults
 
 
 def _weight(message: Outgoing) -> int:
@@ -273,29 +256,6 @@ class Queues:
         queue = SqsQueue(name, answer.queue_url, polls=self._polls, calls=self._calls)
         self._aws.at_close(queue.close)
         return queue
-
-
-@asynccontextmanager
-async def open_hide(side: Side, *, visibility_s: float) -> AsyncIterator[Hide]:
-    """What the heartbeat's thread needs: a client of its own, on its own event loop. It does not
-    repeat: the next beat does.
-    """
-    async with Aws(side) as opened:
-        client = await opened.client("sqs", connections=4, timeout_s=min(10, visibility_s / 6))
-        operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
-
-        async def hide(url: str, entries: list[tuple[str, int]]) -> list[Fault]:
-            faults = list[Fault]()
-            for start in range(0, len(entries), BATCH):
-                batch = entries[start : start + BATCH]
-                try:
-                    answer = await client.call(operation, _visibility(url, batch))
-                    faults += _with_failed([None] * len(batch), answer.failed, operation.name)
-                except CallFailed as failed:
-                    faults += [failed] * len(batch)
-            return faults
-
-        yield hide
 
 
 async def open_queues(

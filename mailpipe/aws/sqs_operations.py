@@ -142,6 +142,8 @@ class AttributesAnswer(Answer):
     attributes: dict[str, str] = {}
 
 
+MAX_ENTRIES = 10
+"""Of any batch, and of what one receive brings."""
 MAX_RECEIVE_BYTES = 12_000_000
 """Ten messages of 1 MiB, escaped as JSON."""
 

@@ -1,5 +1,6 @@
 """Parts of the product over the local cloud."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from mailpipe.aws.table import Tables
 from mailpipe.messages import Email, EmailMessage, encode, new_email_id
 from mailpipe.records import Record
 from mailpipe.timing import iso, now_ms
+from tests.integration.scripted_aws import Sides, environment
 
 PREFIX = "mailpipe-"
 HASH_KEY = b"k" * 32
@@ -66,3 +68,16 @@ async def ses_cloud(cloud: Stack) -> AsyncIterator[Stack]:
         for name, value in cloud.aws_environment().items():
             patched.setenv(name, value)
         yield cloud
+
+
+@pytest.fixture
+async def sides(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sides]:
+    made = Sides()
+    server = await asyncio.start_server(made.accept, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    environment(monkeypatch, url)
+    async with Aws("typed") as typed, Aws("botocore") as botocore_:
+        made.opened("typed", typed)
+        made.opened("botocore", botocore_)
+        yield made
+    server.close()
