@@ -37,8 +37,13 @@ class SenderStore:
         self._retention_days = retention_days
 
     async def claim(self, message: EmailMessage) -> Answer:
-        """Make the next attempt ours; a missing record is born with the claim in it."""
+        """Make the next attempt ours; a missing record is born with the claim in it.
+
+        `recorded` only hints which of the two to try first.
+        """
         token = secrets.token_hex(8)
+        if not message.recorded and (won := await self._born_claimed(message, token)):
+            return won
         attempts, version = 0, message.version
         for _ in range(5):
             lease_until_ms = now_ms() + self._lease_ms
