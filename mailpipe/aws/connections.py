@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.deadline = 0.0
         self.usable = False
+        self.gone = False
 
     async def request(self, request: bytes, *, max_bytes: int) -> Answer:
         """Send and await the answer. Raises Broken, TimeoutError (see `Connections.request`)."""
@@ -108,6 +109,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed it, or we have."""
+        self.gone = True
         self.fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
         self._pool.lost(self)
 
@@ -228,12 +230,12 @@ class Connections:
     async def _get(self) -> Connection:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                came_late = True
+                newcomer = True
                 while len(self._open) + self._connecting >= self._limit:
-                    await self._turn(last=came_late)
+                    await self._turn(last=newcomer)
                     if taken := self._take():
                         return taken
-                    came_late = False
+                    newcomer = False
                 return await self._connect()
         except TimeoutError:
             raise Unsent(f"no connection within {self._connect_timeout_s:g} s") from None
@@ -266,5 +268,7 @@ class Connections:
         finally:
             self._connecting -= 1
             self._wake()
+        if connection.gone:
+            raise ConnectionResetError("closed as soon as it was open")
         self._open.add(connection)
         return connection
