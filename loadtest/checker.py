@@ -63,11 +63,11 @@ def judge(
     receiver: Iterable[Any],
     statuses: Mapping[str, Any],
     endpoints: Mapping[str, Iterable[str]],
+    excused: Iterable[str] = ("suppressed",),
 ) -> Verdict:
-    """Whether the run was right, and what was wrong."""
-    return verdict_of(
-        gather(acks, simulator, receiver=receiver, statuses=statuses, endpoints=endpoints)
-    )
+    """Whether the run was right, and what was wrong. `excused`: see Evidence."""
+    logs: dict[str, Any] = {"receiver": receiver, "statuses": statuses, "endpoints": endpoints}
+    return verdict_of(gather(acks, simulator, **logs, excused=excused))
 
 
 def figures(
@@ -77,9 +77,11 @@ def figures(
     receiver: Iterable[Any],
     statuses: Mapping[str, Any],
     endpoints: Mapping[str, Iterable[str]],
+    excused: Iterable[str] = ("suppressed",),
 ) -> dict[str, Any]:
     """The run's numbers, as a proof's `runs` hold them."""
-    known = gather(acks, simulator, receiver=receiver, statuses=statuses, endpoints=endpoints)
+    logs: dict[str, Any] = {"receiver": receiver, "statuses": statuses, "endpoints": endpoints}
+    known = gather(acks, simulator, **logs, excused=excused)
     verdict = verdict_of(known)
     return {
         "emails": verdict.emails,

@@ -133,12 +133,18 @@ class Evidence:
     arrivals: list[Arrival] = field(default_factory=list)
     statuses: dict[str, Status] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    excused: frozenset[str] = frozenset({"suppressed"})
+    """Statuses of a mail that SES need not have accepted, if that was `justified`."""
     _suppressed_from: dict[str, float] = field(default_factory=dict)
 
     def status(self, email_id: str) -> str:
         """The API's word on a mail."""
         known = self.statuses.get(email_id)
         return "missing" if known is None else known.status
+
+    def unsent_rightly(self, email_id: str) -> bool:
+        """Whether SES need not have accepted it."""
+        return self.status(email_id) in self.excused and self.justified(email_id)
 
     def justified(self, email_id: str) -> bool:
         """Whether a suppressed mail had a recipient that must not get mail at that time."""
@@ -188,9 +194,12 @@ def gather(
     receiver: Iterable[Any],
     statuses: Mapping[str, Any],
     endpoints: Mapping[str, Iterable[str]],
+    excused: Iterable[str] = ("suppressed",),
 ) -> Evidence:
     """Read everything."""
-    known = Evidence({name: frozenset(types) for name, types in endpoints.items()})
+    known = Evidence(
+        {name: frozenset(types) for name, types in endpoints.items()}, excused=frozenset(excused)
+    )
     for line in acks:
         if ack := known.read(line, Ack, source="list of acknowledgements"):
             known.acks.setdefault(ack.email_id, ack)

@@ -18,8 +18,7 @@ def lost_ids(known: Evidence) -> list[str]:
     return [
         email_id
         for email_id in known.acks
-        if email_id not in known.attempts
-        and not (known.status(email_id) == "suppressed" and known.justified(email_id))
+        if email_id not in known.attempts and not known.unsent_rightly(email_id)
     ]
 
 

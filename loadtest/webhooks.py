@@ -49,8 +49,9 @@ def _owed(known: Evidence) -> Iterator[Key]:
         for event in events:
             yield from _to_subscribers(known, WEBHOOK_TYPES[event.event_type], email_id=email_id)
     for email_id in known.acks.keys() - known.attempts.keys():
-        if known.status(email_id) == "suppressed" and known.justified(email_id):
-            yield from _to_subscribers(known, "email.suppressed", email_id=email_id)
+        if known.unsent_rightly(email_id):
+            kind = f"email.{known.status(email_id)}"
+            yield from _to_subscribers(known, kind, email_id=email_id)
 
 
 def _to_subscribers(known: Evidence, webhook_type: str, *, email_id: str) -> Iterator[Key]:

@@ -1,5 +1,6 @@
 """Customers' webhook endpoints: read from the `WebhookEndpoints` table, cached for 5 seconds."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -43,12 +44,22 @@ class Endpoints:
     def __init__(self, tables: Tables, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tables = tables
         self._cached = TTLCache[str, dict[str, Endpoint]](MAX_CACHED_TENANTS, CACHE_S, timer=clock)
+        self._reading = dict[str, asyncio.Task[dict[str, Endpoint]]]()
 
     async def of(self, tenant: str) -> dict[str, Endpoint]:
         """A tenant's endpoints by id. Raises CallFailed."""
         known = self._cached.get(tenant)
-        if known is None:
-            items = await self._tables.partition(resources.WEBHOOK_ENDPOINTS, tenant)
-            found = [msgspec.convert(item, Endpoint) for item in items]
-            known = self._cached[tenant] = {one.endpoint: one for one in found}
+        if known is not None:
+            return known
+        # One read for all who miss at the same moment: else everything in hand would read at once.
+        reading = self._reading.get(tenant)
+        if reading is None:
+            reading = self._reading[tenant] = asyncio.create_task(self._read(tenant))
+            reading.add_done_callback(lambda _: self._reading.pop(tenant, None))
+        return await asyncio.shield(reading)
+
+    async def _read(self, tenant: str) -> dict[str, Endpoint]:
+        items = await self._tables.partition(resources.WEBHOOK_ENDPOINTS, tenant)
+        found = [msgspec.convert(item, Endpoint) for item in items]
+        known = self._cached[tenant] = {one.endpoint: one for one in found}
         return known

@@ -54,9 +54,7 @@ class Tables:
         self._writes = Batcher[Statement, Fate](
             aws.BATCH_EXECUTE_STATEMENT.name, self._write, WRITES, key=lambda one: one.key
         )
-        self._reads = Batcher[_Key, Attributes | None](
-            aws.BATCH_GET_ITEM.name, self._read, READS, key=lambda one: one
-        )
+        self._reads = Batcher[_Key, Attributes | None](aws.BATCH_GET_ITEM.name, self._read, READS)
 
     async def close(self) -> None:
         """Write what waits."""
@@ -103,7 +101,7 @@ class Tables:
 
     async def _read(self, keys: list[_Key]) -> list[Attributes | CallFailed | None]:
         wanted = dict[str, aws.KeysAndAttributes]()
-        for table, *values in keys:
+        for table, *values in dict.fromkeys(keys):
             assert isinstance(table, str)  # noqa: S101 - as _key makes it
             name = resources.physical(self._prefix, table)
             asked = wanted.setdefault(name, aws.KeysAndAttributes(keys=[], consistent_read=True))

@@ -11,6 +11,7 @@ from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
+from mailpipe.endpoints import Endpoints
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.statements import EmailStatements, Statement, insert_into
 from tests.integration.conftest import PREFIX, Parts, message
@@ -138,4 +139,21 @@ async def test_reads_of_a_moment_share_a_call_and_each_gets_its_own(
         tables.get(resources.SUPPRESSION_LIST, {"tenant": "*", "addressHash": "none"}),
     )
     assert [item and item["emailId"] for item in items] == [*ids[:-1], None, None]
+    assert len(client.calls) == 1
+
+
+async def test_who_asks_for_the_same_at_the_same_moment_shares_a_read(
+    watched: tuple[Tables, Watched],
+) -> None:
+    tables, client = watched
+    (one,) = born(1)
+    await writes(tables, [one])
+    client.calls.clear()
+    key = {"emailId": one.key[1]}
+    items = await asyncio.gather(*(tables.get(resources.EMAIL_TRACKING, key) for _ in range(20)))
+    assert [item and item["emailId"] for item in items] == [one.key[1]] * 20
+    assert len(client.calls) == 1
+    client.calls.clear()
+    endpoints = Endpoints(tables)
+    assert await asyncio.gather(*(endpoints.of("nobody") for _ in range(20))) == [{}] * 20
     assert len(client.calls) == 1

@@ -180,3 +180,32 @@ def test_a_service_that_many_kills_spared_is_told() -> None:
 
 def test_too_light_a_load_is_told() -> None:
     assert faults(rate=2.0) == ["only 14 mails; 18 are needed"]
+
+
+def ended_in_doubt(run: Run) -> None:
+    """A mail that must be suppressed, but whose first sender died: nobody knows, says the API."""
+    for email_id, status in run["statuses"].items():
+        if status["status"] == "suppressed":
+            status["status"] = "unknown"
+            for line in run["receiver"]:
+                if line["emailId"] == email_id:
+                    line["type"] = "email.unknown"
+    run["endpoints"] = {**run["endpoints"], "all": [*run["endpoints"]["all"], "email.unknown"]}
+
+
+def test_a_suppressed_mail_whose_first_sender_died_may_be_unknown() -> None:
+    assert faults(ended_in_doubt) == []
+
+
+def test_an_unknown_mail_to_somebody_who_never_bounced_is_lost() -> None:
+    def unknown(run: Run) -> None:
+        index = accepted(run, "delivered-1")
+        del run["simulator"][index]
+        run["simulator"] = [
+            line
+            for line in run["simulator"]
+            if line["kind"] != "event" or line["tags"]["email_id"] != "delivered-1"
+        ]
+        run["statuses"]["delivered-1"]["status"] = "unknown"
+
+    assert "lost: 1" in faults(unknown)
