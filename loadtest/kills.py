@@ -3,8 +3,8 @@
 What a kill may cause, and so fails nothing:
 
 - A POST that was cut: its mail may be on the queue though nobody was promised it. Once SES has
-  accepted it, or a webhook says that it was suppressed, it is a mail like any other, and judged
-  like one (`adopted`); until then it is none.
+  accepted it, or a webhook says that it was suppressed (or is unknown, as below), it is a mail like
+  any other, and judged like one (`adopted`); until then it is none.
 - A webhook under the same id once more after it was taken (`webhooks_repeated`): the notifier died
   between the endpoint's answer and the delete. Standard Webhooks' receivers tell repeats by the id.
 - A mail that ends as `unknown` because its recipient had bounced or complained before: its first
@@ -71,9 +71,10 @@ def _accepted(simulator: Iterable[Any]) -> Iterator[tuple[str, list[str], float]
 
 def _suppressed(receiver: Iterable[Any]) -> Iterator[tuple[str, list[str], float]]:
     """A mail of a cut POST may be the second to an address that the first one proved bad."""
-    for line in _lines(receiver, type="email.suppressed", verified=True):
-        if email_id := line.get("emailId"):
-            yield email_id, line.get("recipients") or [], line["t"]
+    for status in EXCUSED:
+        for line in _lines(receiver, type=f"email.{status}", verified=True):
+            if email_id := line.get("emailId"):
+                yield email_id, line.get("recipients") or [], line["t"]
 
 
 def _lines(log: Iterable[Any], **fields: object) -> Iterator[Mapping[str, Any]]:

@@ -135,6 +135,13 @@ def test_a_suppressed_mail_of_a_cut_post_is_judged_like_one_that_was_promised() 
     assert faults(suppressed, cut=[{"recipients": to, "door": "rest", "t": 0.0}]) == []
     assert faults(suppressed) == ["webhooks_unexpected: 1"]
 
+    def in_doubt(run: Run) -> None:
+        suppressed(run)
+        ended_in_doubt(run)
+
+    assert faults(in_doubt, cut=[{"recipients": to, "door": "rest", "t": 0.0}]) == []
+    assert faults(in_doubt) == ["webhooks_unexpected: 1"]
+
 
 def test_one_post_excuses_one_mail() -> None:
     def two_of_one(run: Run) -> None:
