@@ -27,23 +27,11 @@ _THROTTLED = frozenset(
         "SlowDown",
         "OverLimit",
         "KmsThrottled",
+        "LimitExceededException",  # SES's daily quota: later, like a throttle
+        "TransactionConflict",  # another write was under way
+        "TransactionConflictException",
     }
 )
-_NOTHING_HAPPENED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "RequestTimeoutException",
-    }
-)
-_TRY_AGAIN = frozenset({"TransactionConflict", "TransactionConflictException"})
-"""Refused because another write was under way: as good as a throttle."""
-
 CLOCK_CODES = frozenset(
     {
         "InvalidSignatureException",
@@ -54,6 +42,11 @@ CLOCK_CODES = frozenset(
     }
 )
 """What a wrong clock of ours may cause."""
+_NOTHING_HAPPENED = CLOCK_CODES | {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestTimeoutException",
+}
 _CONFIGURATION = frozenset(
     {
         "AccessDenied",
@@ -80,13 +73,11 @@ _CONFIGURATION = frozenset(
 def classify(code: str, text: str, http_status: int) -> Kind:
     """The kind of an error that AWS answered.
 
-    `LimitExceededException` is SES's daily quota (retried later like a throttle). An unverified
-    identity comes as `MessageRejected`, like a bad message: only the text tells them apart. An
-    answer without a code is not AWS's: a proxy or a wrong endpoint, which fails no mail for good.
+    An unverified identity comes as `MessageRejected`, like a bad message: only the text tells them
+    apart. An answer without a code is not AWS's: a proxy or a wrong endpoint, which fails no mail
+    for good.
     """
-    if code in _THROTTLED or code == "LimitExceededException" or http_status == 429:
-        return Kind.THROTTLED
-    if code in _TRY_AGAIN:
+    if code in _THROTTLED or http_status == 429:
         return Kind.THROTTLED
     if code in _CONFIGURATION or (code == "MessageRejected" and "not verified" in text):
         return Kind.CONFIGURATION

@@ -7,15 +7,13 @@ attempt has failed: tenacity costs some 20 µs even where nothing fails.
 import asyncio
 from collections.abc import Callable, Coroutine
 from random import random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
+from mailpipe.aws.client import Client
 from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.outcomes import CallFailed
-
-if TYPE_CHECKING:
-    from mailpipe.aws.client import Client
 
 T = TypeVar("T")
 
@@ -36,7 +34,7 @@ async def again(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return await _again.copy()(attempt)
 
 
-async def call_again(client: "Client", operation: Operation[Q, A], request: Q) -> A:
+async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> A:
     """Call an operation that is harmless to repeat: a plain attempt, then up to four more.
 
     Raises the last CallFailed.

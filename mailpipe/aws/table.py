@@ -35,7 +35,6 @@ Fate = Applied | Refused
 
 _NONE_LEFT = aws.KeysAndAttributes(keys=[])
 
-
 WRITES = Limits(most=25, linger_s=0.03)
 """Statements of one BatchExecuteStatement."""
 READS = Limits(most=100, linger_s=0.02)
@@ -103,7 +102,7 @@ class Tables:
         wanted = dict[str, aws.KeysAndAttributes]()
         for table, *values in dict.fromkeys(keys):
             assert isinstance(table, str)  # noqa: S101 - as _key makes it
-            name = resources.physical(self._prefix, table)
+            name = self._name(table)
             asked = wanted.setdefault(name, aws.KeysAndAttributes(keys=[], consistent_read=True))
             names = resources.TABLES[table].key
             asked.keys.append({n: to_value(v) for n, v in zip(names, values, strict=True)})
@@ -112,7 +111,7 @@ class Tables:
         )
         found = dict[_Key, Attributes | CallFailed | None]()
         for table in {str(table) for table, *_ in keys}:
-            name = resources.physical(self._prefix, table)
+            name = self._name(table)
             for item in map(from_item, answer.responses.get(name, [])):
                 found[_key(table, item)] = item
             for left in answer.unprocessed_keys.get(name, _NONE_LEFT).keys:
