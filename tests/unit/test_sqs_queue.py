@@ -1,0 +1,57 @@
+"""What SQS says of each entry, and bodies that were damaged on their way."""
+
+from hashlib import md5
+from typing import Any
+
+import pytest
+
+from mailpipe.aws import sqs_operations as sqs
+from mailpipe.aws.queue import Outgoing, SqsQueue
+from mailpipe.outcomes import CallFailed, Kind
+
+SOUND = md5(b"body", usedforsecurity=False).hexdigest()
+
+
+class Answering:
+    """Answers every call with what a test wants."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.calls = 0
+
+    async def call(self, _: Any, __: Any) -> Any:
+        self.calls += 1
+        return self.answer
+
+
+def queue(answer: Any) -> SqsQueue:
+    client = Answering(answer)
+    return SqsQueue("q", "http://q", polls=client, calls=client)
+
+
+@pytest.mark.parametrize("checksum", [SOUND, None])
+async def test_what_sqs_has_stored_as_it_was_sent_is_durable(checksum: str | None) -> None:
+    stored = sqs.SendAnswer(successful=[sqs.Sent(id="0", md5_of_message_body=checksum)])
+    assert await queue(stored).send([Outgoing("body")]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (sqs.SendAnswer(successful=[sqs.Sent(id="0", md5_of_message_body="00")]), "MD5Mismatch"),
+        (sqs.SendAnswer(), "NoFate"),
+    ],
+)
+async def test_anything_else_is_in_doubt(answer: sqs.SendAnswer, code: str) -> None:
+    (fault,) = await queue(answer).send([Outgoing("body")])
+    assert isinstance(fault, CallFailed)
+    assert (fault.kind, fault.code) == (Kind.IN_DOUBT, code)
+
+
+async def test_a_damaged_message_is_left_to_come_again() -> None:
+    messages = [
+        sqs.SqsMessage(message_id=checksum, receipt_handle="r", body="body", md5_of_body=checksum)
+        for checksum in (SOUND, "00")
+    ]
+    received = await queue(sqs.ReceiveAnswer(messages=messages)).receive(10, wait_s=0)
+    assert [one.message_id for one in received] == [SOUND]
