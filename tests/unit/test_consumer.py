@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -16,6 +16,27 @@ from mailpipe.testing import InMemoryQueue
 Handle = Callable[[Received], Awaitable[Outcome]]
 
 
+class Beats(Heartbeat):
+    """A heartbeat without its thread; `gate` holds up whoever wants to let a message go."""
+
+    def __init__(self, open_hide: Callable[[], AbstractAsyncContextManager[Hide]]) -> None:
+        super().__init__(open_hide, visibility_s=60)
+        self.held = set[str]()
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def hold(self, receipt: str, queue: str) -> None:
+        self.held.add(receipt)
+
+    def drop(self, receipt: str) -> None:
+        self.held.discard(receipt)
+
+    async def let_go(self, receipt: str) -> None:
+        self.asked.set()
+        await self.gate.wait()
+
+
 class Rig:
     """A queue with messages, its dead letters, and a consumer that runs until told to stop."""
 
@@ -25,7 +46,7 @@ class Rig:
         self.queue = InMemoryQueue("q", clock=lambda: self.now, dead=self.dead)
         self.bodies = bodies
         self.stop = Stop()
-        self.heartbeat = Heartbeat(self.hiding, visibility_s=60)
+        self.heartbeat = Beats(self.hiding)
         self.consumer = Consumer(
             self.queue,
             self.dead,
@@ -76,6 +97,42 @@ async def test_retry_hides_for_the_time_asked() -> None:
     rig.now += 31
     (message,) = await rig.queue.receive(1, wait_s=0)
     assert message.receives == 2
+
+
+async def test_a_message_is_put_off_only_when_no_renewal_can_overwrite_that() -> None:
+    handled = asyncio.Event()
+    rig = Rig(["m"], answering(Retry(300, "later"), handled))
+    rig.heartbeat.gate.clear()
+    running = asyncio.create_task(rig.run(handled))
+    await asyncio.wait_for(rig.heartbeat.asked.wait(), 5)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    rig.now += 61  # hidden by its receive alone, it would be back by now
+    assert (await rig.queue.depth()).visible == 1
+    rig.now -= 61
+    rig.heartbeat.gate.set()
+    await running
+    rig.now += 61
+    assert (await rig.queue.depth()).visible == 0
+
+
+@pytest.mark.parametrize("outcome", [Done(), Retry(0, "now"), Dead("poison"), RuntimeError("bug")])
+async def test_a_message_is_held_while_it_is_in_hand_and_no_longer(
+    outcome: Outcome | Exception,
+) -> None:
+    held, handled = list[int](), asyncio.Event()
+
+    async def handle(_: Received) -> Outcome:
+        held.append(len(rig.heartbeat.held))
+        handled.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    rig = Rig(["m"], handle)
+    await rig.run(handled)
+    assert held[0] == 1
+    assert rig.heartbeat.held == set()
 
 
 async def test_dead_keeps_the_raw_message_with_the_reason() -> None:
