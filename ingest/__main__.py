@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 from ingest.http import Api
 from ingest.settings import IngestSettings
-from mailpipe import lifecycle, logs
+from mailpipe import lifecycle
 from mailpipe.access import Access
 from mailpipe.admin import open_admin, serve
 from mailpipe.aws.client import Aws
@@ -12,8 +12,6 @@ from mailpipe.aws.queue import Queue, open_queues
 from mailpipe.aws.table import open_tables
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES
-
-log = logs.get()
 
 
 async def main(settings: IngestSettings, stop: Stop) -> None:
@@ -36,7 +34,7 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
             serve(api.application(), settings.host, settings.port) as port,
         ):
-            log.info("ready", port=port, admin_port=admin_port)
+            lifecycle.ready(port=port, admin_port=admin_port)
             await stop.wait()
 
 

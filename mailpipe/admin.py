@@ -7,7 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mailpipe import logs
-from mailpipe.lifecycle import Stop, settle_memory
+from mailpipe.lifecycle import Stop
 
 log = logs.get()
 
@@ -28,7 +28,6 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
 @asynccontextmanager
 async def open_admin(host: str, port: int, stop: Stop) -> AsyncIterator[int]:
     """The private port of a process that is ready as soon as the body runs; yields its number."""
-    settle_memory()
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"live": True})

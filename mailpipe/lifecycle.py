@@ -126,10 +126,13 @@ def _on_signal(stop: Stop, number: signal.Signals) -> None:
     stop.set()
 
 
-def settle_memory() -> None:
-    """Once everything is made, at the start: what is here stays, so the collector need not look at
-    it again and again (botocore's models alone are 100,000 objects).
+def ready(**ports: int) -> None:
+    """Everything is made: say so.
+
+    What is here now stays. Without the freeze each full collection looks through all of it, 90,000
+    objects in a sender, and the event loop stands still for 55 ms (*measured*).
     """
+    log.info("ready", **ports)
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

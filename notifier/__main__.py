@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from mailpipe import lifecycle, logs
+from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
@@ -17,8 +17,6 @@ from mailpipe.resources import WEBHOOKS, dead
 from notifier.handler import Notifier
 from notifier.post import open_session
 from notifier.settings import NotifierSettings
-
-log = logs.get()
 
 
 async def main(settings: NotifierSettings, stop: Stop) -> None:
@@ -45,7 +43,7 @@ async def main(settings: NotifierSettings, stop: Stop) -> None:
             poll_s=settings.poll_s,
         )
         async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:
-            log.info("ready", admin_port=admin_port)
+            lifecycle.ready(admin_port=admin_port)
             await consumer.run(stop, drain_s=settings.drain_s)
 
 

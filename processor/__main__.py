@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from mailpipe import lifecycle, logs
+from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
@@ -18,8 +18,6 @@ from processor.handler import Processor
 from processor.settings import ProcessorSettings
 from processor.store import ProcessorStore
 from processor.webhooks import Webhooks
-
-log = logs.get()
 
 
 async def main(settings: ProcessorSettings, stop: Stop) -> None:
@@ -48,7 +46,7 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
             poll_s=settings.poll_s,
         )
         async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:
-            log.info("ready", admin_port=admin_port)
+            lifecycle.ready(admin_port=admin_port)
             await consumer.run(stop, drain_s=settings.drain_s)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
-from mailpipe import lifecycle, logs
+from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
@@ -20,8 +20,6 @@ from sender.pacing import Lead
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
-
-log = logs.get()
 
 
 async def main(settings: SenderSettings, stop: Stop) -> None:
@@ -66,7 +64,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
-            log.info("ready", admin_port=admin_port)
+            lifecycle.ready(admin_port=admin_port)
             await asyncio.gather(
                 *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
             )
