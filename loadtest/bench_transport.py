@@ -24,7 +24,6 @@ from loadtest.transport.requests import CLAIM, HOT, OTHERS
 from mailpipe.aws.client import Aws, Client, Side
 from mailpipe.aws.table import Tables
 
-TARGET = "bench-transport"
 SIDES: tuple[Side, ...] = ("botocore", "typed")
 LEAST_RATIO = 4.5
 MOST_US = {"SendMessageBatch(10)": 130.0, "SendEmail": 130.0, "UpdateItem": 130.0}
@@ -140,7 +139,7 @@ async def bench(given: argparse.Namespace) -> int:
         "update_in_group_commit_us": per_commit_us,
     }
     faults = short_of(operations, per_update_us)
-    path = proof.write(TARGET, seed=0, runs=[run], passed=not faults)
+    path = proof.write(given.name, seed=0, runs=[run], passed=not faults)
     show(run, faults)
     print(f"{'FAILED' if faults else 'passed'}: {path.relative_to(proof.ROOT)}")
     return 1 if faults else 0
@@ -166,6 +165,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--name", default="bench-transport", help="of build/<name>.json")
     parser.add_argument("--calls", type=int, default=200, help="per side, operation and round")
     return uvloop.run(bench(parser.parse_args()))
 

@@ -1,7 +1,7 @@
 """The botocore side of `call(operation, struct) -> struct`: one function for every operation.
 
 Ten times slower than the typed side and held equal to it by tests (`tests/integration/
-test_transports.py`); `MAILPIPE_AWS_CLIENT=botocore` chooses it, should the typed side ever fail.
+test_transports*.py`); `MAILPIPE_AWS_CLIENT=botocore` chooses it, should the typed side ever fail.
 """
 
 import asyncio

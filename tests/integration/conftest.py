@@ -9,12 +9,13 @@ import pytest
 
 from infra.local.stack import Stack
 from mailpipe import records, resources
-from mailpipe.aws.client import Aws
+from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.queue import Queues, Received, open_queues
 from mailpipe.aws.table import Tables
 from mailpipe.messages import Email, EmailMessage, encode, new_email_id
 from mailpipe.records import Record
 from mailpipe.timing import iso, now_ms
+from tests.integration.both_sides import Both
 from tests.integration.scripted_aws import Sides, environment
 
 PREFIX = "mailpipe-"
@@ -81,3 +82,15 @@ async def sides(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sides]:
         made.opened("botocore", botocore_)
         yield made
     server.close()
+
+
+@pytest.fixture(scope="module")
+async def both(ses_cloud: Stack) -> AsyncIterator[Both]:
+    sides = dict[str, dict[str, Client]]()
+    async with Aws("typed") as typed, Aws("botocore") as botocore:
+        for side, opened in (("typed", typed), ("botocore", botocore)):
+            sides[side] = {
+                service: await opened.client(service, connections=4, timeout_s=5)
+                for service in ("sqs", "dynamodb", "sesv2")
+            }
+        yield Both(sides)

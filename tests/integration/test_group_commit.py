@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailpipe import records, resources
@@ -14,7 +15,9 @@ from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.endpoints import Endpoints
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.statements import EmailStatements, Statement, insert_into
-from tests.integration.conftest import PREFIX, Parts, message
+from sender.claims import Won
+from sender.store import SenderStore
+from tests.integration.conftest import HASH_KEY, PREFIX, Parts, message
 
 WRITES = EmailStatements(PREFIX)
 
@@ -140,6 +143,22 @@ async def test_reads_of_a_moment_share_a_call_and_each_gets_its_own(
     )
     assert [item and item["emailId"] for item in items] == [*ids[:-1], None, None]
     assert len(client.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("recorded", "writes_"), [(False, ["INSERT"]), (True, ["UPDATE", "INSERT"])]
+)
+async def test_a_claim_tries_first_what_the_door_hints_at(
+    watched: tuple[Tables, Watched], writes_: list[str], *, recorded: bool
+) -> None:
+    tables, client = watched
+    store = SenderStore(
+        *(tables, PREFIX), address_hash_key=HASH_KEY, lease_s=1, grace_s=1, retention_days=1
+    )
+    one = msgspec.structs.replace(message(), recorded=recorded)
+    assert isinstance(await store.claim(one), Won)
+    written = [call.statements[0].statement.partition(" ")[0] for call in client.calls]
+    assert written == writes_
 
 
 async def test_who_asks_for_the_same_at_the_same_moment_shares_a_read(

@@ -118,3 +118,12 @@ def ended() -> Run:
     }
     statuses = {one: said for one, said in HONEST["statuses"].items() if said["status"] != "sent"}
     return copy.deepcopy({**logs, "statuses": statuses, "endpoints": ENDPOINTS})
+
+
+def accepted(run: Run, email_id: str) -> int:
+    """Where the simulator says that it accepted this mail."""
+    return next(
+        index
+        for index, line in enumerate(run["simulator"])
+        if line.get("verdict") == "accepted" and line["tags"]["email_id"] == email_id
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from honest_run import START_S, Run, ended
+from honest_run import START_S, Run, accepted, ended
 
 from loadtest.drains import Drain, judge, short, visible_again_s
 
@@ -30,15 +30,6 @@ def rows(
 
 def faults(*drains: Drain, **more: Any) -> list[list[str]]:
     return [short(row, deadline_s=DEADLINE_S) for row in rows(*drains, **more)]
-
-
-def accepted(run: Run, email_id: str) -> int:
-    """Where the simulator says that it accepted this mail."""
-    return next(
-        index
-        for index, line in enumerate(run["simulator"])
-        if line.get("verdict") == "accepted" and line["tags"]["email_id"] == email_id
-    )
 
 
 def accepted_again(run: Run) -> None:

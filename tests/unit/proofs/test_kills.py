@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from honest_run import HONEST, Run, ended
+from honest_run import HONEST, Run, accepted, ended
 
 from loadtest.kills import adopted, doubled, row, short
 
@@ -30,15 +30,6 @@ def faults(
     change: Callable[[Run], object] = lambda _: None, *, rate: float = RATE, **more: Any
 ) -> list[str]:
     return short(found(change, **more), seconds=SECONDS, rate=rate)
-
-
-def accepted(run: Run, email_id: str) -> int:
-    """Where the simulator says that it accepted this mail."""
-    return next(
-        index
-        for index, line in enumerate(run["simulator"])
-        if line.get("verdict") == "accepted" and line["tags"]["email_id"] == email_id
-    )
 
 
 def accepted_again(run: Run) -> None:
