@@ -11,6 +11,8 @@ from mailpipe.aws import ses_operations as ses
 from mailpipe.aws.client import Aws, Client, Side
 from mailpipe.outcomes import CallFailed
 
+TIMEOUT_S = 1.5
+"""Of a call; a third of it to connect, which a busy machine may take some tenths for."""
 SIDES: tuple[Side, ...] = ("typed", "botocore")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -44,7 +46,7 @@ class Sides:
     async def client(self, side: Side, service: str = "dynamodb") -> Client:
         """A side's client, with one connection."""
         if (side, service) not in self._clients:
-            opened = await self._aws[side].client(service, connections=1, timeout_s=0.6)
+            opened = await self._aws[side].client(service, connections=1, timeout_s=TIMEOUT_S)
             self._clients[side, service] = opened
         return self._clients[side, service]
 
