@@ -171,6 +171,24 @@ def new_email_id() -> str:
     return str(uuid.UUID(int=value))
 
 
+def keyed_email_id(tenant: str, idempotency_key: str) -> str:
+    """A UUIDv8 (RFC 9562, section 5.8) of both: a repeat under the same key is the same mail, even
+    if the first try crashed before it could say so.
+    """
+    digest = hashlib.sha256(f"{tenant}\x1f{idempotency_key}".encode()).digest()
+    value = int.from_bytes(digest[:16], "big")
+    value = value & ~(0xF << 76) | 0x8 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def fingerprint(email: Email) -> str:
+    """What an idempotency key stands for: SHA-256 (hex) of the e-mail as it was understood, so that
+    the order of JSON's members does not matter.
+    """
+    return hashlib.sha256(msgspec.json.encode(email, order="sorted")).hexdigest()
+
+
 def short_hash(*parts: str) -> str:
     """A stable identifier of these parts: 128 bits of SHA-256, hex."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

@@ -11,7 +11,15 @@ from typing import Self
 from mailpipe import rules
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing, Queue, open_queues
-from mailpipe.messages import Email, EmailMessage, Stream, encode, new_email_id
+from mailpipe.messages import (
+    Email,
+    EmailMessage,
+    Stream,
+    encode,
+    fingerprint,
+    keyed_email_id,
+    new_email_id,
+)
 from mailpipe.outcomes import CallFailed
 from mailpipe.resources import LANES
 from mailpipe.timing import iso, now_ms
@@ -32,11 +40,19 @@ def message_for(
     tenant: str,
     stream: Stream,
     email_id: str | None = None,
+    idempotency_key: str | None = None,
     recorded: bool = False,
 ) -> tuple[EmailMessage, Outgoing]:
-    """The queue message of an e-mail that keeps the rules. Raises InvalidEmail."""
+    """The queue message of an e-mail that keeps the rules. Raises InvalidEmail.
+
+    Under an `idempotency_key` the id is the key's, and the message carries the mail's fingerprint.
+    """
     if violation := rules.check(email) or rules.check_ids(tenant, email_id):
         raise rules.InvalidEmail(violation)
+    if idempotency_key is not None:
+        if violation := rules.check_idempotency_key(idempotency_key):
+            raise rules.InvalidEmail(violation)
+        email_id = keyed_email_id(tenant, idempotency_key)
     message = EmailMessage(
         email_id=email_id or new_email_id(),
         tenant=tenant,
@@ -44,6 +60,7 @@ def message_for(
         queued_at=iso(now_ms()),
         email=email,
         recorded=recorded,
+        fingerprint=None if idempotency_key is None else fingerprint(email),
     )
     body = encode(message)
     if violation := rules.check_size(body):

@@ -28,6 +28,7 @@ MAX_MESSAGE_BYTES = 1_000_000  # ours: SQS's 1 MiB less the envelope and its att
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _PRINTABLE = re.compile(r"\A[\x20-\x7e\t]*\Z")
+_IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
 _TAG = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 _OWN_TAGS = frozenset({"email_id", "attempt", "tenant", "stream"})
 _RESERVED_HEADERS = frozenset(
@@ -66,6 +67,17 @@ def check_ids(tenant: str, email_id: str | None) -> Violation | None:
                 name, "id_syntax", f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
             )
     return None
+
+
+def check_idempotency_key(key: str) -> Violation | None:
+    """Whether this can be an idempotency key."""
+    if _IDEMPOTENCY_KEY.match(key):
+        return None
+    return Violation(
+        "Idempotency-Key",
+        "idempotency_key_syntax",
+        "An idempotency key is 1 to 256 printable ASCII characters.",
+    )
 
 
 def check_size(encoded: str) -> Violation | None:

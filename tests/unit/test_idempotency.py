@@ -1,0 +1,41 @@
+"""An idempotency key means one mail: the same id and the same fingerprint, whoever asks."""
+
+import uuid
+
+import pytest
+
+from mailpipe import InvalidEmail
+from mailpipe.messages import Email, fingerprint, keyed_email_id
+from mailpipe.producer import message_for
+
+
+def email(**other: object) -> Email:
+    given = {"to": ["a@example.com"], "from_": "b@example.com", "subject": "s", "body_text": "t"}
+    return Email(**(given | other))  # type: ignore[arg-type]
+
+
+def test_a_key_gives_one_id_for_each_tenant() -> None:
+    first = keyed_email_id("t", "order-1")
+    assert first == keyed_email_id("t", "order-1")
+    assert len({first, keyed_email_id("u", "order-1"), keyed_email_id("t", "order-2")}) == 3
+    parsed = uuid.UUID(first)
+    assert (parsed.version, parsed.variant) == (8, uuid.RFC_4122)
+
+
+def test_the_fingerprint_is_of_what_was_understood() -> None:
+    one = email(metadata={"x": 1, "y": 2})
+    assert fingerprint(one) == fingerprint(email(metadata={"y": 2, "x": 1}))
+    assert fingerprint(one) != fingerprint(email(metadata={"x": 1, "y": 3}))
+
+
+def test_a_keyed_message_carries_both() -> None:
+    message, _ = message_for(email(), tenant="t", stream="bulk", idempotency_key="k 1")
+    assert message.email_id == keyed_email_id("t", "k 1")
+    assert message.fingerprint == fingerprint(email())
+
+
+@pytest.mark.parametrize("key", ["", " ", " a", "a ", "a\n", "a\x00b", "ä", "x" * 257])
+def test_what_cannot_be_a_key_is_refused(key: str) -> None:
+    with pytest.raises(InvalidEmail) as refused:
+        message_for(email(), tenant="t", stream="bulk", idempotency_key=key)
+    assert refused.value.violation.constraint == "idempotency_key_syntax"
