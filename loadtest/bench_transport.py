@@ -9,10 +9,7 @@ import argparse
 import asyncio
 import os
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import uvloop
@@ -20,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest import proof
+from loadtest.processes import instant_server
 from loadtest.transport.requests import CLAIM, HOT, OTHERS
 from mailpipe.aws.client import Aws, Client, Side
 from mailpipe.aws.table import Tables
@@ -31,23 +29,6 @@ MOST_US_PER_UPDATE = 12.0
 FULL_BATCH = 25
 
 Clients = dict[Side, dict[str, Client]]
-
-
-@asynccontextmanager
-async def server() -> AsyncIterator[str]:
-    """The URL of a server in a process of its own."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtest.transport.answers"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert child.stdout is not None  # noqa: S101 - it is a pipe
-    assert child.stdin is not None  # noqa: S101 - it is a pipe
-    try:
-        yield f"http://127.0.0.1:{int(await child.stdout.readline())}"
-    finally:
-        child.stdin.close()
-        await child.wait()
 
 
 async def cpu_us(client: Client, operation: Any, request: Any, *, calls: int) -> float:
@@ -114,7 +95,11 @@ def short_of(operations: dict[str, dict[str, float]], per_update_us: float) -> l
 
 async def bench(given: argparse.Namespace) -> int:
     """Measure, print, write the proof."""
-    async with server() as url, Aws("botocore") as botocore, Aws("typed") as typed:
+    async with (
+        instant_server("loadtest.transport.answers") as url,
+        Aws("botocore") as botocore,
+        Aws("typed") as typed,
+    ):
         os.environ.update(
             AWS_ENDPOINT_URL=url,
             AWS_ACCESS_KEY_ID="bench",

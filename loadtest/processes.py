@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,20 @@ def exit_code_of(name: str, proof: Coroutine[Any, Any, int]) -> int:
     except asyncio.CancelledError:
         sys.stderr.write(f"{name}: ended by SIGTERM\n")
     return 1
+
+
+@asynccontextmanager
+async def instant_server(module: str) -> AsyncIterator[str]:
+    """The URL of `python -m module`, which answers at once: see `loadtest/transport/instant.py`."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout is not None  # noqa: S101 - it is a pipe
+    assert child.stdin is not None  # noqa: S101 - it is a pipe
+    try:
+        yield f"http://127.0.0.1:{int(await child.stdout.readline())}"
+    finally:
+        child.stdin.close()
+        await child.wait()

@@ -1,16 +1,10 @@
-"""A server with one fixed answer for each operation, as AWS forms it, and nothing else to do.
+"""One fixed answer for each operation, as AWS forms it."""
 
-It runs in a process of its own, so that the CPU of the bench is the client's alone.
-"""
-
-import asyncio
 import hashlib
 import json
-import sys
-import zlib
 from typing import Any
 
-import uvloop
+from loadtest.transport.instant import response, serve
 
 BODY = json.dumps({"type": "email.v1", "text": "x" * 1_150})
 RECORD: dict[str, Any] = {
@@ -64,60 +58,10 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-def _response(name: str) -> bytes:
-    body = json.dumps(ANSWERS[name], separators=(",", ":")).encode()
-    head = (
-        "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT\r\n"
-        "Content-Type: application/x-amz-json-1.0\r\nConnection: keep-alive\r\n"
-        f"x-amzn-RequestId: {'A' * 52}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-class _Server(asyncio.Protocol):
-    """One connection: whole requests in, fixed answers out."""
-
-    answers = {name.encode(): _response(name) for name in ANSWERS}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected."""
-        self._transport: Any = transport
-        self._buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
-        self._buffer += data
-        while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            lower = head.lower()
-            length = 0
-            if b"content-length:" in lower:
-                length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            if len(rest) < length:
-                return
-            self._buffer = rest[length:]
-            self._transport.write(self.answers[_operation(head)])
-
-
-def _operation(head: bytes) -> bytes:
-    first = head.partition(b"\r\n")[0]
-    if b"/outbound-emails" in first:
-        return b"SendEmail"
-    if b"/v2/email/account" in first:
-        return b"GetAccount"
-    at = head.lower().index(b"x-amz-target:")
-    return head[at:].partition(b"\r\n")[0].rpartition(b".")[2]
-
-
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(_Server, "127.0.0.1", 0)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.read)  # until who started it is gone
-
+RESPONSES = {
+    name.encode(): response(json.dumps(one, separators=(",", ":")).encode())
+    for name, one in ANSWERS.items()
+}
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    serve(lambda operation, _: RESPONSES[operation])

@@ -1,0 +1,184 @@
+"""`make bench-ingest`: CPU of the two doors per mail, and the latency of the REST door.
+
+The door is the real process, between a generator and an AWS that answers at once, each in a process
+of its own; the SDK is measured in one more, against the same AWS.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import statistics
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.children import Child, environment
+from infra.local.observe import scrape
+from loadtest import proof
+from loadtest.posting import post_all, request
+from loadtest.processes import instant_server
+from loadtest.yardstick import yardstick_us
+
+MOST = {"single_us": 240.0, "batch_us_per_mail": 40.0, "sdk_us_per_mail": 60.0, "p99_ms": 50.0}
+CONNECTIONS = 32
+BATCH = 100
+KEYS = 64
+"""Each may send 1,000 a second: one would be too few."""
+
+
+def mail(number: int) -> dict[str, Any]:
+    """A mail of 1.2 KB as JSON, to a recipient of its own."""
+    return {
+        "to": [f"customer-{number}@shop-{number % 50}.example"],
+        "from": "Shop <noreply@example.com>",
+        "subject": f"Your order {number} is on its way",
+        "bodyText": "It will be with you by tomorrow evening. " * 12,
+        "bodyHtml": "<p>It will be with you by tomorrow evening.</p>" * 8,
+        "metadata": {"order": str(number), "customer": number},
+        "tags": {"campaign": "orders"},
+    }
+
+
+def posts(path: str, bodies: list[dict[str, Any]], keys: "itertools.cycle[str]") -> list[bytes]:
+    """Requests with these bodies."""
+    return [request(path, json.dumps(body).encode(), X_API_Key=next(keys)) for body in bodies]
+
+
+class Door:
+    """The process, and what it has used."""
+
+    def __init__(self, child: Child, session: aiohttp.ClientSession) -> None:
+        self.port = child.port
+        self._child = child
+        self._session = session
+
+    async def cpu_us(self) -> float:
+        """CPU time since its start."""
+        found = await scrape(self._session, self._child)
+        return found.total("mailpipe_process_time_seconds") * 1e6
+
+    async def rss_mb(self) -> float:
+        """Resident memory."""
+        found = await scrape(self._session, self._child)
+        return found.total("process_resident_memory_bytes") / 1e6
+
+    async def us_per_mail(self, requests: list[bytes], *, rounds: int, mails: int = 1) -> float:
+        """CPU per mail, the median of the rounds; each request holds `mails` of them."""
+        found = []
+        for _ in range(rounds):
+            before = await self.cpu_us()
+            await post_all(self.port, requests, connections=CONNECTIONS)
+            found.append((await self.cpu_us() - before) / len(requests) / mails)
+        return statistics.median(found)
+
+
+async def sdk_us(url: str, *, mails: int, rounds: int) -> float:
+    """CPU per mail of a producer in a process of its own."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtest.transport.sdk", str(mails), str(rounds)),
+        env=aws_of(url),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"the producer ended with exit code {child.returncode}")
+    return float(said)
+
+
+def aws_of(url: str) -> dict[str, str]:
+    """What points a process of ours at this AWS."""
+    return environment(
+        AWS_ENDPOINT_URL=url,
+        AWS_ACCESS_KEY_ID="bench",
+        AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106 - of no account
+        AWS_DEFAULT_REGION="us-east-1",
+        MAILPIPE_LOCAL="1",
+        MAILPIPE_ADDRESS_HASH_KEY="b" * 32,
+        MAILPIPE_ADMIN_PORT="0",
+        MAILPIPE_INGEST_PORT="0",
+    )
+
+
+async def measure(given: argparse.Namespace) -> dict[str, float]:
+    """The figures of one run."""
+    log = proof.ROOT / "build" / given.name / "ingest.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    keys = itertools.cycle([f"mp_bench_{number}" for number in range(KEYS)])
+    single = posts("/send-email", [mail(number) for number in range(given.mails)], keys)
+    batches = [
+        {"emails": [mail(number * BATCH + index) for index in range(BATCH)]}
+        for number in range(max(2, given.mails // BATCH))
+    ]
+    batch = posts("/send-emails", batches, keys) if given.batch else []
+    async with (
+        instant_server("loadtest.transport.doors") as url,
+        aiohttp.ClientSession() as session,
+    ):
+        child = Child("ingest", [sys.executable, "-m", "ingest"], environment=aws_of(url), log=log)
+        await child.start()
+        try:
+            door = Door(child, session)
+            await post_all(door.port, single[: len(single) // 4], connections=CONNECTIONS)
+            begun = time.perf_counter()
+            single_us = await door.us_per_mail(single, rounds=given.rounds)
+            half = given.rounds * len(single) / (time.perf_counter() - begun) / 2
+            took = await post_all(door.port, single, connections=CONNECTIONS, rate=half)
+            batch_us = (
+                await door.us_per_mail(batch, rounds=given.rounds, mails=BATCH) if batch else 0.0
+            )
+            rss_mb = await door.rss_mb()
+        finally:
+            await child.stop(timeout_s=10)
+        producer_us = await sdk_us(url, mails=given.mails, rounds=given.rounds)
+    return {
+        "single_us": round(single_us, 1),
+        "batch_us_per_mail": round(batch_us, 1),
+        "sdk_us_per_mail": round(producer_us, 1),
+        "p99_ms": round(statistics.quantiles(took, n=100)[98] * 1000, 1),
+        "half_load_per_s": round(half),
+        "rss_mb": round(rss_mb),
+        "yardstick_us": await yardstick_us(),
+    }
+
+
+def short_of(run: dict[str, float]) -> list[str]:
+    """What is missing, in sentences."""
+    return [
+        f"{name}: {run[name]}, at most {most}" for name, most in MOST.items() if run[name] > most
+    ]
+
+
+async def bench(given: argparse.Namespace) -> int:
+    """Measure, print, write the proof."""
+    run = await measure(given)
+    faults = short_of(run)
+    path = proof.write(given.name, seed=0, runs=[run], passed=not faults)
+    table = Table("figure", "found", "at most", title="the two doors")
+    for name, value in run.items():
+        table.add_row(name, f"{value:g}", f"{MOST[name]:g}" if name in MOST else "")
+    console = Console()
+    console.print(table)
+    for fault in faults:
+        console.print(f"  short of: {fault}", markup=False)
+    print(f"{'FAILED' if faults else 'passed'}: {path.relative_to(proof.ROOT)}")
+    return 1 if faults else 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mails", type=int, default=3000, help="a round")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--name", default="bench-ingest", help="of build/<name>.json")
+    return uvloop.run(bench(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""A server of AWS JSON that answers at once and remembers nothing, for benches.
+
+It runs in a process of its own, so that the CPU of the bench is the client's alone.
+"""
+
+import asyncio
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+Answer = Callable[[bytes, bytes], bytes]
+"""From an operation's name and a request's body to the whole response."""
+
+
+def response(body: bytes) -> bytes:
+    """An HTTP response with the headers of an AWS service."""
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT\r\n"
+        "Content-Type: application/x-amz-json-1.0\r\nConnection: keep-alive\r\n"
+        f"x-amzn-RequestId: {'A' * 52}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Connection(asyncio.Protocol):
+    """Whole requests in, answers out."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is whole."""
+        self._buffer += data
+        while True:
+            head, found, rest = self._buffer.partition(b"\r\n\r\n")
+            if not found:
+                return
+            lower = head.lower()
+            length = 0
+            if b"content-length:" in lower:
+                length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            if len(rest) < length:
+                return
+            self._buffer = rest[length:]
+            self._transport.write(self._answer(_operation(head), rest[:length]))
+
+
+def _operation(head: bytes) -> bytes:
+    first = head.partition(b"\r\n")[0]
+    if b"/outbound-emails" in first:
+        return b"SendEmail"
+    if b"/v2/email/account" in first:
+        return b"GetAccount"
+    at = head.lower().index(b"x-amz-target:")
+    return head[at:].partition(b"\r\n")[0].rpartition(b".")[2]
+
+
+async def _serve(answer: Answer) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(answer), "127.0.0.1", 0)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.read)  # until who started it is gone
+
+
+def serve(answer: Answer) -> None:
+    """Serve on a free port, which goes to stdout, until stdin ends."""
+    uvloop.run(_serve(answer))
