@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 from ingest.http import Api
+from ingest.limits import Intake
 from ingest.settings import IngestSettings
 from mailpipe import lifecycle
 from mailpipe.access import Access
@@ -27,8 +28,8 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
             lanes,
             tables,
             access=Access(tables, local=settings.local),
+            intake=Intake(settings.limits()),
             prefix=settings.prefix,
-            max_body_bytes=settings.max_body_bytes,
         )
         async with (
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from ingest import views
+from ingest import limits, views
 from ingest.decoding import decode
+from ingest.limits import Intake
 from mailpipe import logs, metrics, records, resources
 from mailpipe.access import Access, Grant
 from mailpipe.aws.queue import Queue
@@ -37,18 +38,18 @@ class Api:
         tables: Tables,
         *,
         access: Access,
+        intake: Intake,
         prefix: str,
-        max_body_bytes: int,
     ) -> None:
         self._queues = queues
         self._tables = tables
         self._access = access
         self._statements = EmailStatements(prefix)
-        self._max_body_bytes = max_body_bytes
+        self._intake = intake
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(middlewares=[_answer], client_max_size=self._max_body_bytes)
+        app = web.Application(middlewares=[_answer, self._intake.bounded])
         app.add_routes(
             [
                 web.post("/send-email", self.send_email),
@@ -61,9 +62,7 @@ class Api:
     async def send_email(self, request: web.Request) -> web.Response:
         """Enqueue one e-mail: 202 when it is durable."""
         grant = await self._allowed(request, "send")
-        if request.content_type != "application/json":
-            return error(415, "UNSUPPORTED_MEDIA_TYPE", "Send Content-Type: application/json.")
-        decoded = decode(await request.read())
+        decoded = await limits.decoded(decode, await self._intake.body(request))
         if isinstance(decoded, Violation):
             return invalid(decoded)
         try:
@@ -163,11 +162,16 @@ async def _guarded(
         answer = error(503, "SERVICE_UNAVAILABLE", "A store does not answer; please try again.")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
-    except web.HTTPRequestEntityTooLarge:
-        return error(413, "PAYLOAD_TOO_LARGE", "The request body is too large.")
-    except web.HTTPException as refused:
-        code = (refused.reason or "ERROR").upper().replace(" ", "_")
-        return error(refused.status, code, f"{request.method} {request.path}: {refused.reason}.")
+    except limits.Refused as refused:
+        answer = error(refused.status, refused.code, str(refused))
+        if refused.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(refused.retry_after_s)
+        # What is left of the body is not worth waiting for.
+        answer.force_close()
+        return answer
+    except web.HTTPException as no:
+        code = (no.reason or "ERROR").upper().replace(" ", "_")
+        return error(no.status, code, f"{request.method} {request.path}: {no.reason}.")
     except Exception:
         log.exception("request_bug", path=request.path)
         return error(500, "INTERNAL_ERROR", "Something went wrong on our side.")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ingest.limits import Limits
 from mailpipe.settings import Common
 
 
@@ -18,3 +19,34 @@ class IngestSettings(Common, frozen=True, kw_only=True):
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=100_000_000, description="a larger request is refused with 413")
     ] = 2_000_000
+    max_bodies_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=100_000_000_000,
+            description="bodies of all requests in hand; beyond it 503. A large one needs about "
+            "three times its size of memory",
+        ),
+    ] = 256_000_000
+    max_requests: Annotated[
+        int, Meta(ge=1, le=100_000, description="requests in hand; beyond it 503")
+    ] = 1000
+    body_timeout_s: Annotated[
+        float, Meta(gt=0, le=3600, description="a body that takes longer to come is cut with 408")
+    ] = 60.0
+
+    def crossed(self) -> list[str]:
+        """What is wrong between fields that are right each by itself."""
+        if self.max_bodies_bytes >= self.max_body_bytes:
+            return []
+        own, other = "MAILPIPE_INGEST_MAX_BODIES_BYTES", "MAILPIPE_INGEST_MAX_BODY_BYTES"
+        return [f"{own} must be at least {other}, or a request of that size never gets in"]
+
+    def limits(self) -> Limits:
+        """What requests must keep to."""
+        return Limits(
+            max_requests=self.max_requests,
+            max_body_bytes=self.max_body_bytes,
+            max_bodies_bytes=self.max_bodies_bytes,
+            body_timeout_s=self.body_timeout_s,
+        )

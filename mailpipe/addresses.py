@@ -1,7 +1,8 @@
-"""E-mail addresses: parsing, IDNA, display names, header safety, and the suppression key.
+"""E-mail addresses: parsing, IDNA, display names, and the suppression key. Pure.
 
-Syntax is judged by the `email-validator` library. SES wants 7-bit addresses: a local part outside
-ASCII is refused, a domain outside ASCII becomes Punycode (SES API reference, "Destination").
+Syntax is judged by the `email-validator` library, which maps domains by UTS 46 and encodes them by
+IDNA 2008. SES wants 7-bit addresses: a local part outside ASCII is refused, a domain outside ASCII
+becomes Punycode (SES API reference, "Destination").
 """
 
 import hashlib
@@ -13,11 +14,11 @@ from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailpipe.constraints import Constraint
+from mailpipe.texts import mixes_scripts, unsafe_in_header
+
 MAX_ADDRESS_CHARS = 500  # ours: RFC 5321's 254 for the address, the rest for its name
 
-#: Line breaks of any kind, other controls, and bidirectional overrides: none has business in a
-#: header, and Python's `splitlines` characters become real line breaks in some mail generators.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 #: A local part that needs no judge. Most mails go to few domains, so that the library, which takes
 #: 35 µs for an address, is asked once for each domain instead of once for each recipient.
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
@@ -48,22 +49,9 @@ class Address(NamedTuple):
 class BadAddress(ValueError):
     """Not an address that SES would take; `constraint` is the public code of the broken rule."""
 
-    def __init__(self, constraint: str, message: str) -> None:
+    def __init__(self, constraint: Constraint, message: str) -> None:
         super().__init__(message)
         self.constraint = constraint
-
-
-def unsafe_in_header(text: str) -> str | None:
-    """The constraint that `text` breaks as part of a header, or None when it is safe.
-
-    An RFC 2047 encoded word is refused too: Python's generator may decode one into a real line
-    break, and so into a header of the attacker's choice (CVE-2024-6923).
-    """
-    if _UNSAFE.search(text):
-        return "control_characters"
-    if "=?" in text:
-        return "encoded_word"
-    return None
 
 
 @lru_cache(maxsize=8192)
@@ -79,6 +67,8 @@ def parse(text: str) -> Address:
     name, spec = "", text.strip()
     if named := _NAMED.match(text):
         name, spec = _unquoted(named["name"].strip()), named["spec"].strip()
+        if any(map(mixes_scripts, name.split())):
+            raise BadAddress("mixed_scripts", "a word of the name mixes scripts that look alike")
     local = spec.rpartition("@")[0]
     if not local.isascii():
         raise BadAddress("local_part_not_ascii", "the part before the @ must be ASCII for SES")
@@ -96,12 +86,15 @@ def _judged(spec: str) -> Address:
         found = validate_email(spec, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise BadAddress("address_syntax", str(error)) from None
+    if any(map(mixes_scripts, found.domain.split("."))):
+        raise BadAddress("mixed_scripts", "a part of the domain mixes scripts that look alike")
     return Address("", found.local_part, found.ascii_domain.lower())
 
 
-_WORDS = {
+_WORDS: dict[Constraint, str] = {
     "control_characters": "control characters or line breaks",
     "encoded_word": "'=?' (an encoded word)",
+    "unicode": "half of a surrogate pair",
 }
 
 
@@ -109,6 +102,14 @@ def _unquoted(name: str) -> str:
     if len(name) >= 2 and name[0] == name[-1] == '"':
         return re.sub(r"\\(.)", r"\1", name[1:-1])
     return name
+
+
+def domain_of(text: str) -> str | None:
+    """A domain as `parse` gives it (Punycode, lower case), or None when it can be none."""
+    try:
+        return _judged(f"a@{text}").domain
+    except BadAddress:
+        return None
 
 
 def bare(text: str) -> str:

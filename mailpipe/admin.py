@@ -1,21 +1,47 @@
 """The private port: `/live`, `/ready`, `/metrics`. Never expose it to the outside."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mailpipe import logs
 from mailpipe.lifecycle import Stop
 
+KEEPALIVE_S = 75.0
+"""Longer than the 60 s after which AWS's load balancers close an idle connection."""
+LINGER_S = 2.0
+"""So long what is left of a refused body is thrown away, so that its client can read the answer."""
+
 log = logs.get()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Not of a request that cannot be parsed: aiohttp quotes its bytes, keys and addresses too."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, HttpProcessingError)
+
+
+_http_log = logging.getLogger("mailpipe.http")
+_http_log.addFilter(_is_ours)
 
 
 @asynccontextmanager
 async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Serve `app` while the body runs; yields the port (a free one for 0). Raises OSError."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_http_log,
+        shutdown_timeout=5.0,
+        # A compressed body is refused; nothing of it may be unpacked before that.
+        auto_decompress=False,
+        lingering_time=LINGER_S,
+        keepalive_timeout=KEEPALIVE_S,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

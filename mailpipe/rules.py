@@ -5,17 +5,22 @@ Limits are SES's (SES Developer Guide, "Service quotas in Amazon SES"; API refer
 "MessageTag", "MessageHeader") unless a line says otherwise.
 """
 
+import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from mailpipe import resources
-from mailpipe.addresses import BadAddress, parse, unsafe_in_header
-from mailpipe.messages import Email
+from mailpipe.addresses import BadAddress, domain_of, parse
+from mailpipe.constraints import Constraint
+from mailpipe.messages import Email, MetadataValue
+from mailpipe.texts import unsafe_in_body, unsafe_in_header
 
 MAX_RECIPIENTS = 50
+MAX_REPLY_TO = 50  # ours: SES publishes no number
 MAX_SUBJECT_CHARS = 998  # RFC 5322, section 2.1.1: the longest line
 MAX_HEADERS = 14  # SES takes 15; one is our own X-Email-Id
 MAX_HEADER_NAME = 126
@@ -23,11 +28,13 @@ MAX_HEADER_VALUE = 870  # RFC 5322's 998 less the longest name and ": "
 MAX_TAGS = 20  # ours: SES publishes no number; four more are added by the sender
 MAX_TAG_CHARS = 256
 
+MAX_BODY_BYTES = 2_000_000  # ours, of each of the two bodies; SES takes 40 MB with attachments
+MAX_INTEGER = 2**63 - 1  # what JSON readers of other languages hold
 MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in every webhook
 MAX_MESSAGE_BYTES = 1_000_000  # ours: SQS's 1 MiB less the envelope and its attributes
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
-_PRINTABLE = re.compile(r"\A[\x20-\x7e\t]*\Z")
+_PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
 _TAG = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 _OWN_TAGS = frozenset({"email_id", "attempt", "tenant", "stream"})
@@ -35,14 +42,14 @@ _RESERVED_HEADERS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "sender", "reply-to", "return-path", "date"}
     | {"message-id", "received", "mime-version", "x-email-id"}
 )
-_RESERVED_PREFIXES = ("content-", "dkim-", "arc-", "x-ses-", "resent-")
+_RESERVED_PREFIXES = ("content-", "dkim-", "domainkey-", "arc-", "x-ses-", "resent-")
 
 
 class Violation(NamedTuple):
     """The first broken rule: where, which, and a sentence that says what to do."""
 
     field: str
-    constraint: str
+    constraint: Constraint
     message: str
 
 
@@ -57,6 +64,28 @@ class InvalidEmail(ValueError):
 def check(email: Email) -> Violation | None:
     """The first rule that `email` breaks, or None."""
     return next(_violations(email), None)
+
+
+def check_from(email: Email, domains: list[str]) -> Violation | None:
+    """Whether `from` is of one of the tenant's domains; an empty list allows any.
+
+    The domains are written in either form and case (`bücher.example`, `XN--BCHER-KVA.example`). A
+    sub-domain of an allowed one is another domain.
+    """
+    if not domains:
+        return None
+    try:
+        domain = parse(email.from_).domain
+    except BadAddress as error:
+        return Violation("from", error.constraint, f"from: {error}")
+    if domain in _allowed(tuple(domains)):
+        return None
+    return Violation("from", "from_domain", f"This tenant may not send from {domain}.")
+
+
+@lru_cache(maxsize=1024)
+def _allowed(domains: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(filter(None, map(domain_of, domains)))
 
 
 def check_ids(tenant: str, email_id: str | None) -> Violation | None:
@@ -97,13 +126,7 @@ def _violations(email: Email) -> Iterator[Violation]:
     yield from _subject_and_body(email)
     yield from _headers(email.headers)
     yield from _tags(email.tags)
-    size = len(msgspec.json.encode(email.metadata))
-    if size > MAX_METADATA_BYTES:
-        yield Violation(
-            "metadata",
-            "max_bytes",
-            f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}.",
-        )
+    yield from _metadata(email.metadata)
 
 
 def _unsupported(email: Email) -> Iterator[Violation]:
@@ -129,25 +152,24 @@ def _addresses(email: Email) -> Iterator[Violation]:
             "max_items",
             f"to, cc and bcc together hold {count} recipients; SES takes {MAX_RECIPIENTS}.",
         )
-    lists = {"to": email.to, "cc": email.cc, "bcc": email.bcc, "replyTo": email.reply_to}
-    places = [("from", email.from_)] + [
-        (f"{name}[{index}]", text)
-        for name, texts in lists.items()
-        for index, text in enumerate(texts)
-    ]
+    if len(email.reply_to) > MAX_REPLY_TO:
+        yield Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
+    recipients = {"to": email.to, "cc": email.cc, "bcc": email.bcc}
     seen = set[str]()
-    for place, text in places:
-        try:
-            spec = parse(text).spec
-        except BadAddress as error:
-            yield Violation(place, error.constraint, f"{place}: {error}")
-            continue
-        if place.startswith(("to[", "cc[", "bcc[")):
-            if spec in seen:
-                yield Violation(
-                    place, "unique", f"{place} stands twice in to, cc and bcc; name it once."
-                )
-            seen.add(spec)
+    for name, texts in {"from": [email.from_], **recipients, "replyTo": email.reply_to}.items():
+        for index, text in enumerate(texts):
+            place = name if name == "from" else f"{name}[{index}]"
+            try:
+                spec = parse(text).spec.casefold()
+            except BadAddress as error:
+                yield Violation(place, error.constraint, f"{place}: {error}")
+                continue
+            if name in recipients:
+                if spec in seen:
+                    yield Violation(
+                        place, "unique", f"{place} stands twice in to, cc and bcc; name it once."
+                    )
+                seen.add(spec)
 
 
 def _subject_and_body(email: Email) -> Iterator[Violation]:
@@ -164,13 +186,21 @@ def _subject_and_body(email: Email) -> Iterator[Violation]:
     if not email.body_text and not email.body_html:
         yield Violation("bodyText", "required", "Give bodyText, bodyHtml, or both.")
     for name, text in (("bodyText", email.body_text), ("bodyHtml", email.body_html)):
-        if text and "\x00" in text:
-            yield Violation(name, "control_characters", f"{name} must not contain NUL.")
+        if not text:
+            continue
+        if constraint := unsafe_in_body(text):
+            yield Violation(
+                name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
+            )
+        elif len(text if text.isascii() else text.encode()) > MAX_BODY_BYTES:
+            yield Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
 
 
 def _headers(headers: dict[str, str]) -> Iterator[Violation]:
     if len(headers) > MAX_HEADERS:
         yield Violation("headers", "max_items", f"At most {MAX_HEADERS} custom headers.")
+    if len({name.lower() for name in headers}) < len(headers):
+        yield Violation("headers", "unique", "A header stands twice; case makes no difference.")
     for name, value in headers.items():
         where = f"headers.{name[:40]}"
         lower = name.lower()
@@ -207,3 +237,35 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
                     "tag_syntax",
                     "A tag's name and value are 1 to 256 of the characters A-Z a-z 0-9 _ - each.",
                 )
+
+
+def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
+    for key, value in metadata.items():
+        if constraint := _bad_metadata(key) or _bad_metadata(value):
+            yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
+            return
+    size = len(msgspec.json.encode(metadata))
+    if size > MAX_METADATA_BYTES:
+        yield Violation(
+            "metadata",
+            "max_bytes",
+            f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}.",
+        )
+
+
+def _bad_metadata(value: object) -> Constraint | None:
+    if type(value) is str:
+        return unsafe_in_body(value)
+    if type(value) is int:
+        return None if -MAX_INTEGER <= value <= MAX_INTEGER else "number"
+    if type(value) is float:
+        return None if math.isfinite(value) else "number"
+    return None if value is None or type(value) is bool else "type"
+
+
+_METADATA_RULES: dict[Constraint, str] = {
+    "control_characters": "keys and values must not contain NUL.",
+    "unicode": "keys and values must not contain half of a surrogate pair.",
+    "number": "numbers must be finite, integers of at most 64 bits.",
+    "type": "keys are texts, values texts, numbers, true, false or null.",
+}

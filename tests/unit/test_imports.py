@@ -11,6 +11,7 @@ OURS = {*SERVICES, "mailpipe", "infra", "loadtest", "tests"}
 INPUT_OUTPUT = {"aiohttp", "aiobotocore", "boto3", "botocore", "socket", "subprocess", "asyncio"}
 PURE = [
     *("mailpipe/messages.py", "mailpipe/status.py", "mailpipe/addresses.py", "mailpipe/rules.py"),
+    *("mailpipe/constraints.py", "mailpipe/texts.py", "mailpipe/shapes.py"),
     *(
         "mailpipe/records.py",
         "mailpipe/statements.py",
@@ -24,7 +25,8 @@ PURE = [
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
-    *("ingest/decoding.py", "ingest/views.py", "processor/events.py", "processor/ses_json.py"),
+    *("ingest/decoding.py", "ingest/strict_json.py"),
+    *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),
     *("notifier/signing.py", "notifier/schedule.py"),
     *("infra/local/template.py", "infra/local/chaos/faults.py", "infra/stacks/policies.py"),
     *(

@@ -1,0 +1,136 @@
+"""What a request must keep to before anything of it is parsed: how many requests at a time, how
+large, how slow, and how much memory all bodies together may take.
+
+A body is read whole (whoever answers 202 has seen all of it), so memory is bounded by a budget that
+is taken before the bytes come, and given back when the request is answered.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestPayloadError
+
+RETRY_AFTER_S = 2
+ALWAYS_ANSWERED = "/health"
+"""A load balancer that takes a busy process away makes the others busier."""
+OFF_LOOP_BYTES = 256 * 1024
+"""From here on a body is decoded in a thread: a megabyte takes some 10 ms."""
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_HELD = web.RequestKey("held_bytes", int)
+
+
+class Limits(NamedTuple):
+    """Of one process. `max_bodies_bytes` is for all bodies together."""
+
+    max_requests: int
+    max_body_bytes: int
+    max_bodies_bytes: int
+    body_timeout_s: float
+
+
+class Refused(Exception):
+    """The request is not read (to its end); carries the answer. The connection is then closed."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.retry_after_s = status, code, retry_after_s
+
+
+class Intake:
+    """Lets requests in, and reads their bodies."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.requests = 0
+        self.held_bytes = 0
+
+    @web.middleware
+    async def bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A middleware: so many requests at a time, the rest is told to come again.
+
+        Raises Refused.
+        """
+        if self.requests >= self._limits.max_requests and request.path != ALWAYS_ANSWERED:
+            raise _busy("Too many requests are in hand; please try again.")
+        self.requests += 1
+        request[_HELD] = 0
+        try:
+            return await handler(request)
+        finally:
+            self.requests -= 1
+            self.held_bytes -= request[_HELD]
+
+    async def body(self, request: web.Request) -> bytes:
+        """The body of a request for JSON. Raises Refused."""
+        _check_type(request)
+        declared = request.content_length
+        if declared is not None:
+            self._check_size(declared)
+        content = request.content
+        if content.is_eof():  # as most are: it has come with the headers
+            body = content.read_nowait()
+            self._check_size(len(body))
+            self._hold(request, len(body))
+            return body
+        self._hold(request, declared or 0)
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                return await self._read(request)
+        except TimeoutError:
+            limit_s = self._limits.body_timeout_s
+            text = f"The body did not come within {limit_s:g} s."
+            raise Refused(408, "REQUEST_TIMEOUT", text) from None
+        except (RequestPayloadError, ConnectionError):
+            raise Refused(400, "BAD_REQUEST", "The body breaks off.") from None
+
+    async def _read(self, request: web.Request) -> bytes:
+        chunks, size = list[bytes](), 0
+        while chunk := await request.content.readany():
+            size += len(chunk)
+            self._check_size(size)
+            self._hold(request, size)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.max_body_bytes:
+            limit = self._limits.max_body_bytes
+            raise Refused(413, "PAYLOAD_TOO_LARGE", f"A request's body has at most {limit} bytes.")
+
+    def _hold(self, request: web.Request, size: int) -> None:
+        """Take `size` bytes in all for this request; it keeps what it has."""
+        more = max(0, size - request[_HELD])
+        if self.held_bytes + more > self._limits.max_bodies_bytes:
+            raise _busy("Too many large requests are in hand; please try again.")
+        self.held_bytes += more
+        request[_HELD] += more
+
+
+def _check_type(request: web.Request) -> None:
+    if request.content_type != "application/json" or _charset(request) != "utf-8":
+        text = "Send Content-Type: application/json (UTF-8)."
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", text)
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding.")
+
+
+def _charset(request: web.Request) -> str:
+    return (request.charset or "utf-8").lower()
+
+
+def _busy(text: str) -> Refused:
+    return Refused(503, "SERVICE_UNAVAILABLE", text, retry_after_s=RETRY_AFTER_S)
+
+
+async def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    """`decode(body)`, in a thread when that would keep the loop for long."""
+    if len(body) < OFF_LOOP_BYTES:
+        return decode(body)
+    return await asyncio.to_thread(decode, body)

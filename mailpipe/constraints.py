@@ -1,0 +1,154 @@
+"""The closed list of what a refusal can name as its `constraint`: cause and fix of each. Pure.
+
+`Constraint` holds it at the type checker, `CONSTRAINTS` explains it in docs/errors.md, and
+tests/data/doors has an input that provokes each.
+"""
+
+from typing import Literal, NamedTuple
+
+Constraint = Literal[
+    "address_syntax",
+    "control_characters",
+    "depth",
+    "duplicate_key",
+    "encoded_word",
+    "encoding",
+    "enum",
+    "from_domain",
+    "header_name",
+    "header_value",
+    "id_syntax",
+    "idempotency_key_syntax",
+    "json",
+    "local_part_not_ascii",
+    "max_bytes",
+    "max_items",
+    "max_length",
+    "mixed_scripts",
+    "not_supported",
+    "number",
+    "required",
+    "reserved",
+    "tag_syntax",
+    "type",
+    "unicode",
+    "unique",
+    "unknown_field",
+]
+
+
+class Rule(NamedTuple):
+    """Why something was refused, and what to do about it."""
+
+    cause: str
+    fix: str
+
+
+CONSTRAINTS: dict[Constraint, Rule] = {
+    "address_syntax": Rule(
+        "The text is no address that SES would take: `local@domain` or `Name <local@domain>`, the "
+        'domain a public name. Quoted local parts (`"a b"@…`) and IP addresses as domains '
+        "(`a@[192.0.2.1]`) are never taken.",
+        "Correct the address. One address for each entry of the list.",
+    ),
+    "control_characters": Rule(
+        "A line break of any kind (CR, LF, VT, FF, FS, GS, RS, NEL, U+2028, U+2029), another "
+        "control character or a bidirectional override stands in a text that becomes a header; or "
+        "NUL stands in any text.",
+        "Take the character out.",
+    ),
+    "depth": Rule(
+        "Arrays and objects of the body are nested more than 32 deep.",
+        "Send the documented fields; none of them is nested deeper than 4.",
+    ),
+    "duplicate_key": Rule(
+        "An object of the body has the same key twice, so it is not clear which one is meant.",
+        "Write each key once.",
+    ),
+    "encoded_word": Rule(
+        "`=?` stands in a text that becomes a header: it begins an RFC 2047 encoded word, which "
+        "some mail programs decode into line breaks.",
+        "Write the text as it should read; mailpipe encodes what is outside ASCII.",
+    ),
+    "encoding": Rule(
+        "The body is not UTF-8, or begins with a byte order mark.",
+        "Encode the JSON as UTF-8 without a byte order mark (RFC 8259, section 8.1).",
+    ),
+    "enum": Rule(
+        "The value is none of those that the field takes.", "Use one of the documented values."
+    ),
+    "from_domain": Rule(
+        "The domain of `from` is none of those that this tenant may send from. A sub-domain must "
+        "be allowed by itself.",
+        "Send from an allowed domain, or have the domain added to the tenant.",
+    ),
+    "header_name": Rule(
+        "A custom header's name is not 1 to 126 printable ASCII characters without space or colon.",
+        "Rename the header.",
+    ),
+    "header_value": Rule(
+        "A custom header's value is not printable ASCII of at most 870 characters.",
+        "Shorten it, or take out what is not ASCII.",
+    ),
+    "id_syntax": Rule(
+        "An id or a tenant's name is not 1 to 64 of the characters `A-Z a-z 0-9 _ -`.",
+        "Use a UUID, or leave the id to mailpipe.",
+    ),
+    "idempotency_key_syntax": Rule(
+        "An idempotency key is not 1 to 256 printable ASCII characters.",
+        "Use a UUID or a number of your own, once for each e-mail.",
+    ),
+    "json": Rule(
+        "The body is empty or is not JSON as RFC 8259 defines it.",
+        "Send one JSON object; the message says where it breaks off.",
+    ),
+    "local_part_not_ascii": Rule(
+        "What stands before the @ is not ASCII; SES does not take it.",
+        "Use an address whose local part is ASCII. The domain may be in any script.",
+    ),
+    "max_bytes": Rule(
+        "A text, the metadata or the whole e-mail has more bytes than the message says.",
+        "Make it smaller.",
+    ),
+    "max_items": Rule(
+        "A list or an object has more entries than the message says.",
+        "Send fewer, for example in several e-mails.",
+    ),
+    "max_length": Rule("A text has more characters than the message says.", "Shorten it."),
+    "mixed_scripts": Rule(
+        "One word of a name, or one label of a domain, mixes letters of scripts that look alike "
+        "(Latin, Greek, Cyrillic, …): it could pass for another.",
+        "Write each word in one script.",
+    ),
+    "not_supported": Rule(
+        "The field belongs to a feature that is not there yet.",
+        "Leave the field out.",
+    ),
+    "number": Rule(
+        "A number is not finite (`NaN`, `Infinity`, `1e999`), or is an integer beyond 64 bits.",
+        "Send a finite number, or the digits as a text.",
+    ),
+    "required": Rule("A required field is missing or empty.", "Give it."),
+    "reserved": Rule(
+        "The header or tag is set by mailpipe or SES.", "Leave it out, or use another name."
+    ),
+    "tag_syntax": Rule(
+        "A tag's name or value is not 1 to 256 of the characters `A-Z a-z 0-9 _ -`.",
+        "Use those characters.",
+    ),
+    "type": Rule(
+        "The value has another type than the field.", "Send the type that the message names."
+    ),
+    "unicode": Rule(
+        "A text holds half of a surrogate pair (`\\ud800`), which is no character.",
+        "Take it out; it often comes from cutting a text within an emoji.",
+    ),
+    "unique": Rule(
+        "An address stands twice in to, cc and bcc (in whatever case), or a header twice.",
+        "Name it once.",
+    ),
+    "unknown_field": Rule(
+        "The API does not know a field of this name here.",
+        "Leave it out; look for a typing error.",
+    ),
+}

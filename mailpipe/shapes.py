@@ -1,0 +1,52 @@
+"""Whether values have the types of the contract, and what to say when they have not. Pure."""
+
+import re
+
+import msgspec
+
+from mailpipe.messages import Email
+from mailpipe.rules import Violation
+
+MAX_PLACE_CHARS = 120
+
+_FIELDS = tuple(zip(Email.__struct_fields__, Email.__struct_encode_fields__, strict=True))
+_MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
+_UNKNOWN = re.compile(r"unknown field `(?P<field>.+)`", re.DOTALL)
+_AT = re.compile(r" - at `(key` in `)?\$\.?(?P<field>[^`]*)`\Z")
+_NO_NUMBER = ("Number out of range", "Integer value out of range")
+
+
+def check_types(email: Email) -> Violation | None:
+    """Python does not hold a producer to the types of `Email`; this does (about 4 µs)."""
+    try:
+        msgspec.convert({name: getattr(email, field) for field, name in _FIELDS}, Email)
+    except msgspec.ValidationError as error:
+        return violation_of(error)
+    except ValueError:  # an integer of more than 4,300 digits (sys.get_int_max_str_digits)
+        return Violation("metadata", "number", "metadata: integers have at most 64 bits.")
+    return None
+
+
+def violation_of(error: msgspec.ValidationError) -> Violation:
+    """The broken rule that msgspec's sentence tells of."""
+    text = str(error)
+    place = _AT.search(text)
+    inside = place["field"] if place else ""
+    reason = text[: place.start()] if place else text
+    if missing := _MISSING.search(reason):
+        field = f"{inside}.{missing['field']}".lstrip(".")
+        return Violation(field, "required", f"Missing required field: {field}")
+    if unknown := _UNKNOWN.search(reason):
+        field = shown(f"{inside}.{unknown['field']}".lstrip("."))
+        return Violation(field, "unknown_field", f"Unknown field: {field}; leave it out.")
+    field = inside or "body"
+    if reason in _NO_NUMBER:
+        return Violation(field, "number", f"{field}: numbers must be finite and not that long.")
+    if reason.startswith("Invalid enum"):
+        return Violation(field, "enum", f"{field}: {shown(reason)}")
+    return Violation(field, "type", f"{field}: {reason}")
+
+
+def shown(text: str) -> str:
+    """What a caller wrote, fit for an answer: short, printable ASCII."""
+    return text[:MAX_PLACE_CHARS].encode("unicode_escape").decode()
