@@ -1,61 +1,95 @@
-"""API keys and what they allow: read from the `Access` table, cached for at most 5 seconds.
+"""What an API key allows: read from the `Access` table, at most 5 seconds old."""
 
-A key is stored as its SHA-256 only; it has enough entropy of its own that nothing slower is needed.
-"""
-
-import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cachetools import TTLCache
+from cachetools import LRUCache
+from msgspec import Struct
 
-from mailpipe import resources
+from mailpipe import keys, resources, tenants
 from mailpipe.aws.table import Tables
+from mailpipe.keys import Key
+from mailpipe.rates import spend
+from mailpipe.reads import SharedReads
+from mailpipe.tenants import Tenant, Tenants
+from mailpipe.timing import now_ms
 
-CACHE_S = 5.0
+FRESH_S = tenants.FRESH_S
 """How long a revoked key may still work."""
 
-MAX_CACHED = 10_000
-MAX_KEY_CHARS = 256
+MAX_REMEMBERED = 10_000
+PER_SECOND = 1000
+"""Mails a second of one key in one process, where its tenant has no lower limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a valid key stands for."""
+class Grant(Struct, frozen=True):
+    """What a valid key stands for. The tenant may be disabled: `settings.enabled` says so."""
 
     tenant: str
     scopes: frozenset[str]
-
-
-def key_id(key: str) -> str:
-    """The id under which a key is stored."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    key_id: str
+    settings: Tenant
 
 
 class Access:
-    """Looks keys up. `local` accepts the key of the local cloud, which no real account may."""
+    """Looks keys up and counts what they use.
+
+    `local` accepts the key of the local cloud, which no real account may. `clock` gives seconds,
+    `wall_ms` epoch milliseconds.
+    """
 
     def __init__(
-        self, tables: Tables, *, local: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        tables: Tables,
+        *,
+        local: bool,
+        per_second: float = PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._tables = tables
         self._local = local
-        # Wrong keys are remembered too, and bounded: a flood of them must not grow the process.
-        self._cached = TTLCache[str, Grant | None](MAX_CACHED, CACHE_S, timer=clock)
+        self._per_second = per_second
+        self._clock = clock
+        self._wall_ms = wall_ms
+        self._tenants = Tenants(tables, clock=clock)
+        self._keys = SharedReads[str, Key | None](
+            self._read, most=MAX_REMEMBERED, fresh_s=FRESH_S, clock=clock
+        )
+        self._free_at_s = LRUCache[str, float](MAX_REMEMBERED)
 
     async def grant(self, key: str) -> Grant | None:
-        """What this key allows, or None. Raises CallFailed when the table does not answer."""
-        if not key or len(key) > MAX_KEY_CHARS:
+        """What this key allows, or None. Raises CallFailed when the table does not answer.
+
+        The key of a tenant that is disabled, or that does not exist, gets a grant that says so.
+        """
+        if not key or len(key) > keys.MAX_KEY_CHARS or not key.isascii():
             return None
-        identity = key_id(key)
-        if identity in self._cached:
-            return self._cached[identity]
-        item = await self._tables.get(resources.ACCESS, {"kind": "key", "id": identity})
-        grant = None
-        if item is not None and item.get("enabled") and (self._local or not item.get("local")):
-            scopes = item["scopes"]
-            assert isinstance(scopes, list)  # noqa: S101 - as it is written
-            grant = Grant(str(item["tenant"]), frozenset(map(str, scopes)))
-        self._cached[identity] = grant
-        return grant
+        found = await self._keys.get(keys.hash_of(key))
+        if found is None or not found.holds(self._wall_ms()):
+            return None
+        tenant = await self._tenants.of(found.tenant)
+        settings = tenant or Tenant(tenant=found.tenant, enabled=False)
+        return Grant(found.tenant, frozenset(found.scopes), found.name, settings)
+
+    async def _read(self, key_hash: str) -> Key | None:
+        item = await self._tables.get(resources.ACCESS, {"kind": keys.KIND, "id": key_hash})
+        found = None if item is None else keys.key_of(item)
+        if found is None or not keys.is_hash(found, key_hash) or (found.local and not self._local):
+            return None
+        return found
+
+    def allow(self, grant: Grant, count: int = 1) -> float:
+        """Count so many mails or requests against the rate of the key, or of its tenant where that
+        is lower. Seconds to wait: 0 = go on; else nothing was counted.
+        """
+        own, per_second = grant.settings.max_per_second, self._per_second
+        # A limit of the tenant is for all of its keys together.
+        who = grant.key_id
+        if 0 < own < per_second:
+            who, per_second = f"tenant {grant.tenant}", own
+        spent = spend(
+            self._free_at_s.get(who, 0.0), now_s=self._clock(), count=count, per_second=per_second
+        )
+        self._free_at_s[who] = spent.free_at_s
+        return spent.retry_after_s

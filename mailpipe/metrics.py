@@ -70,6 +70,11 @@ ACCEPT_TO_SEND = Histogram(
     "mailpipe_accept_to_send_seconds", "From acceptance to SES's yes", ["lane"], buckets=_LATENCY_S
 )
 ENDED_UNSENT = Counter("mailpipe_ended_unsent_total", "Mails ended without SES", ["status"])
+DISTRUSTED = Counter(
+    "mailpipe_distrusted_total",
+    "Mails quarantined for their tenant (unknown_tenant, disabled_tenant, forged: an alarm)",
+    ["reason"],
+)
 CLAIMS = Counter("mailpipe_claims_total", "Answers to a claim", ["answer"])
 SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped because they were missed")
 QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")

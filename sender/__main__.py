@@ -14,6 +14,7 @@ from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
+from mailpipe.tenants import Tenants
 from sender.handler import Sender
 from sender.limiter import LocalLimiter, poll_quota
 from sender.pacing import Lead
@@ -35,8 +36,10 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
         lead = Lead()
         limiter = LocalLimiter(lead, share=settings.share, spread_s=settings.spread_s)
+        tables = open_tables(aws, dynamodb, settings.prefix)
+        tenants = Tenants(tables)
         store = SenderStore(
-            open_tables(aws, dynamodb, settings.prefix),
+            tables,
             settings.prefix,
             address_hash_key=settings.address_hash_key.encode(),
             lease_s=settings.lease_s,
@@ -47,9 +50,17 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         slots = {lane: Slots(limiter, lane) for lane in LANES}
         consumers = [
             Consumer(
-                await queues.open(name),
+                await queues.open(name, sender_ids=settings.trust_sender_id),
                 await queues.open(dead(name)),
-                Sender(settings, slots[lane], store, client=ses, events=events, lead=lead).handle,
+                Sender(
+                    settings,
+                    slots[lane],
+                    store,
+                    client=ses,
+                    events=events,
+                    lead=lead,
+                    tenants=tenants,
+                ).handle,
                 heartbeat=heartbeat,
                 concurrency=settings.concurrency,
                 poll_s=settings.poll_s,

@@ -13,6 +13,7 @@ from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
 from mailpipe.status import FAILED, OURS, SUPPRESSED
+from mailpipe.tenants import Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
@@ -21,6 +22,7 @@ from sender.pacing import Lead
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from sender.trust import Distrust, judge
 from sender.verdicts import Ending, after_doubt, pause_s, unsendable
 
 log = logs.get()
@@ -38,25 +40,25 @@ class Sender:
         client: Client,
         events: Queue,
         lead: Lead,
+        tenants: Tenants,
     ) -> None:
         self._settings = settings
+        self._trusted = settings.trusted
         self._slots = slots
         self._store = store
         self._client = client
         self._events = events
         self._lead = lead
+        self._tenants = tenants
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
-        try:
-            message = email_decoder.decode(received.body)
-            ending = unsendable(
-                message, now_ms=now_ms(), expire_after_s=self._settings.expire_after_s
-            )
-        except (msgspec.DecodeError, ValueError) as error:
-            return Dead(f"unparseable: {error}")
+        message = await self._trusted_message(received)
+        if isinstance(message, Dead):
+            return message
         if message.body is not None:
             return Dead("claim_check: a body in S3 is not supported yet")
+        ending = unsendable(message, now_ms=now_ms(), expire_after_s=self._settings.expire_after_s)
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = message.email.recipients()
@@ -82,6 +84,20 @@ class Sender:
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, receives=received.receives)
         return await self._sent(message, claim, answer)
+
+    async def _trusted_message(self, received: Received) -> EmailMessage | Dead:
+        """What was received, when it can be read and its sender may speak for its tenant."""
+        try:
+            message = email_decoder.decode(received.body)
+            parse_iso(message.queued_at)
+        except (msgspec.DecodeError, ValueError) as error:
+            return Dead(f"unparseable: {error}")
+        tenant = await self._tenants.of(message.tenant)
+        judged = judge(tenant, received.sender_id, trusted=self._trusted)
+        if isinstance(judged, Distrust):
+            metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
+            return Dead(judged.reason)
+        return message
 
     async def _claim(self, message: EmailMessage) -> Answer:
         claim = await self._store.claim(message)

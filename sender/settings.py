@@ -41,16 +41,41 @@ class SenderSettings(Common, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0
 
+    trust_sender_id: Annotated[
+        bool, Meta(description="SQS's SenderId must be a principal of the mail's tenant")
+    ] = True
+    trusted_principals: Annotated[
+        str,
+        Meta(
+            pattern="^([A-Z0-9]{12,128}(, *[A-Z0-9]{12,128})*)?$",
+            description="unique ids, by commas, of the roles of ingest, senders, operators",
+        ),
+    ] = ""
+
+    @property
+    def trusted(self) -> frozenset[str] | None:
+        """Who may enqueue for every tenant; None when nobody looks at who has sent a message."""
+        if not self.trust_sender_id:
+            return None
+        return frozenset(one.strip() for one in self.trusted_principals.split(","))
+
     @property
     def lease_s(self) -> float:
         """How long a claim lives."""
         return self.ses_timeout_s + self.lease_margin_s
 
     def crossed(self) -> list[str]:
-        """A drain must outlast a send."""
+        """A drain must outlast a send; where senders are told apart, ingest's must be known."""
+        faults = list[str]()
         if self.drain_s <= self.ses_timeout_s:
-            return [
+            faults.append(
                 f"MAILPIPE_DRAIN_S={self.drain_s} must be greater than "
                 f"MAILPIPE_SENDER_SES_TIMEOUT_S={self.ses_timeout_s}: a send in flight has to end"
-            ]
-        return []
+            )
+        if self.trust_sender_id and not self.trusted_principals:
+            faults.append(
+                "MAILPIPE_SENDER_TRUSTED_PRINCIPALS is missing: expected the unique id of ingest's "
+                "role (aws iam get-role --query Role.RoleId), or else all of its mail would be "
+                "quarantined; MAILPIPE_SENDER_TRUST_SENDER_ID=0 does without the check"
+            )
+        return faults

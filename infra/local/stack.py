@@ -224,6 +224,7 @@ class Stack:
             "MAILPIPE_ADMIN_PORT": str(admin_port),
             "MAILPIPE_INGEST_PORT": str(plan.ingest_port),
             "MAILPIPE_SENDER_SES_TIMEOUT_S": "5",
+            "MAILPIPE_SENDER_TRUST_SENDER_ID": "0",  # everybody is the same account here
             "MAILPIPE_SENDER_QUOTA_REFRESH_S": "5",
             "MAILPIPE_NOTIFIER_TIMEOUT_S": "5",
         }

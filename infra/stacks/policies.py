@@ -40,7 +40,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         *_consumer(*QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
-        Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST,)),
+        Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
     ),
     "processor": (
         *_consumer(resources.SES_EVENTS),

@@ -120,6 +120,15 @@ class UpdateItem(Request):
     return_values_on_condition_check_failure: str | None = None
 
 
+class DeleteItem(Request):
+    """No longer this item, unless the condition fails."""
+
+    table_name: str
+    key: Item
+    condition_expression: str | None = None
+    expression_attribute_names: dict[str, str] | None = None
+
+
 class WriteAnswer(Answer):
     """`attributes` as `return_values` asked for them."""
 
@@ -158,10 +167,11 @@ class BatchWriteAnswer(Answer):
 
 
 class TransactWrite(Request):
-    """Exactly one of the two."""
+    """Exactly one of them."""
 
     put: PutItem | None = None
     update: UpdateItem | None = None
+    delete: DeleteItem | None = None
 
 
 class TransactWriteItems(Request):

@@ -36,7 +36,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message in hand until its visibility ends; `receives` counts this receive too."""
+    """A message in hand until its visibility ends; `receives` counts this receive too.
+
+    `sender_id` is who has sent it, where the queue was opened to tell.
+    """
 
     message_id: str
     receipt: str
@@ -44,6 +47,7 @@ class Received:
     receives: int
     sent_at_ms: int
     attributes: dict[str, str] = field(default_factory=dict)
+    sender_id: str | None = None
 
 
 class Depth(NamedTuple):
@@ -97,17 +101,22 @@ DELETES = Limits(most=BATCH, linger_s=0.1)
 HIDES = Limits(most=BATCH, linger_s=0.01)
 
 _SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
+_SENDER_ID = "SenderId"
 
 
 class SqsQueue:
     """A queue of the account. Raises nothing for single entries; their fates are returned.
 
-    Callers share calls: see `batcher.py`.
+    Callers share calls: see `batcher.py`. `sender_ids`: messages say who has sent them, which costs
+    on every receive.
     """
 
-    def __init__(self, name: str, url: str, *, polls: Client, calls: Client) -> None:
+    def __init__(
+        self, name: str, url: str, *, polls: Client, calls: Client, sender_ids: bool = False
+    ) -> None:
         self.name = name
         self.url = url
+        self._system_attributes = [*_SYSTEM_ATTRIBUTES, *([_SENDER_ID] if sender_ids else [])]
         self._polls = polls
         self._calls = calls
         self._sends = Batcher[Outgoing, None](
@@ -146,7 +155,7 @@ class SqsQueue:
                 max_number_of_messages=most,
                 wait_time_seconds=round(wait_s),
                 visibility_timeout=None if visibility_s is None else round(visibility_s),
-                message_system_attribute_names=_SYSTEM_ATTRIBUTES,
+                message_system_attribute_names=self._system_attributes,
                 message_attribute_names=["All"],
             ),
         )
@@ -171,6 +180,7 @@ class SqsQueue:
                 for name, value in message.message_attributes.items()
                 if "StringValue" in value
             },
+            sender_id=message.attributes.get(_SENDER_ID),
         )
 
     async def _send(self, messages: list[Outgoing]) -> list[Fault]:
@@ -249,11 +259,16 @@ class Queues:
         self._polls = polls
         self._calls = calls
 
-    async def open(self, name: str) -> SqsQueue:
+    async def open(self, name: str, *, sender_ids: bool = False) -> SqsQueue:
         """Look a queue up. Raises CallFailed, CONFIGURATION when there is none of this name."""
         request = aws.GetQueueUrl(queue_name=physical(self._prefix, name))
         answer = await call_again(self._calls, aws.GET_QUEUE_URL, request)
-        queue = SqsQueue(name, answer.queue_url, polls=self._polls, calls=self._calls)
+        queue = SqsQueue(
+            *(name, answer.queue_url),
+            polls=self._polls,
+            calls=self._calls,
+            sender_ids=sender_ids,
+        )
         self._aws.at_close(queue.close)
         return queue
 

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
 from ingest.views import status
-from mailpipe import records, resources
+from mailpipe import records, resources, tenants
 from mailpipe.addresses import suppression_hash
 from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.aws.ses_operations import SendEmail, SendEmailAnswer
@@ -18,6 +19,7 @@ from mailpipe.lifecycle import Stop
 from mailpipe.messages import BodyPointer, EmailMessage, OwnEvent, own_event_decoder
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.statements import insert_into
+from mailpipe.tenants import Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from sender.claims import Doubtful, Live, Won
@@ -36,6 +38,10 @@ HUGE = [
     ({"metadata": {"a": "x" * 600_000}}, "metadata", "max_bytes"),
 ]
 """More than an item of DynamoDB takes: it ends with its reason all the same."""
+
+
+INGEST = "AROAINGESTINGESTINGES"
+SHOP = "AIDASHOPSHOPSHOPSHOPS"
 
 
 class ScriptedSes:
@@ -67,6 +73,7 @@ class Rig:
             lease_margin_s=0.7,
             in_doubt_grace_s=grace_s,
             lateness_s=0.5,
+            trusted_principals=INGEST,
         )
         lead = Lead()
         limiter = LocalLimiter(lead, share=1, spread_s=0.05)
@@ -74,12 +81,22 @@ class Rig:
         self.slots = Slots(limiter, "transactional")
         self.store = store(parts.tables, settings)
         self.sender = Sender(
-            settings, self.slots, self.store, client=self.ses, events=self.events, lead=lead
+            settings,
+            self.slots,
+            self.store,
+            client=self.ses,
+            events=self.events,
+            lead=lead,
+            tenants=Tenants(parts.tables),
         )
 
-    async def handle(self, one: EmailMessage, *, receives: int = 1) -> Outcome:
+    async def handle(
+        self, one: EmailMessage, *, receives: int = 1, sender_id: str | None = INGEST
+    ) -> Outcome:
         """Hand the message to the sender."""
-        return await self.sender.handle(received(one, receives=receives))
+        return await self.sender.handle(
+            replace(received(one, receives=receives), sender_id=sender_id)
+        )
 
     async def announced(self) -> list[OwnEvent]:
         """Our own events since the last look."""
@@ -116,6 +133,12 @@ async def suppress(parts: Parts, address: str, *, tenant: str = "default", ttl: 
     if ttl:
         item["ttl"] = ttl
     await parts.tables.write(insert_into(PREFIX, resources.SUPPRESSION_LIST, item))
+
+
+async def known(parts: Parts, tenant: Tenant) -> None:
+    """A tenant that the table holds."""
+    item = tenants.item_of(tenant)
+    await parts.tables.write(insert_into(PREFIX, resources.ACCESS, item))
 
 
 async def test_a_mail_is_claimed_sent_and_recorded(rig: Rig) -> None:
@@ -266,6 +289,7 @@ async def test_the_rules_of_the_rest_door_hold_on_the_queue(
 async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: Rig) -> None:
     one = message()
     await rig.handle(one)
+    await known(rig.parts, Tenant(tenant="other"))
     thief = msgspec.structs.replace(one, tenant="other")
     assert await rig.handle(thief) == Dead("tenant_mismatch")
     conflict = msgspec.structs.replace(one, fingerprint="other")
@@ -299,3 +323,33 @@ async def test_while_stopping_a_mail_without_a_slot_is_handed_back_unclaimed(par
     await rig.slots.run(stop)
     assert await rig.handle(one) == Retry(0, "stopping")
     assert await parts.record(one.email_id) is None
+
+
+@pytest.mark.parametrize(
+    ("tenant", "sender_id", "reason"),
+    [
+        ("nobody", INGEST, "tenant"),
+        ("closed", INGEST, "tenant"),
+        ("shop", "AROASTRANGERSTRANGERS:i-1", "auth"),
+        ("shop", None, "auth"),
+        ("default", SHOP, "auth"),
+    ],
+)
+async def test_who_may_not_speak_for_a_tenant_is_quarantined_and_leaves_no_trace(
+    rig: Rig, tenant: str, sender_id: str | None, reason: str
+) -> None:
+    await known(rig.parts, Tenant(tenant="closed", enabled=False))
+    await known(rig.parts, Tenant(tenant="shop", principals=[SHOP]))
+    one = msgspec.structs.replace(message(), tenant=tenant)
+    outcome = await rig.handle(one, sender_id=sender_id)
+    assert isinstance(outcome, Dead)
+    assert outcome.reason.partition(":")[0] == reason
+    assert await rig.parts.record(one.email_id) is None
+    assert not rig.ses.sent
+
+
+async def test_a_principal_of_the_tenant_may_send_for_it(rig: Rig) -> None:
+    await known(rig.parts, Tenant(tenant="shop", principals=[SHOP]))
+    one = msgspec.structs.replace(message(), tenant="shop")
+    assert await rig.handle(one, sender_id=SHOP) == Done()
+    assert len(rig.ses.sent) == 1

@@ -14,7 +14,7 @@ from notifier.settings import NotifierSettings
 from processor.settings import ProcessorSettings
 from sender.settings import SenderSettings
 
-KEY = {"MAILPIPE_ADDRESS_HASH_KEY": "k" * 32}
+KEY = {"MAILPIPE_ADDRESS_HASH_KEY": "k" * 32, "MAILPIPE_SENDER_TRUSTED_PRINCIPALS": "A" * 21}
 ALL = {
     "ingest": IngestSettings,
     "sender": SenderSettings,
@@ -24,7 +24,7 @@ ALL = {
 ROOT = Path(__file__).parents[2]
 
 
-def test_defaults_need_only_the_secret() -> None:
+def test_defaults_need_only_the_secret_and_the_sender_whom_to_trust() -> None:
     for service, kind in ALL.items():
         assert load(kind, service, KEY).prefix == "mailpipe-"
 

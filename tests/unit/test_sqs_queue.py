@@ -17,10 +17,10 @@ class Answering:
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
-        self.calls = 0
+        self.requests = list[Any]()
 
-    async def call(self, _: Any, __: Any) -> Any:
-        self.calls += 1
+    async def call(self, _: Any, request: Any) -> Any:
+        self.requests.append(request)
         return self.answer
 
 
@@ -55,3 +55,15 @@ async def test_a_damaged_message_is_left_to_come_again() -> None:
     ]
     received = await queue(sqs.ReceiveAnswer(messages=messages)).receive(10, wait_s=0)
     assert [one.message_id for one in received] == [SOUND]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_who_has_sent_a_message_is_asked_for_only_where_it_counts(asked: bool) -> None:
+    message = sqs.SqsMessage(
+        message_id="m", receipt_handle="r", attributes={"SenderId": "AROAX:i-1"} if asked else {}
+    )
+    client = Answering(sqs.ReceiveAnswer(messages=[message]))
+    opened = SqsQueue("q", "http://q", polls=client, calls=client, sender_ids=asked)
+    (received,) = await opened.receive(1, wait_s=0)
+    assert received.sender_id == ("AROAX:i-1" if asked else None)
+    assert ("SenderId" in client.requests[0].message_system_attribute_names) is asked

@@ -1,0 +1,56 @@
+"""What is read through here is at most so old, and all who miss at once share one read."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from cachetools import TLRUCache
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SharedReads(Generic[K, V]):
+    """Remembers at most `most` answers, each for `fresh_s` from the begin of its read.
+
+    "There is none" is an answer too. Those that were not asked for lately go first, so a flood of
+    wrong keys costs neither memory nor the answers that are in use.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[K], Awaitable[V]],
+        *,
+        most: int,
+        fresh_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._known = TLRUCache[K, tuple[float, V]](
+            most, ttu=lambda _, kept, __: kept[0] + fresh_s, timer=clock
+        )
+        self._reading = dict[K, asyncio.Task[V]]()
+
+    async def get(self, key: K) -> V:
+        """The answer for this key. Raises what the read raises; a failure is not remembered."""
+        known = self._known.get(key)
+        if known is not None:
+            return known[1]
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.create_task(self._fetch(key, self._clock()))
+            reading.add_done_callback(lambda task: self._ended(key, task))
+        # Who gives up takes nothing from the others.
+        return await asyncio.shield(reading)
+
+    async def _fetch(self, key: K, begun_s: float) -> V:
+        value = await self._read(key)
+        self._known[key] = begun_s, value
+        return value
+
+    def _ended(self, key: K, task: asyncio.Task[V]) -> None:
+        self._reading.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # all who waited may have given up: it was seen
