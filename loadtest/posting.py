@@ -17,10 +17,21 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: Any = None
         self._answer: asyncio.Future[int] | None = None
+        self._drained = asyncio.Event()
+        self._drained.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self._transport = transport
+        self._transport.set_write_buffer_limits(high=0)
+
+    def pause_writing(self) -> None:
+        """Something has not left this process."""
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        """All has left this process."""
+        self._drained.set()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""
@@ -34,17 +45,37 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """An answer is whole."""
         assert self._answer is not None  # noqa: S101 - nobody answers unasked
-        self._answer.set_result(self._parser.get_status_code())
+        if not self._answer.done():
+            self._answer.set_result(self._parser.get_status_code())
 
     async def post(self, request: bytes) -> int:
         """The status of the answer. Raises ConnectionError."""
-        self._answer = asyncio.get_running_loop().create_future()
+        self.write(request)
+        return await self.answer()
+
+    def write(self, request: bytes) -> None:
+        """The request, or a part of it."""
         self._transport.write(request)
+
+    async def drained(self) -> None:
+        """When all that was written has left this process."""
+        await self._drained.wait()
+
+    async def answer(self) -> int:
+        """The status of the answer to what was written whole. Raises ConnectionError."""
+        self._answer = asyncio.get_running_loop().create_future()
         return await self._answer
 
     def close(self) -> None:
         """End it."""
         self._transport.close()
+
+
+async def connect(port: int) -> Connection:
+    """A connection to a server on this machine."""
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
+    return connection
 
 
 def request(path: str, body: bytes, **headers: str) -> bytes:
@@ -77,8 +108,7 @@ async def _post_some(
     begun: float,
     rate: float | None,
 ) -> None:
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
+    connection = await connect(port)
     try:
         for index, one in due:
             at = begun + index / rate if rate else time.perf_counter()

@@ -1,18 +1,17 @@
 """Customers' webhook endpoints: read from the `WebhookEndpoints` table, cached for 5 seconds."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
 import msgspec
-from cachetools import TTLCache
 from msgspec import Struct
 
 from mailpipe import resources
 from mailpipe.aws.table import Tables
+from mailpipe.reads import SharedReads
 
-CACHE_S = 5.0
-MAX_CACHED_TENANTS = 10_000
+FRESH_S = 5.0
+MAX_REMEMBERED_TENANTS = 10_000
 
 NOT_BY_DEFAULT = frozenset({"email.sent", "email.opened", "email.clicked"})
 """Types that an endpoint gets only when it asks for them: every mail causes them."""
@@ -39,27 +38,18 @@ class Endpoint(Struct, rename="camel", kw_only=True, frozen=True):
 
 
 class Endpoints:
-    """The endpoints of tenants, at most CACHE_S old."""
+    """The endpoints of tenants, at most FRESH_S old."""
 
     def __init__(self, tables: Tables, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tables = tables
-        self._cached = TTLCache[str, dict[str, Endpoint]](MAX_CACHED_TENANTS, CACHE_S, timer=clock)
-        self._reading = dict[str, asyncio.Task[dict[str, Endpoint]]]()
+        self._reads = SharedReads[str, dict[str, Endpoint]](
+            self._read, most=MAX_REMEMBERED_TENANTS, fresh_s=FRESH_S, clock=clock
+        )
 
     async def of(self, tenant: str) -> dict[str, Endpoint]:
         """A tenant's endpoints by id. Raises CallFailed."""
-        known = self._cached.get(tenant)
-        if known is not None:
-            return known
-        # One read for all who miss at the same moment: else everything in hand would read at once.
-        reading = self._reading.get(tenant)
-        if reading is None:
-            reading = self._reading[tenant] = asyncio.create_task(self._read(tenant))
-            reading.add_done_callback(lambda _: self._reading.pop(tenant, None))
-        return await asyncio.shield(reading)
+        return await self._reads.get(tenant)
 
     async def _read(self, tenant: str) -> dict[str, Endpoint]:
         items = await self._tables.partition(resources.WEBHOOK_ENDPOINTS, tenant)
-        found = [msgspec.convert(item, Endpoint) for item in items]
-        known = self._cached[tenant] = {one.endpoint: one for one in found}
-        return known
+        return {one.endpoint: one for one in (msgspec.convert(item, Endpoint) for item in items)}

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from mailpipe import resources
 from mailpipe.aws.table import Tables
 from mailpipe.reads import SharedReads
-from mailpipe.records import Attributes
+from mailpipe.records import Attributes, expiry
 
 KIND = "tenant"
 DEFAULT = "default"
@@ -36,10 +36,6 @@ class Tenant(Struct, rename="camel", kw_only=True, frozen=True):
     retention_days: int = 0
     principals: list[str] = []
     created_at: int = 0
-
-    def retained_days(self, usual: int) -> int:
-        """Days that its records are kept; `usual` is the setting of the process."""
-        return self.retention_days or usual
 
 
 def item_of(tenant: Tenant) -> Attributes:
@@ -68,6 +64,20 @@ class Tenants:
 
     async def _read(self, tenant: str) -> Tenant | None:
         return await read(self._tables, tenant)
+
+
+class Retention:
+    """How long records are kept after their end: as their tenant wants it, else `usual_days`."""
+
+    def __init__(self, tenants: Tenants, *, usual_days: int) -> None:
+        self._tenants = tenants
+        self._usual_days = usual_days
+
+    async def expiry(self, tenant: str, at_ms: int) -> int:
+        """The `ttl` (epoch seconds) of what ended at `at_ms`. Raises CallFailed."""
+        found = await self._tenants.of(tenant)
+        days = found.retention_days if found is not None else 0
+        return expiry(at_ms, days or self._usual_days)
 
 
 async def read(tables: Tables, tenant: str) -> Tenant | None:

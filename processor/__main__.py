@@ -14,6 +14,7 @@ from mailpipe.endpoints import Endpoints
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import SES_EVENTS, WEBHOOKS, dead
+from mailpipe.tenants import Retention, Tenants
 from processor.handler import Processor
 from processor.settings import ProcessorSettings
 from processor.store import ProcessorStore
@@ -30,11 +31,12 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=settings.concurrency + 8, timeout_s=5)
         tables = open_tables(aws, dynamodb, settings.prefix)
+        tenants = Tenants(tables)
         store = ProcessorStore(
             tables,
             settings.prefix,
             address_hash_key=settings.address_hash_key.encode(),
-            retention_days=settings.retention_days,
+            retention=Retention(tenants, usual_days=settings.retention_days),
         )
         webhooks = Webhooks(await queues.open(WEBHOOKS), Endpoints(tables))
         consumer = Consumer(

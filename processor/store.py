@@ -11,6 +11,7 @@ from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements, Statement, insert_into
 from mailpipe.status import TERMINAL_RANKS, Standing
+from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms, parse_iso
 from processor.events import Event
 
@@ -21,13 +22,13 @@ class ProcessorStore:
     """What an event changes. Every method raises CallFailed when DynamoDB does not answer."""
 
     def __init__(
-        self, tables: Tables, prefix: str, *, address_hash_key: bytes, retention_days: int
+        self, tables: Tables, prefix: str, *, address_hash_key: bytes, retention: Retention
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
         self._prefix = prefix
         self._address_hash_key = address_hash_key
-        self._retention_days = retention_days
+        self._retention = retention
 
     async def record(self, email_id: str) -> Record | None:
         """The e-mail's record, read consistently."""
@@ -48,7 +49,7 @@ class ProcessorStore:
             "attempt": own.attempt,
             "reason": own.reason,
             "updatedAt": at_ms,
-            "ttl": records.expiry(at_ms, self._retention_days),
+            "ttl": await self._retention.expiry(own.tenant, at_ms),
         }
         await self._tables.write(self._statements.insert(born))
 
@@ -90,7 +91,7 @@ class ProcessorStore:
             "details": _json(event.details),
             "tenant": record.tenant,
             "dayKey": resources.day_key(record.tenant, event.occurred_at[:10], event.email_id),
-            "ttl": records.expiry(now_ms(), self._retention_days),
+            "ttl": await self._retention.expiry(record.tenant, now_ms()),
         }
         await self._tables.write(insert_into(self._prefix, resources.EMAIL_EVENTS, item))
 
@@ -104,16 +105,18 @@ class ProcessorStore:
         if several:
             record, terminal = await self._raise_recipients(event, record, standing)
         if standing.rank > record.rank:
-            fate = await self._tables.write(self._raise(event, record, standing, terminal=terminal))
+            at_ms = now_ms()
+            ttl = await self._retention.expiry(record.tenant, at_ms) if terminal else None
+            raised = self._raise(event, record, standing, at_ms=at_ms, ttl=ttl)
+            fate = await self._tables.write(raised)
             if not isinstance(fate, Refused):
                 return
         if several and terminal:
             await self._close(event.email_id)
 
     def _raise(
-        self, event: Event, record: Record, standing: Standing, *, terminal: bool
+        self, event: Event, record: Record, standing: Standing, *, at_ms: int, ttl: int | None
     ) -> Statement:
-        at_ms = now_ms()
         proves = None
         if event.attempt is not None and event.message_id is not None:
             proves = (event.attempt, event.message_id)
@@ -124,7 +127,7 @@ class ProcessorStore:
             at_ms=at_ms,
             proves=proves,
             sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
-            ttl=records.expiry(at_ms, self._retention_days) if terminal else None,
+            ttl=ttl,
         )
 
     async def _raise_recipients(
@@ -148,7 +151,7 @@ class ProcessorStore:
     async def _close(self, email_id: str) -> None:
         record, at_ms = await self.record(email_id), now_ms()
         if record is not None:
-            ttl = records.expiry(at_ms, self._retention_days)
+            ttl = await self._retention.expiry(record.tenant, at_ms)
             standing = Standing(record.status, record.rank, terminal=True)
             await self._tables.write(
                 self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)

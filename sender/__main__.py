@@ -14,7 +14,7 @@ from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
-from mailpipe.tenants import Tenants
+from mailpipe.tenants import Retention, Tenants
 from sender.handler import Sender
 from sender.limiter import LocalLimiter, poll_quota
 from sender.pacing import Lead
@@ -44,7 +44,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             address_hash_key=settings.address_hash_key.encode(),
             lease_s=settings.lease_s,
             grace_s=settings.in_doubt_grace_s,
-            retention_days=settings.retention_days,
+            retention=Retention(tenants, usual_days=settings.retention_days),
         )
         events = await queues.open(SES_EVENTS)
         slots = {lane: Slots(limiter, lane) for lane in LANES}

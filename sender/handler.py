@@ -182,7 +182,9 @@ class Sender:
 
     async def _end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
         standing, reason = after_doubt(ending, doubted=claim.doubted)
-        record = await self._store.end(message.email_id, claim, standing, reason=reason)
+        record = await self._store.end(
+            message.email_id, message.tenant, claim, standing, reason=reason
+        )
         metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
         log.info("email_ended", email_id=message.email_id, status=record.status)
         return await self._not_ours(Finished(record))

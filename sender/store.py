@@ -10,6 +10,7 @@ from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, Standing
+from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Live, Open, Won, read_refusal
 
@@ -27,14 +28,14 @@ class SenderStore:
         address_hash_key: bytes,
         lease_s: float,
         grace_s: float,
-        retention_days: int,
+        retention: Retention,
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
         self._address_hash_key = address_hash_key
         self._lease_ms = round(lease_s * 1000)
         self._grace_ms = round(grace_s * 1000)
-        self._retention_days = retention_days
+        self._retention = retention
 
     async def claim(self, message: EmailMessage) -> Answer:
         """Make the next attempt ours; a missing record is born with the claim in it.
@@ -147,9 +148,12 @@ class SenderStore:
         """SES accepted. A refusal means that an event has already said so."""
         await self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
 
-    async def end(self, email_id: str, claim: Won, standing: Standing, *, reason: str) -> Record:
+    async def end(
+        self, email_id: str, tenant: str, claim: Won, standing: Standing, *, reason: str
+    ) -> Record:
         """End a mail that we hold, without SES; returns its record as it then stands."""
         at_ms = now_ms()
+        ttl = await self._retention.expiry(tenant, at_ms)
         await self._tables.write(
             self._statements.end(
                 email_id,
@@ -157,7 +161,7 @@ class SenderStore:
                 token=claim.token,
                 reason=reason,
                 at_ms=at_ms,
-                ttl=records.expiry(at_ms, self._retention_days),
+                ttl=ttl,
             )
         )
         item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})

@@ -15,6 +15,7 @@ from mailpipe.messages import RecordFields, own_event
 from mailpipe.records import Attributes
 from mailpipe.statements import EmailStatements, Statement
 from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import iso
 from processor.events import Event, read
 from processor.store import ProcessorStore
@@ -49,6 +50,9 @@ class _Recorder:
     async def write(self, statement: Statement) -> Applied:
         self.statements.append(statement)
         return Applied()
+
+    async def get(self, table: str, key: records.Attributes) -> None:
+        """There is no item of the tenant: the usual retention."""
 
 
 def fields(*to: str) -> RecordFields:
@@ -111,9 +115,9 @@ async def _made_missing() -> Statement:
 
 
 def _store(recorder: _Recorder) -> ProcessorStore:
-    return ProcessorStore(
-        cast(Tables, recorder), PREFIX, address_hash_key=b"k" * 32, retention_days=180
-    )
+    tables = cast(Tables, recorder)
+    retention = Retention(Tenants(tables), usual_days=180)
+    return ProcessorStore(tables, PREFIX, address_hash_key=b"k" * 32, retention=retention)
 
 
 async def forms() -> dict[str, Statement]:

@@ -47,6 +47,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_WHEREABOUTS, _SEND), queues=(resources.WEBHOOKS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant((_INSERT,), tables=(resources.EMAIL_EVENTS, resources.SUPPRESSION_LIST)),
+        Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
     ),
     "notifier": (

@@ -1,5 +1,5 @@
-"""What the two doors need of AWS, answered at once: queues that take everything, tables that have
-the API keys and nothing else.
+"""What the two doors need of AWS, answered at once: queues and a bucket that take
+everything, tables that have the API keys and nothing else.
 """
 
 import hashlib
@@ -63,6 +63,8 @@ ANSWERS = {
 
 
 def _answer(operation: bytes, body: bytes) -> bytes:
+    if operation == b"PutObject":
+        return response(b"")
     return response(json.dumps(ANSWERS[operation](json.loads(body))).encode())
 
 

@@ -31,7 +31,9 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._head = b""
+        self._left = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
@@ -40,22 +42,32 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer every request that is whole."""
         self._buffer += data
-        while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            lower = head.lower()
-            length = 0
-            if b"content-length:" in lower:
-                length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            if len(rest) < length:
-                return
-            self._buffer = rest[length:]
-            self._transport.write(self._answer(_operation(head), rest[:length]))
+        while self._has_head() and len(self._buffer) >= self._left:
+            body = bytes(self._buffer[: self._left])
+            del self._buffer[: self._left]
+            self._left = -1
+            self._transport.write(self._answer(_operation(self._head), body))
+
+    def _has_head(self) -> bool:
+        if self._left >= 0:
+            return True
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        self._head = bytes(self._buffer[:end])
+        del self._buffer[: end + 4]
+        lower = self._head.lower()
+        length = lower.partition(b"content-length:")[2].partition(b"\r\n")[0]
+        self._left = int(length or 0)
+        if b"100-continue" in lower:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return True
 
 
 def _operation(head: bytes) -> bytes:
     first = head.partition(b"\r\n")[0]
+    if first.startswith(b"PUT "):
+        return b"PutObject"
     if b"/outbound-emails" in first:
         return b"SendEmail"
     if b"/v2/email/account" in first:

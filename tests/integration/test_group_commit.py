@@ -15,6 +15,7 @@ from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.endpoints import Endpoints
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.statements import EmailStatements, Statement, insert_into
+from mailpipe.tenants import Retention, Tenants
 from sender.claims import Won
 from sender.store import SenderStore
 from tests.integration.conftest import HASH_KEY, PREFIX, Parts, message
@@ -153,7 +154,11 @@ async def test_a_claim_tries_first_what_the_door_hints_at(
 ) -> None:
     tables, client = watched
     store = SenderStore(
-        *(tables, PREFIX), address_hash_key=HASH_KEY, lease_s=1, grace_s=1, retention_days=1
+        *(tables, PREFIX),
+        address_hash_key=HASH_KEY,
+        lease_s=1,
+        grace_s=1,
+        retention=Retention(Tenants(tables), usual_days=1),
     )
     one = msgspec.structs.replace(message(), recorded=recorded)
     assert isinstance(await store.claim(one), Won)

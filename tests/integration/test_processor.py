@@ -15,6 +15,7 @@ from mailpipe.messages import EmailMessage, own_event, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
+from mailpipe.tenants import Retention, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from processor.handler import Processor
@@ -31,7 +32,12 @@ class Rig:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.webhooks = InMemoryQueue("webhooks")
-        store = ProcessorStore(parts.tables, PREFIX, address_hash_key=HASH_KEY, retention_days=90)
+        store = ProcessorStore(
+            parts.tables,
+            PREFIX,
+            address_hash_key=HASH_KEY,
+            retention=Retention(Tenants(parts.tables), usual_days=90),
+        )
         self.processor = Processor(store, Webhooks(self.webhooks, Endpoints(parts.tables)))
 
     async def handle(self, body: Any, *, receives: int = 1) -> Outcome:

@@ -19,7 +19,7 @@ from mailpipe.lifecycle import Stop
 from mailpipe.messages import BodyPointer, EmailMessage, OwnEvent, own_event_decoder
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.statements import insert_into
-from mailpipe.tenants import Tenant, Tenants
+from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from sender.claims import Doubtful, Live, Won
@@ -112,7 +112,7 @@ def store(tables: Tables, settings: SenderSettings) -> SenderStore:
         address_hash_key=settings.address_hash_key.encode(),
         lease_s=settings.lease_s,
         grace_s=settings.in_doubt_grace_s,
-        retention_days=90,
+        retention=Retention(Tenants(tables), usual_days=90),
     )
 
 
