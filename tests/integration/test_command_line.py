@@ -1,5 +1,6 @@
 """The command line over the local cloud: what it does, prints and answers with."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,8 +13,13 @@ from click.testing import CliRunner, Result
 
 from infra.local.cloud import clients
 from infra.local.stack import ROOT, Stack
+from mailpipe import records, resources
+from mailpipe.aws.client import Aws
+from mailpipe.aws.table import open_tables
 from mailpipe.commands.group import mailpipe
-from mailpipe.messages import new_email_id
+from mailpipe.messages import RecordFields, new_email_id
+from mailpipe.statements import insert_into
+from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX
 
 QUEUE = "webhooks-slow"
@@ -228,6 +234,46 @@ def test_tables_for_people_hold_what_others_wrote_harmlessly(aws: Stack) -> None
     assert "[bold]x" in result.stdout
     assert "\u009b" not in result.stdout
     done("dlq", "purge", QUEUE, "--yes")
+
+
+def record(tenant: str, *, age_s: int, to: str, status: str = "pending") -> str:
+    """A mail that is recorded; its id."""
+    at_ms, email_id = now_ms() - age_s * 1000, new_email_id()
+    fields = RecordFields(stream="bulk", created_at=at_ms, from_="b@example.com", to=[to])
+    item = records.born(email_id, tenant, fields) | {"status": status}
+
+    async def write() -> None:
+        async with Aws() as opened:
+            client = await opened.client("dynamodb", connections=1, timeout_s=5)
+            statement = insert_into(PREFIX, resources.EMAIL_TRACKING, item)
+            await open_tables(opened, client, PREFIX).write(statement)
+
+    asyncio.run(write())
+    return email_id
+
+
+def test_the_newest_mails_of_a_tenant_are_listed_by_recipient_status_and_age(tenant: str) -> None:
+    old = record(tenant, age_s=3 * 86_400, to="ana@example.net")
+    mid = record(tenant, age_s=3600, to="Bob <bob@example.net>", status="bounced")
+    new = record(tenant, age_s=1, to="ana@example.net")
+    record("default", age_s=1, to="ana@example.net")
+
+    def ids(*arguments: str) -> list[str]:
+        return [one["emailId"] for one in done("emails", "--tenant", tenant, *arguments)]
+
+    assert ids() == [new, mid, old]
+    assert ids("--limit", "2") == [new, mid]
+    assert ids("--recipient", "Ana@example.net") == [new, old]
+    assert ids("--status", "bounced") == [mid]
+    assert ids("--since", "2h") == [new, mid]
+    assert ids("--since", "2h", "--recipient", "ana@example.net") == [new]
+    (shown,) = done("status", mid)
+    assert (shown["status"], shown["recipient"], shown["events"]) == (
+        "bounced",
+        "bob@example.net",
+        [],
+    )
+    assert "bob@example.net" in run("emails", "--tenant", tenant).stdout
 
 
 def test_an_id_that_nobody_has_is_said_in_a_sentence() -> None:
