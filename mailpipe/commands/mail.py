@@ -102,8 +102,9 @@ async def send(
                 batch = mails[first : first + SENT_AT_ONCE]
                 fates += await asyncio.gather(*(_sent(producer, one, stream) for one in batch))
                 sent(len(batch))
-    output.many(fates, ("emailId", "error", "field", "message"), none="There was no mail.")
     refused = sum("error" in fate for fate in fates)
+    columns = ("emailId", "error", "field", "message") if refused else ("emailId",)
+    output.many(fates, columns, none="There was no mail.")
     if refused:
         raise click.ClickException(f"{refused} of {len(fates)} mails were not taken.")
 
