@@ -52,7 +52,8 @@ class Kind(StrEnum):
 class CallFailed(Exception):
     """An AWS call failed.
 
-    `kind` says what may be done about it; `code` and `text` are AWS's own words, for logs.
+    `kind` says what may be done about it; `code` and `text` are AWS's own words, for logs;
+    `operation` is empty when there was no account to call.
     """
 
     def __init__(self, kind: Kind, code: str, text: str = "", *, operation: str = "") -> None:
@@ -60,6 +61,7 @@ class CallFailed(Exception):
         self.kind = kind
         self.code = code
         self.text = text
+        self.operation = operation
         self.item: dict[str, Any] | None = None
         """The item whose condition failed, where AWS was asked for it."""
         self.reasons: tuple[str, ...] = ()

@@ -35,9 +35,10 @@ class SharedReads(Generic[K, V]):
 
     async def get(self, key: K) -> V:
         """The answer for this key. Raises what the read raises; a failure is not remembered."""
-        known = self._known.get(key)
-        if known is not None:
-            return known[1]
+        try:
+            return self._known[key][1]
+        except KeyError:
+            pass
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._fetch(key, self._clock()))

@@ -13,7 +13,7 @@ from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
 from mailpipe.status import FAILED, OURS, SUPPRESSED
-from mailpipe.tenants import Tenants
+from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
@@ -53,12 +53,18 @@ class Sender:
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
-        message = await self._trusted_message(received)
-        if isinstance(message, Dead):
-            return message
+        read = await self._read(received)
+        if isinstance(read, Dead):
+            return read
+        message, tenant = read
         if message.body is not None:
             return Dead("claim_check: a body in S3 is not supported yet")
-        ending = unsendable(message, now_ms=now_ms(), expire_after_s=self._settings.expire_after_s)
+        ending = unsendable(
+            message,
+            domains=tenant.domains,
+            now_ms=now_ms(),
+            expire_after_s=self._settings.expire_after_s,
+        )
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = message.email.recipients()
@@ -85,8 +91,8 @@ class Sender:
             return await self._not_sent(message, claim, answer, receives=received.receives)
         return await self._sent(message, claim, answer)
 
-    async def _trusted_message(self, received: Received) -> EmailMessage | Dead:
-        """What was received, when it can be read and its sender may speak for its tenant."""
+    async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
+        """The message and its tenant, if it can be read and its sender may speak for the tenant."""
         try:
             message = email_decoder.decode(received.body)
             parse_iso(message.queued_at)
@@ -97,7 +103,7 @@ class Sender:
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
-        return message
+        return message, judged
 
     async def _claim(self, message: EmailMessage) -> Answer:
         claim = await self._store.claim(message)

@@ -15,9 +15,11 @@ CONFIGURATION_PAUSE_S = (60.0, 3600.0)
 """First and longest wait after a configuration fault: a person has to act, the mail waits."""
 
 
-def unsendable(message: EmailMessage, *, now_ms: int, expire_after_s: float) -> Ending | None:
-    """Why this mail must not go to SES at all, or None."""
-    if violation := rules.check(message.email):
+def unsendable(
+    message: EmailMessage, *, domains: list[str], now_ms: int, expire_after_s: float
+) -> Ending | None:
+    """Why this mail must not go to SES at all, or None; `domains` its tenant may send from."""
+    if violation := rules.check(message.email) or rules.check_from(message.email, domains):
         reason = f"{violation.field}: {violation.constraint}: {violation.message}"
         return REJECTED, reason[:MAX_REASON_CHARS]
     if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:

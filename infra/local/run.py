@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -49,6 +50,7 @@ async def run(plan: Plan) -> int:
         if not stop.is_set():
             os.environ.update(stack.aws_environment())
             (ROOT / "build" / "run.json").write_text(json.dumps(places(stack), indent=2) + "\n")
+            (ROOT / "build" / "run.env").write_text(exports(stack.command_line_environment()))
             print(_welcome(stack))
             await _unless(stop, _samples(stack))
             failure = await _watch(stack, stop)
@@ -100,6 +102,12 @@ def places(stack: Stack) -> dict[str, Any]:
     }
 
 
+def exports(environment: dict[str, str]) -> str:
+    """The environment as a shell reads it."""
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    return "".join(lines)
+
+
 def _welcome(stack: Stack) -> str:
     where = places(stack)
     metrics = "  ".join(f"{name} {url}/metrics" for name, url in where["admin"].items())
@@ -110,6 +118,7 @@ def _welcome(stack: Stack) -> str:
   receiver    {where["receiver"]}     verifies the webhooks of the endpoint "sample"
   metrics     {metrics}
   logs        {where["logs"]}/*.log; what runs where: build/run.json
+  terminal    . build/run.env; .venv/bin/python -m mailpipe --help
 
   Try it:     curl -s {where["ingest"]}/send-email -H 'X-API-Key: {LOCAL_KEY}' \\
                 -H 'Content-Type: application/json' -d '{{"to": ["success@simulator.amazonses.com"],

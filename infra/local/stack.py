@@ -211,6 +211,14 @@ class Stack:
             "AWS_ENDPOINT_URL_SESV2": self.ses_url,
         }
 
+    def command_line_environment(self) -> dict[str, str]:
+        """What points `python -m mailpipe` at the local cloud."""
+        return {
+            **self.aws_environment(),
+            "MAILPIPE_PREFIX": self.plan.prefix,
+            "MAILPIPE_ADDRESS_HASH_KEY": self._address_hash_key,
+        }
+
     def _environment(self, name: str) -> dict[str, str]:
         plan = self.plan
         admin_port = plan.admin_port

@@ -353,3 +353,16 @@ async def test_a_principal_of_the_tenant_may_send_for_it(rig: Rig) -> None:
     one = msgspec.structs.replace(message(), tenant="shop")
     assert await rig.handle(one, sender_id=SHOP) == Done()
     assert len(rig.ses.sent) == 1
+
+
+async def test_a_domain_that_is_not_the_tenants_ends_as_rejected(rig: Rig) -> None:
+    await known(rig.parts, Tenant(tenant="bound", domains=["bücher.example"]))
+    bad, good = (
+        msgspec.structs.replace(message(from_=f"x@{domain}"), tenant="bound")
+        for domain in ("mail.xn--bcher-kva.example", "xn--bcher-kva.example")
+    )
+    assert [await rig.handle(bad), await rig.handle(good)] == [Done(), Done()]
+    (event,) = await rig.announced()
+    assert (event.email_id, event.status) == (bad.email_id, "rejected")
+    assert event.reason.startswith("from: from_domain: ")
+    assert len(rig.ses.sent) == 1

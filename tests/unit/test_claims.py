@@ -58,11 +58,11 @@ def test_a_refused_claim_reads_its_reason_from_the_record(
 
 
 def test_broken_and_old_mail_is_not_sendable() -> None:
-    assert unsendable(message(), now_ms=NOW, expire_after_s=60) is None
-    broken = unsendable(message(subject=""), now_ms=NOW, expire_after_s=60)
+    assert unsendable(message(), domains=[], now_ms=NOW, expire_after_s=60) is None
+    broken = unsendable(message(subject=""), domains=[], now_ms=NOW, expire_after_s=60)
     assert broken is not None
     assert broken[0] is REJECTED
-    old = unsendable(message(), now_ms=NOW + 61_000, expire_after_s=60)
+    old = unsendable(message(), domains=[], now_ms=NOW + 61_000, expire_after_s=60)
     assert old is not None
     assert old[0].status == "expired"
 

@@ -1,0 +1,202 @@
+"""`send`, `status` and `emails`."""
+
+import asyncio
+from typing import IO, Any
+
+import click
+import msgspec
+
+from mailpipe import records, resources
+from mailpipe.addresses import bare
+from mailpipe.audit import NotDone
+from mailpipe.commands import letters, listing
+from mailpipe.commands.deployment import Deployment, runs
+from mailpipe.commands.letters import Letter
+from mailpipe.commands.output import Output, when
+from mailpipe.commands.parameters import Instant, tenant_option
+from mailpipe.messages import Stream
+from mailpipe.producer import EnqueueFailed, Producer
+from mailpipe.records import Attributes, Record
+from mailpipe.rules import InvalidEmail
+from mailpipe.status import shown
+from mailpipe.timing import now_ms
+
+COLUMNS = ("emailId", "createdAt", "status", "recipient", "subject")
+
+
+def view(record: Record) -> dict[str, Any]:
+    """A mail as commands print it."""
+    recipients = [bare(one) for one in record.recipients()]
+    return {
+        "emailId": record.email_id,
+        "tenant": record.tenant,
+        "stream": record.stream,
+        "status": shown(
+            record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms()
+        ),
+        "reason": record.reason,
+        "recipient": recipients[0] if recipients else None,
+        "recipients": recipients,
+        "subject": record.subject,
+        "attempts": record.attempt,
+        "messageIds": list(record.ids.values()),
+        "createdAt": when(record.created_at),
+        "sentAt": when(record.sent_at),
+        "lastUpdated": when(record.updated_at),
+        "metadata": record.metadata_values(),
+    }
+
+
+SENT_AT_ONCE = 200
+
+
+_mail_options = (
+    click.option("--to", multiple=True, help="A recipient; repeat for more."),
+    click.option("--cc", multiple=True),
+    click.option("--bcc", multiple=True),
+    click.option("--from", "from_", help="The sender's address, with or without a name."),
+    click.option("--reply-to", multiple=True),
+    click.option("--subject"),
+    click.option("--text", "body_text", help="The body as plain text."),
+    click.option("--html", "body_html", help="The body as HTML."),
+    click.option("--header", "headers", multiple=True, metavar="NAME=VALUE"),
+    click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE"),
+    click.option("--metadata", multiple=True, metavar="NAME=VALUE"),
+    click.option("--id", "email_id", help="An id of your own: the same id twice is one mail."),
+)
+
+
+def _with_mail_options(command: Any) -> Any:
+    for option in reversed(_mail_options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--file", "source", type=click.File("rb"), help="JSON mails; - for standard input.")
+@_with_mail_options
+@click.option(
+    "--stream",
+    type=click.Choice(tuple(resources.LANES)),
+    default="transactional",
+    show_default=True,
+)
+@tenant_option
+@runs
+async def send(
+    deployment: Deployment,
+    output: Output,
+    source: IO[bytes] | None,
+    stream: Stream,
+    tenant: str,
+    **given: Any,
+) -> None:
+    """Put mail onto the queue, as the SDK does: from options, or from JSON in the form of
+    `POST /send-email` (one, an array, or a line each). Prints the ids, in order.
+    """
+    mails = _given(source, given)
+    async with Producer(tenant=tenant, prefix=deployment.prefix) as producer:
+        fates = list[dict[str, Any]]()
+        with output.progress("send", len(mails)) as sent:
+            for first in range(0, len(mails), SENT_AT_ONCE):
+                batch = mails[first : first + SENT_AT_ONCE]
+                fates += await asyncio.gather(*(_sent(producer, one, stream) for one in batch))
+                sent(len(batch))
+    refused = sum("error" in fate for fate in fates)
+    columns = ("emailId", "error", "field", "message") if refused else ("emailId",)
+    output.many(fates, columns, none="There was no mail.")
+    if refused:
+        raise click.ClickException(f"{refused} of {len(fates)} mails were not taken.")
+
+
+def _given(source: IO[bytes] | None, given: dict[str, Any]) -> list[Letter]:
+    """The mails of the file or of the options, never of both."""
+    said = {name: value for name, value in given.items() if value}
+    try:
+        if source is not None:
+            if said:
+                raise click.UsageError("Give --file or a mail's options, not both.")
+            return letters.letters(source.read())
+        for name in ("headers", "tags", "metadata"):
+            if name in said:
+                said[name] = letters.pairs(name.removesuffix("s"), said[name])
+        missing = [name for name in ("to", "from_", "subject") if name not in said]
+        if missing:
+            options = ", ".join(f"--{name.rstrip('_')}" for name in missing)
+            raise click.UsageError(f"Missing {options} (or --file).")
+        for name in ("to", "cc", "bcc", "reply_to"):
+            said[name] = list(said.get(name, ()))
+        return [Letter(**said)]
+    except letters.Unreadable as unreadable:
+        raise click.UsageError(f"{unreadable}.") from None
+
+
+async def _sent(producer: Producer, letter: Letter, stream: Stream) -> dict[str, Any]:
+    """The fate of one mail."""
+    try:
+        email_id = await producer.send(
+            letter.email(), stream=letter.stream or stream, email_id=letter.email_id
+        )
+    except InvalidEmail as broken:
+        field, constraint, message = broken.violation
+        return {
+            "error": "VALIDATION_ERROR",
+            "field": field,
+            "constraint": constraint,
+            "message": message,
+        }
+    except EnqueueFailed as failed:
+        return {"error": "NOT_ACCEPTED", "emailId": failed.email_id, "message": str(failed.cause)}
+    return {"emailId": email_id}
+
+
+@click.command()
+@click.argument("email_id", metavar="ID")
+@runs
+async def status(deployment: Deployment, output: Output, email_id: str) -> None:
+    """Where a mail stands, of whatever tenant, and what has happened to it."""
+    tables, item = await deployment.tables(), None
+    if 0 < len(email_id) <= resources.MAX_ID_CHARS:
+        item = await tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+    if item is None:
+        raise NotDone(f"There is no e-mail with the id '{email_id[: resources.MAX_ID_CHARS]}'.")
+    events = [_event(one) for one in await tables.partition(resources.EMAIL_EVENTS, email_id)]
+    if output.as_json:
+        output.one({**view(records.read(item)), "events": events})
+        return
+    output.one(view(records.read(item)))
+    output.many(events, ("timestamp", "type", "recipients", "details"), none="No events yet.")
+
+
+def _event(item: Attributes) -> dict[str, Any]:
+    return {
+        "timestamp": item["occurredAt"],
+        "type": item["type"],
+        "recipients": item.get("recipients", []),
+        "details": msgspec.json.decode(str(item["details"])),
+    }
+
+
+@click.command()
+@tenant_option
+@click.option("--recipient", help="Only mail to this address.")
+@click.option("--status", "wanted", help="Only mail that stands so (sent, bounced, ...).")
+@click.option("--since", type=Instant(past=True), default=None, help="1h, 7d, or a time.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@runs
+async def emails(
+    deployment: Deployment,
+    output: Output,
+    tenant: str,
+    recipient: str | None,
+    wanted: str | None,
+    since: int | None,
+    limit: int,
+) -> None:
+    """The newest mails of a tenant. Lists may be a second behind; `status` is not."""
+    tables, now = await deployment.tables(), now_ms()
+    asked = listing.Asked(
+        tenant=tenant, recipient=recipient, status=wanted, since_ms=since or 0, limit=limit
+    )
+    found = await listing.newest(tables, asked, now_ms=now)
+    output.many(map(view, found), COLUMNS, none="There is no such mail.")
