@@ -78,14 +78,16 @@ class BatchGetAnswer(Answer):
 
 
 class Query(Request):
-    """The items of one partition, in the order of the sort key."""
+    """The items of one partition of a table or an index, in the order of the sort key."""
 
     table_name: str
     key_condition_expression: str
     expression_attribute_names: dict[str, str]
     expression_attribute_values: Item
+    index_name: str | None = None
     exclusive_start_key: Item | None = None
     consistent_read: bool = False
+    scan_index_forward: bool | None = None
     limit: int | None = None
 
 

@@ -4,14 +4,16 @@ A failed condition is a normal answer, not an error: `Refused` carries the item 
 Everything here is harmless to repeat (conditional writes), so transient failures are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailpipe import resources
 from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws import errors
 from mailpipe.aws.batcher import Batcher, Limits
 from mailpipe.aws.client import Aws, Client
-from mailpipe.aws.items import from_item, to_value
+from mailpipe.aws.items import from_item, to_item, to_value
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Attributes, Value
@@ -32,6 +34,14 @@ class Refused:
 
 
 Fate = Applied | Refused
+
+
+class Page(NamedTuple):
+    """Some items of a partition; `last` is the key to go on after, None when there is no more."""
+
+    items: list[Attributes]
+    last: Attributes | None
+
 
 _NONE_LEFT = aws.KeysAndAttributes(keys=[])
 
@@ -66,6 +76,10 @@ class Tables:
         if isinstance(fate, CallFailed):
             raise fate
         return fate
+
+    async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
+        """Carry out several, each with a fate of its own, in order."""
+        return await self._writes.submit_all(statements)
 
     async def get(self, table: str, key: Attributes) -> Attributes | None:
         """One item, read consistently; None when there is none. Raises CallFailed."""
@@ -138,6 +152,52 @@ class Tables:
             start = answer.last_evaluated_key
             if start is None:
                 return found
+
+    async def page(
+        self,
+        table: str,
+        value: Value,
+        *,
+        index: str | None = None,
+        between: tuple[Value, Value] | None = None,
+        newest_first: bool = False,
+        after: Attributes | None = None,
+        limit: int,
+    ) -> Page:
+        """At most `limit` items of one partition of the table or of an index, `between` two values
+        of the sort key (both included), after the key where the last page ended.
+
+        An index is not read consistently, and ours hold keys only. Raises CallFailed.
+        """
+        form = resources.TABLES[table]
+        partition, sort = (
+            form.indexes[index][:2] if index is not None else (form.partition, form.sort)
+        )
+        condition, names, values = "#p = :p", {"#p": partition}, {":p": to_value(value)}
+        if between is not None:
+            assert sort is not None  # noqa: S101 - who asks for a range knows the table
+            condition += " AND #s BETWEEN :low AND :high"
+            names["#s"] = sort
+            values |= {":low": to_value(between[0]), ":high": to_value(between[1])}
+        answer = await call_again(
+            self._client,
+            aws.QUERY,
+            aws.Query(
+                table_name=self._name(table),
+                index_name=index,
+                key_condition_expression=condition,
+                expression_attribute_names=names,
+                expression_attribute_values=values,
+                exclusive_start_key=None if after is None else to_item(after),
+                consistent_read=index is None,
+                scan_index_forward=not newest_first,
+                limit=limit,
+            ),
+        )
+        last = answer.last_evaluated_key
+        return Page(
+            [from_item(item) for item in answer.items], None if last is None else from_item(last)
+        )
 
     def _name(self, table: str) -> str:
         return resources.physical(self._prefix, table)

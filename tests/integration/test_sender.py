@@ -283,7 +283,7 @@ async def test_the_rules_of_the_rest_door_hold_on_the_queue(
     record = await rig.parts.record(one.email_id)
     assert record is not None
     shown = status(record, [], now_ms=now_ms())
-    assert (shown["status"], shown["reason"]) == ("rejected", event.reason)
+    assert (shown.status, shown.reason) == ("rejected", event.reason)
 
 
 async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: Rig) -> None:

@@ -24,7 +24,13 @@ async def fresh(parts: Parts, **changes: records.Value) -> str:
 
 def claim(email_id: str, *, attempts: int = 0, token: str = "me") -> Statement:
     return WRITES.claim(
-        email_id, "default", attempts=attempts, version=0, token=token, lease_until_ms=now_ms()
+        email_id,
+        "default",
+        attempts=attempts,
+        version=0,
+        fingerprint=None,
+        token=token,
+        lease_until_ms=now_ms(),
     )
 
 
