@@ -36,11 +36,12 @@ LONGEST_OPEN_DAYS = 30
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """Where a page ended: the day (`""`: a list by recipient), and by shard the last key that was
-    looked at, as createdAt and id of the item.
+    """Where a page ended: the day (`""`: a list by recipient), the time of the last mail that was
+    looked at, and by shard the last key, as createdAt and id of the item.
     """
 
     day: str
+    at_ms: int | None = None
     last: dict[str, tuple[int, str]] = {}
 
 
@@ -103,12 +104,12 @@ class Walk:
         found = list[Record]()
         days = list(islice(self._days(position), MAX_DAYS + 1))
         for day in days[:MAX_DAYS]:
-            resumed = position.last if position is not None and position.day == day else {}
-            shards = self._shards(day, resumed)
+            begun = position is not None and position.day == day
+            shards = self._shards(day, position if begun else None)
             while True:
                 room = self._query.limit - len(found)
                 if room == 0 or self._looked_at >= MAX_RECORDS:
-                    return found, Position(day=day, last=_ends(shards))
+                    return found, _position(day, shards)
                 ids = await _newest(shards, room)
                 if not ids:
                     break
@@ -129,7 +130,12 @@ class Walk:
                 yield day
             at_ms = at_ms // DAY_MS * DAY_MS - 1
 
-    def _shards(self, day: str, resumed: dict[str, tuple[int, str]]) -> "list[_Shard]":
+    def _shards(self, day: str, position: Position | None) -> "list[_Shard]":
+        ends = {} if position is None else position.last
+        untouched_ms = self._last_ms
+        if position is not None and position.at_ms is not None:
+            # In a shard of which nothing was taken yet, what has come since is not of this list.
+            untouched_ms = min(untouched_ms, position.at_ms)
         recipient = self._query.recipient
         if recipient is not None:
             partitions = {"": records.recipient_key(self._tenant, recipient)}
@@ -146,9 +152,9 @@ class Walk:
                 index,
                 name,
                 key=key,
-                between=(self._from_ms, self._last_ms),
+                between=(self._from_ms, self._last_ms if name in ends else untouched_ms),
                 limit=self._query.limit,
-                last=resumed.get(name),
+                last=ends.get(name),
             )
             for name, key in partitions.items()
         ]
@@ -238,8 +244,9 @@ async def _newest(shards: list[_Shard], most: int) -> list[str]:
     return list(ids)
 
 
-def _ends(shards: list[_Shard]) -> dict[str, tuple[int, str]]:
-    return {shard.name: shard.last for shard in shards if shard.last is not None}
+def _position(day: str, shards: list[_Shard]) -> Position:
+    last = {shard.name: shard.last for shard in shards if shard.last is not None}
+    return Position(day=day, at_ms=min(at_ms for at_ms, _ in last.values()), last=last)
 
 
 def _key_of(item: Attributes) -> tuple[int, str]:

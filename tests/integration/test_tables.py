@@ -68,6 +68,7 @@ async def test_a_claim_has_one_winner_and_the_loser_gets_the_record(parts: Parts
         {"leaseUntil": 1, "token": "another"},
         {"rank": 12, "status": "unknown"},
         {"version": 1},
+        {"fingerprint": "another"},
     ],
 )
 async def test_each_condition_of_a_claim_refuses_by_itself(
