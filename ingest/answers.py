@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 
 from ingest.errors import Refusal
-from ingest.shapes import Details, ErrorAnswer
+from ingest.schemas import Details, ErrorAnswer
 
 _encoder = msgspec.json.Encoder()
 _JSON = {"Content-Type": "application/json"}

@@ -11,7 +11,7 @@ from ingest.answers import answer
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Refusal, invalid, not_found
 from ingest.guard import Guard
-from ingest.shapes import Accepted, BatchAnswer, BatchResult, Details, Sent
+from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
 from mailpipe.access import Grant

@@ -14,8 +14,8 @@ from ingest.emails import STORE_FAILED, Emails
 from ingest.errors import Refusal, code_of, unavailable
 from ingest.guard import Guard
 from ingest.listing import EmailList
+from ingest.schemas import Health
 from ingest.settings import IngestSettings
-from ingest.shapes import Health
 from ingest.suppression import SuppressionList
 from ingest.webhooks import WebhookEndpoints
 from mailpipe import logs, metrics

@@ -18,7 +18,7 @@ from ingest.cursors import Cursors
 from ingest.errors import invalid
 from ingest.guard import Guard
 from ingest.queries import EmailQuery
-from ingest.shapes import EmailsPage
+from ingest.schemas import EmailsPage
 from mailpipe import records, resources
 from mailpipe.aws.table import Tables
 from mailpipe.records import DAY_S, Attributes, Record, Value

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ingest import shapes
+from ingest import schemas
 from ingest.batches import SendEmailsRequest
 from ingest.decoding import SendEmailRequest
 from ingest.errors import ERRORS
@@ -59,7 +59,7 @@ _EMAIL = {
 OPERATIONS = (
     Operation(
         *("POST", "/send-email", "sendEmail", "E-mails", "Send one e-mail"),
-        answers={200: shapes.Sent, 202: shapes.Accepted},
+        answers={200: schemas.Sent, 202: schemas.Accepted},
         scope="send",
         text="202: the e-mail is durable. With `Prefer: wait=N` 200, once SES has accepted it, if"
         " that is within N seconds. Under an Idempotency-Key a repeat is the same e-mail: give one,"
@@ -72,7 +72,7 @@ OPERATIONS = (
     ),
     Operation(
         *("POST", "/send-emails", "sendEmails", "E-mails", "Send up to 500 e-mails"),
-        answers={202: shapes.BatchAnswer},
+        answers={202: schemas.BatchAnswer},
         scope="send",
         text="`results` has an answer for each entry, in order: accepted with its id, or its error,"
         " whose field is like `emails[3].to[0]`. 202: at least one was accepted. When none was, the"
@@ -82,7 +82,7 @@ OPERATIONS = (
     ),
     Operation(
         *("GET", "/status/{emailId}", "getStatus", "E-mails", "Where an e-mail stands"),
-        answers={200: shapes.StatusAnswer},
+        answers={200: schemas.StatusAnswer},
         scope="read",
         text="Read consistently: what the pipeline has written is shown.",
         errors=("NOT_FOUND",),
@@ -90,7 +90,7 @@ OPERATIONS = (
     ),
     Operation(
         *("GET", "/emails", "listEmails", "E-mails", "List e-mails, the newest first"),
-        answers={200: shapes.EmailsPage},
+        answers={200: schemas.EmailsPage},
         scope="read",
         text="A page may be short, or empty, and have a next one: what a request reads is bounded."
         " New e-mails appear within about a second, and do not shift the pages of a list.",
@@ -102,50 +102,50 @@ OPERATIONS = (
     ),
     Operation(
         *("POST", "/suppression/add", "addSuppression", "Suppression", "Suppress an address"),
-        answers={200: shapes.SuppressedAnswer},
+        answers={200: schemas.SuppressedAnswer},
         scope="admin",
         text="From now on no mail goes there. An entry that stops as much already stays as it is.",
-        body=shapes.AddSuppression,
+        body=schemas.AddSuppression,
         example={"email": "ana@example.net", "scope": "all"},
     ),
     Operation(
         *("DELETE", "/suppression/{email}", "removeSuppression", "Suppression"),
         "Take an address off the list",
-        answers={200: shapes.Removed},
+        answers={200: schemas.Removed},
         scope="admin",
         errors=("VALIDATION_ERROR", "NOT_FOUND"),
         parameters=("email",),
     ),
     Operation(
         *("GET", "/suppression", "listSuppression", "Suppression", "List suppressed addresses"),
-        answers={200: shapes.SuppressionPage},
+        answers={200: schemas.SuppressionPage},
         scope="read",
         errors=("VALIDATION_ERROR",),
         parameters=("limit", "cursor"),
     ),
     Operation(
         *("POST", "/webhooks", "createWebhook", "Webhooks", "Make an endpoint for events"),
-        answers={201: shapes.CreatedWebhook},
+        answers={201: schemas.CreatedWebhook},
         scope="admin",
         text=f"Types of events: {', '.join(TYPES)}. The secret is shown in this answer only.",
-        body=shapes.AddWebhook,
+        body=schemas.AddWebhook,
         example={"url": "https://example.com/hooks/mail", "types": ["email.bounced"]},
     ),
     Operation(
         *("GET", "/webhooks", "listWebhooks", "Webhooks", "List the endpoints"),
-        answers={200: shapes.WebhookList},
+        answers={200: schemas.WebhookList},
         scope="read",
     ),
     Operation(
         *("DELETE", "/webhooks/{id}", "deleteWebhook", "Webhooks", "Remove an endpoint"),
-        answers={200: shapes.Removed},
+        answers={200: schemas.Removed},
         scope="admin",
         errors=("NOT_FOUND",),
         parameters=("id",),
     ),
     Operation(
         *("GET", "/health", "getHealth", "Service", "Whether this process answers"),
-        answers={200: shapes.Health},
+        answers={200: schemas.Health},
     ),
 )
 
@@ -260,12 +260,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
     for code in (*operation.all_errors, "INTERNAL_ERROR"):
         error = ERRORS[code]
         headers = ("RetryAfter",) if error.status in (429, 503) else ()
-        response = _response(shapes.ErrorAnswer, f"`{code}`: {error.cause}", headers)
+        response = _response(schemas.ErrorAnswer, f"`{code}`: {error.cause}", headers)
         response["content"]["application/json"]["example"] = _example(code)
         made[str(error.status)] = response
-    if shapes.BatchAnswer in operation.answers.values():
+    if schemas.BatchAnswer in operation.answers.values():
         for failed in ("400", "503"):
-            schema = {"anyOf": [_ref(shapes.ErrorAnswer), _ref(shapes.BatchAnswer)]}
+            schema = {"anyOf": [_ref(schemas.ErrorAnswer), _ref(schemas.BatchAnswer)]}
             made[failed]["content"]["application/json"]["schema"] = schema
     return made
 
@@ -298,19 +298,19 @@ def _ref(kind: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def _schemas(constraints: list[str]) -> dict[str, Any]:
-    kinds: set[type[msgspec.Struct]] = {shapes.ErrorAnswer}
+    kinds: set[type[msgspec.Struct]] = {schemas.ErrorAnswer}
     kinds |= {one.body for one in OPERATIONS if one.body}
     kinds |= {kind for one in OPERATIONS for kind in one.answers.values()}
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
-    _, schemas = msgspec.json.schema_components(
+    _, made = msgspec.json.schema_components(
         ordered, schema_hook=_anything, ref_template=_REF + "{name}"
     )
     for name in ("SendEmailRequest", "BatchEntry"):
-        _limit(schemas[name]["properties"])
-    schemas["ErrorAnswer"]["properties"]["error"]["enum"] = [*ERRORS]
-    schemas["Details"]["properties"]["constraint"]["enum"] = constraints
-    schemas["AddWebhook"]["properties"]["types"]["items"]["enum"] = [*TYPES]
-    return dict(sorted(schemas.items()))
+        _limit(made[name]["properties"])
+    made["ErrorAnswer"]["properties"]["error"]["enum"] = [*ERRORS]
+    made["Details"]["properties"]["constraint"]["enum"] = constraints
+    made["AddWebhook"]["properties"]["types"]["items"]["enum"] = [*TYPES]
+    return dict(sorted(made.items()))
 
 
 def _anything(kind: type) -> dict[str, Any]:

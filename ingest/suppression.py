@@ -12,7 +12,7 @@ from ingest.answers import answer
 from ingest.cursors import Cursors
 from ingest.errors import invalid, not_found
 from ingest.guard import Guard
-from ingest.shapes import AddSuppression, Removed, SuppressedAnswer, SuppressionPage
+from ingest.schemas import AddSuppression, Removed, SuppressedAnswer, SuppressionPage
 from mailpipe import resources, suppression
 from mailpipe.addresses import BadAddress, parse
 from mailpipe.aws.table import Applied, Tables

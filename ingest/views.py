@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.shapes import StatusAnswer, Summary, Suppressed, TimelineEvent
+from ingest.schemas import StatusAnswer, Summary, Suppressed, TimelineEvent
 from mailpipe.addresses import bare
 from mailpipe.records import Attributes, Record
 from mailpipe.status import shown

@@ -11,7 +11,7 @@ from ingest import strict_json
 from ingest.answers import answer
 from ingest.errors import invalid, not_found
 from ingest.guard import Guard
-from ingest.shapes import AddWebhook, CreatedWebhook, Removed, Webhook, WebhookList
+from ingest.schemas import AddWebhook, CreatedWebhook, Removed, Webhook, WebhookList
 from mailpipe import resources
 from mailpipe.aws.table import Tables
 from mailpipe.endpoints import MAX_ENDPOINTS, TYPES, Endpoint
