@@ -2,7 +2,8 @@
 
 from contextlib import AsyncExitStack
 
-from ingest.http import Api
+from ingest.guard import Guard
+from ingest.http import application
 from ingest.limits import Intake
 from ingest.settings import IngestSettings
 from mailpipe import lifecycle
@@ -24,16 +25,11 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         dynamodb = await aws.client("dynamodb", connections=settings.connections, timeout_s=5)
         lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
         tables = open_tables(aws, dynamodb, settings.prefix)
-        api = Api(
-            lanes,
-            tables,
-            access=Access(tables, local=settings.local),
-            intake=Intake(settings.limits()),
-            prefix=settings.prefix,
-        )
+        guard = Guard(Access(tables, local=settings.local), Intake(settings.limits()))
+        app = application(settings, lanes, tables, guard)
         async with (
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
-            serve(api.application(), settings.host, settings.port) as port,
+            serve(app, settings.host, settings.port) as port,
         ):
             lifecycle.ready(port=port, admin_port=admin_port)
             await stop.wait()

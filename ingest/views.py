@@ -1,52 +1,84 @@
-"""What the API shows of a record. Pure."""
+"""What the API shows of what is stored. Pure."""
 
 from typing import Any
 
 import msgspec
 
+from ingest.schemas import StatusAnswer, Summary, Suppressed, TimelineEvent
 from mailpipe.addresses import bare
 from mailpipe.records import Attributes, Record
 from mailpipe.status import shown
 from mailpipe.timing import iso
 
 
-def accepted(email_id: str) -> dict[str, Any]:
-    """The answer to an e-mail that is durable."""
-    return {"success": True, "emailId": email_id, "status": "pending"}
+def status_now(record: Record, *, now_ms: int) -> str:
+    """The status as it is shown."""
+    return shown(record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms)
 
 
-def status(record: Record, events: list[Attributes], *, now_ms: int) -> dict[str, Any]:
-    """`GET /status/{emailId}`. `messageId` is SES's id of the last attempt that it accepted."""
+def status(record: Record, events: list[Attributes], *, now_ms: int) -> StatusAnswer:
+    """`GET /status/{emailId}`."""
     timeline = [_event(event) for event in events]
     if record.sent_at is not None:
-        timeline.append({"type": "sent", "timestamp": iso(record.sent_at), "details": {}})
-    timeline.sort(key=lambda event: str(event["timestamp"]))
+        timeline.append(TimelineEvent(type="sent", timestamp=iso(record.sent_at), details={}))
+    timeline.sort(key=lambda event: event.timestamp)
+    return StatusAnswer(**_fields(record, now_ms=now_ms), events=timeline)
+
+
+def summary(record: Record, *, now_ms: int) -> Summary:
+    """An e-mail in `GET /emails`."""
+    return Summary(**_fields(record, now_ms=now_ms))
+
+
+def _fields(record: Record, *, now_ms: int) -> dict[str, Any]:
     return {
-        "emailId": record.email_id,
+        "email_id": record.email_id,
         "recipient": bare(record.recipients()[0]) if record.recipients() else None,
         "subject": record.subject,
-        "status": shown(
-            record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms
-        ),
-        "messageId": _message_id(record.ids),
-        "createdAt": iso(record.created_at),
-        "sentAt": None if record.sent_at is None else iso(record.sent_at),
-        "lastUpdated": iso(record.updated_at),
+        "stream": record.stream,
+        "status": status_now(record, now_ms=now_ms),
+        "message_id": message_id(record),
+        "created_at": iso(record.created_at),
+        "sent_at": None if record.sent_at is None else iso(record.sent_at),
+        "last_updated": iso(record.updated_at),
         "reason": record.reason,
-        "events": timeline,
         "metadata": record.metadata_values(),
     }
 
 
-def _event(event: Attributes) -> dict[str, Any]:
-    return {
-        "type": event["type"],
-        "timestamp": event["occurredAt"],
-        "details": msgspec.json.decode(str(event["details"])),
-    }
+def _event(event: Attributes) -> TimelineEvent:
+    return TimelineEvent(
+        type=str(event["type"]),
+        timestamp=str(event["occurredAt"]),
+        details=msgspec.json.decode(str(event["details"])),
+    )
 
 
-def _message_id(ids: dict[str, str]) -> str | None:
-    if not ids:
+def message_id(record: Record) -> str | None:
+    """SES's id of the last attempt that it accepted."""
+    if not record.ids:
         return None
-    return ids[max(ids, key=lambda attempt: int(attempt[1:]))]
+    return record.ids[max(record.ids, key=lambda attempt: int(attempt[1:]))]
+
+
+def suppressed(item: Attributes) -> Suppressed:
+    """An item of the suppression list."""
+    ttl = item.get("ttl")
+    return Suppressed(
+        email=_text(item.get("address")),
+        reason=str(item["reason"]),
+        scope=str(item["scope"]),
+        added_at=iso(_number(item["addedAt"])),
+        bounce_type=_text(item.get("bounceType")),
+        bounce_sub_type=_text(item.get("bounceSubType")),
+        expires_at=None if ttl is None else iso(_number(ttl) * 1000),
+    )
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)  # noqa: S101 - as it is written
+    return value

@@ -9,11 +9,13 @@ from typing import Literal, NamedTuple
 Constraint = Literal[
     "address_syntax",
     "control_characters",
+    "cursor",
     "depth",
     "duplicate_key",
     "encoded_word",
     "encoding",
     "enum",
+    "forbidden_target",
     "from_domain",
     "header_name",
     "header_value",
@@ -24,16 +26,22 @@ Constraint = Literal[
     "max_bytes",
     "max_items",
     "max_length",
+    "min_items",
     "mixed_scripts",
     "not_supported",
     "number",
+    "range",
     "required",
     "reserved",
     "tag_syntax",
+    "time",
     "type",
     "unicode",
     "unique",
     "unknown_field",
+    "url_port",
+    "url_scheme",
+    "url_syntax",
 ]
 
 
@@ -57,6 +65,10 @@ CONSTRAINTS: dict[Constraint, Rule] = {
         "NUL stands in any text.",
         "Take the character out.",
     ),
+    "cursor": Rule(
+        "The cursor was not given out for this list with these filters.",
+        "Take `nextCursor` of the page before, with the same filters; or begin without a cursor.",
+    ),
     "depth": Rule(
         "Arrays and objects of the body are nested more than 32 deep.",
         "Send the documented fields; none of them is nested deeper than 4.",
@@ -76,6 +88,11 @@ CONSTRAINTS: dict[Constraint, Rule] = {
     ),
     "enum": Rule(
         "The value is none of those that the field takes.", "Use one of the documented values."
+    ),
+    "forbidden_target": Rule(
+        "The URL leads to no host of the public Internet: a private, local or reserved address in "
+        "whatever spelling, or a name of an internal network.",
+        "Give a public host.",
     ),
     "from_domain": Rule(
         "The domain of `from` is none of those that this tenant may send from. A sub-domain must "
@@ -115,6 +132,7 @@ CONSTRAINTS: dict[Constraint, Rule] = {
         "Send fewer, for example in several e-mails.",
     ),
     "max_length": Rule("A text has more characters than the message says.", "Shorten it."),
+    "min_items": Rule("A list has fewer entries than it needs.", "Send at least one."),
     "mixed_scripts": Rule(
         "One word of a name, or one label of a domain, mixes letters of scripts that look alike "
         "(Latin, Greek, Cyrillic, …): it could pass for another.",
@@ -128,6 +146,9 @@ CONSTRAINTS: dict[Constraint, Rule] = {
         "A number is not finite (`NaN`, `Infinity`, `1e999`), or is an integer beyond 64 bits.",
         "Send a finite number, or the digits as a text.",
     ),
+    "range": Rule(
+        "A number is outside of the range that the message names.", "Use a number within it."
+    ),
     "required": Rule("A required field is missing or empty.", "Give it."),
     "reserved": Rule(
         "The header or tag is set by mailpipe or SES.", "Leave it out, or use another name."
@@ -135,6 +156,10 @@ CONSTRAINTS: dict[Constraint, Rule] = {
     "tag_syntax": Rule(
         "A tag's name or value is not 1 to 256 of the characters `A-Z a-z 0-9 _ -`.",
         "Use those characters.",
+    ),
+    "time": Rule(
+        "The text is no RFC 3339 time with its zone.",
+        "Write it as `2026-11-24T10:00:00Z`; in a URL a `+` is written `%2B`.",
     ),
     "type": Rule(
         "The value has another type than the field.", "Send the type that the message names."
@@ -150,5 +175,11 @@ CONSTRAINTS: dict[Constraint, Rule] = {
     "unknown_field": Rule(
         "The API does not know a field of this name here.",
         "Leave it out; look for a typing error.",
+    ),
+    "url_port": Rule("The URL has a port that is not allowed.", "Use 443 or 8443, or none."),
+    "url_scheme": Rule("The URL is not of the scheme https.", "Begin it with `https://`."),
+    "url_syntax": Rule(
+        "The URL cannot be read, is not ASCII, or holds a user name or a fragment.",
+        "Correct it; write a host outside ASCII in Punycode.",
     ),
 }

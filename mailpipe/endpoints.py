@@ -13,6 +13,18 @@ from mailpipe.reads import SharedReads
 FRESH_S = 5.0
 MAX_REMEMBERED_TENANTS = 10_000
 
+MAX_ENDPOINTS = 100
+"""Of a tenant. Each event may become a webhook for every one."""
+
+TYPES = tuple(
+    f"email.{one}"
+    for one in (
+        *("sent", "delivered", "bounced", "complained", "rejected", "delayed"),
+        *("failed", "suppressed", "cancelled", "expired", "unknown"),
+    )
+)
+"""All types of events that endpoints can ask for."""
+
 NOT_BY_DEFAULT = frozenset({"email.sent", "email.opened", "email.clicked"})
 """Types that an endpoint gets only when it asks for them: every mail causes them."""
 

@@ -17,6 +17,14 @@ Value = str | int | bool | None | list["Value"] | dict[str, "Value"]
 Attributes = dict[str, Value]
 
 NO_TOKEN = "-"  # noqa: S105 - the absence of a claim, not a secret
+NO_FINGERPRINT = "-"
+"""Of a mail without an idempotency key."""
+MAX_INDEXED_CHARS = 320
+"""Of an address as a key: what is longer is none, and the key of an index takes 2,048 bytes."""
+STUB_MARK = "#"
+"""Between a mail's id and the number of a recipient; no id has it."""
+STUBS_KEPT_LONGER_DAYS = 30
+"""A record lives from its end on, a stub from its birth: this is for the time between."""
 DAY_S = 86_400
 
 
@@ -45,7 +53,7 @@ class Record(Struct, rename="camel", kw_only=True):
     ranks: dict[str, int] = {}
     sent_at: int | None = None
     reason: str | None = None
-    fingerprint: str | None = None
+    fingerprint: str = NO_FINGERPRINT
     possible_duplicate: bool = False
 
     def recipients(self) -> list[str]:
@@ -132,13 +140,43 @@ def born(
         "tags": msgspec.json.encode(fields.tags).decode(),
         "dayKey": resources.day_key(tenant, day, email_id),
         "open": resources.open_key(email_id),
+        "fingerprint": fingerprint or NO_FINGERPRINT,
     }
     if recipients:
-        first = normalised(recipients[0])
-        attributes["recipientKey"] = resources.recipient_key(tenant, first)
-    if fingerprint is not None:
-        attributes["fingerprint"] = fingerprint
+        attributes["recipientKey"] = recipient_key(tenant, recipients[0])
     return attributes
+
+
+def stubs(
+    email_id: str, tenant: str, fields: RecordFields, *, now_ms: int, retention_days: int
+) -> list[Attributes]:
+    """Items beside the record, one for each further recipient, so that `byRecipient` finds them.
+
+    They are written before the record, and are never read as one.
+    """
+    first, *others = [*fields.to, *fields.cc, *fields.bcc] or [""]
+    kept_days = retention_days + STUBS_KEPT_LONGER_DAYS
+    keys = dict.fromkeys(recipient_key(tenant, one) for one in others)
+    keys.pop(recipient_key(tenant, first), None)
+    return [
+        {
+            "emailId": f"{email_id}{STUB_MARK}{number}",
+            "recipientKey": key,
+            "createdAt": fields.created_at,
+            "ttl": expiry(max(now_ms, fields.created_at), kept_days),
+        }
+        for number, key in enumerate(keys, start=1)
+    ]
+
+
+def email_id_of(item_id: str) -> str:
+    """The mail's id, of its record's or of a stub's."""
+    return item_id.partition(STUB_MARK)[0]
+
+
+def recipient_key(tenant: str, recipient: str) -> str:
+    """Partition of `byRecipient` for an address as it was written."""
+    return resources.recipient_key(tenant, normalised(recipient)[:MAX_INDEXED_CHARS])
 
 
 def expiry(at_ms: int, retention_days: int) -> int:

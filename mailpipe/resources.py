@@ -152,7 +152,12 @@ def recipient_key(tenant: str, normalised_address: str) -> str:
 
 def day_key(tenant: str, day: str, email_id: str) -> str:
     """Partition of `byDay` and `byTenantDay`; `day` is `2026-11-24`."""
-    return f"{tenant}#{day}#{shard(email_id)}"
+    return day_key_of_shard(tenant, day, shard(email_id))
+
+
+def day_key_of_shard(tenant: str, day: str, number: int) -> str:
+    """The same by the shard's number."""
+    return f"{tenant}#{day}#{number}"
 
 
 def open_key(email_id: str) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mailpipe import resources
-from mailpipe.records import NO_TOKEN, Attributes, Value
+from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Value
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SENT, Standing
 from mailpipe.timing import iso
 
@@ -44,10 +44,15 @@ class EmailStatements:
         *,
         attempts: int,
         version: int,
+        fingerprint: str | None,
         token: str,
         lease_until_ms: int,
     ) -> Statement:
-        """Make attempt number `attempts` + 1 ours, if nobody holds the record and it is open."""
+        """Make attempt number `attempts` + 1 ours, if nobody holds the record and it is open.
+
+        The fingerprint too: another e-mail under the same idempotency key must not be sent in
+        place of the one that the record promises.
+        """
         return self._update(
             {"attempt": attempts + 1, "token": token, "leaseUntil": lease_until_ms},
             ("emailId", "=", email_id),
@@ -56,6 +61,7 @@ class EmailStatements:
             ("leaseUntil", "=", 0),
             ("rank", "<", FIRST_ENDED_RANK),
             ("version", "=", version),
+            ("fingerprint", "=", fingerprint or NO_FINGERPRINT),
         )
 
     def release(self, email_id: str, token: str) -> Statement:
@@ -170,14 +176,22 @@ class EmailStatements:
         )
 
     def _update(self, changes: Attributes, *where: tuple[str, str, Value]) -> Statement:
-        text = _update_text(
-            self._table,
-            tuple([(name, value is _REMOVE) for name, value in changes.items()]),
-            tuple([one[:2] for one in where]),
-        )
-        values = [value for value in changes.values() if value is not _REMOVE]
-        parameters = (*values, *[value for _, _, value in where])
-        return Statement(text, parameters, (self._table, where[0][2]))
+        return _update(self._table, (self._table, where[0][2]), changes, where)
+
+
+def _update(
+    table: str,
+    key: tuple[Value, ...],
+    changes: Attributes,
+    where: tuple[tuple[str, str, Value], ...],
+) -> Statement:
+    text = _update_text(
+        table,
+        tuple([(name, value is _REMOVE) for name, value in changes.items()]),
+        tuple([one[:2] for one in where]),
+    )
+    values = [value for value in changes.values() if value is not _REMOVE]
+    return Statement(text, (*values, *[value for _, _, value in where]), key)
 
 
 # The texts are few and the same for every mail: to put one together takes longer than all the rest
@@ -192,6 +206,12 @@ def _update_text(
     )
     condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
     return f'UPDATE "{table}"{sets} WHERE {condition}'
+
+
+@lru_cache(maxsize=64)
+def _delete_text(table: str, names: tuple[str, ...]) -> str:
+    condition = " AND ".join(f"{_path(name)}=?" for name in names)
+    return f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours only
 
 
 @lru_cache(maxsize=1024)
@@ -217,3 +237,19 @@ def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
     table, form = resources.physical(prefix, name), resources.TABLES[name]
     key = (table, *(attributes[part] for part in form.key))
     return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)
+
+
+def update_in(
+    prefix: str, name: str, changes: Attributes, key: Attributes, *where: tuple[str, str, Value]
+) -> Statement:
+    """An UPDATE of the item with this whole key, under further conditions."""
+    table = resources.physical(prefix, name)
+    conditions = (*[(part, "=", value) for part, value in key.items()], *where)
+    return _update(table, (table, *key.values()), changes, conditions)
+
+
+def delete_from(prefix: str, name: str, key: Attributes) -> Statement:
+    """A DELETE of the item with this whole key; without such an item it changes nothing."""
+    table = resources.physical(prefix, name)
+    values = tuple(key.values())
+    return Statement(_delete_text(table, tuple(key)), values, (table, *values))

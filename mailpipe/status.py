@@ -51,6 +51,12 @@ OURS = {
 }
 """End states that no SES event causes: who sets one also puts our own event on the queue."""
 
+STATUSES = (
+    *("pending", "scheduled", "sending", "unknown", "failed", "sent", "delayed", "bounced"),
+    *("delivered", "rejected", "complained", "suppressed", "cancelled", "expired", "erased"),
+)
+"""All that can be shown."""
+
 ENDED_BADLY = frozenset({"bounced", "complained", "failed", "rejected", "unknown", "suppressed"})
 
 

@@ -37,6 +37,10 @@ class Tenant(Struct, rename="camel", kw_only=True, frozen=True):
     principals: list[str] = []
     created_at: int = 0
 
+    def retained_days(self, usual: int) -> int:
+        """Days that its records are kept; `usual` is the setting of the process."""
+        return self.retention_days or usual
+
 
 def item_of(tenant: Tenant) -> Attributes:
     """Its item in the `Access` table."""
@@ -73,11 +77,14 @@ class Retention:
         self._tenants = tenants
         self._usual_days = usual_days
 
+    async def days(self, tenant: str) -> int:
+        """For records of this tenant. Raises CallFailed."""
+        found = await self._tenants.of(tenant)
+        return self._usual_days if found is None else found.retained_days(self._usual_days)
+
     async def expiry(self, tenant: str, at_ms: int) -> int:
         """The `ttl` (epoch seconds) of what ended at `at_ms`. Raises CallFailed."""
-        found = await self._tenants.of(tenant)
-        days = found.retention_days if found is not None else 0
-        return expiry(at_ms, days or self._usual_days)
+        return expiry(at_ms, await self.days(tenant))
 
 
 async def read(tables: Tables, tenant: str) -> Tenant | None:

@@ -4,18 +4,17 @@ from typing import Any
 
 import msgspec
 
-from mailpipe import records, resources
-from mailpipe.addresses import BadAddress, normalised, parse, suppression_hash
+from mailpipe import records, resources, suppression
+from mailpipe.addresses import BadAddress, normalised
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements, Statement, insert_into
 from mailpipe.status import TERMINAL_RANKS, Standing
+from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms, parse_iso
 from processor.events import Event
-
-ALL_STREAMS = "all"
 
 
 class ProcessorStore:
@@ -26,6 +25,7 @@ class ProcessorStore:
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
+        self._suppression = SuppressionStatements(prefix)
         self._prefix = prefix
         self._address_hash_key = address_hash_key
         self._retention = retention
@@ -60,23 +60,21 @@ class ProcessorStore:
         added_at = parse_iso(event.occurred_at)
         for text in event.recipients:
             try:
-                address = parse(text)
+                item = suppression.item_for(
+                    self._address_hash_key,
+                    record.tenant,
+                    text,
+                    reason=event.suppress,
+                    added_at_ms=added_at,
+                    bounce_type=str(event.details.get("bounceType", "")),
+                    bounce_sub_type=str(event.details.get("bounceSubType", "")),
+                    source_event=event.hash,
+                )
             except BadAddress:
                 continue  # we never sent there: nothing of ours to suppress
-            item: records.Attributes = {
-                "tenant": record.tenant,
-                "addressHash": suppression_hash(self._address_hash_key, text),
-                "address": address.spec,
-                "reason": event.suppress,
-                "scope": ALL_STREAMS,
-                "bounceType": str(event.details.get("bounceType", "")),
-                "bounceSubType": str(event.details.get("bounceSubType", "")),
-                "sourceEvent": event.hash,
-                "addedAt": added_at,
-                "lastAttemptAt": added_at,
-                "attemptCount": 1,
-            }
-            await self._tables.write(insert_into(self._prefix, resources.SUPPRESSION_LIST, item))
+            fate = await self._tables.write(self._suppression.add(item))
+            if isinstance(fate, Refused):
+                await self._tables.write(self._suppression.widen(item))
 
     async def add_to_timeline(self, event: Event, record: Record) -> None:
         """One item per event. SES's Send needs none: the record's `sentAt` holds it."""

@@ -6,7 +6,7 @@ refused reads from the returned record why.
 
 from dataclasses import dataclass
 
-from mailpipe.records import Record
+from mailpipe.records import NO_FINGERPRINT, Record
 from mailpipe.status import FIRST_ENDED_RANK
 
 
@@ -64,7 +64,7 @@ def read_refusal(
     """Why a claim was refused, from the record as it stood."""
     if record.tenant != tenant:
         return Foreign("tenant_mismatch")
-    if fingerprint != record.fingerprint:
+    if (fingerprint or NO_FINGERPRINT) != record.fingerprint:
         return Foreign("key_conflict")
     if record.token == token and record.lease_until > now_ms:
         return Won(token, record.attempt, record.lease_until, record.possible_duplicate)

@@ -75,7 +75,7 @@ class Sender:
         claim = await self._claim(message)
         if not isinstance(claim, Won):
             return await self._not_ours(claim)
-        suppressed = await self._store.suppressed(message.tenant, recipients)
+        suppressed = await self._store.suppressed(message)
         self._lead.observe(time.perf_counter() - begun)
         if len(suppressed) == len(recipients):
             reason = "every recipient is on the suppression list"

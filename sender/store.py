@@ -2,10 +2,10 @@
 
 import secrets
 
-from mailpipe import records, resources
+from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
 from mailpipe.aws.table import Applied, Refused, Tables
-from mailpipe.messages import EmailMessage
+from mailpipe.messages import EmailMessage, RecordFields
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
@@ -13,8 +13,6 @@ from mailpipe.status import SUPPRESSED, Standing
 from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Live, Open, Won, read_refusal
-
-ALL_TENANTS = "*"
 
 
 class SenderStore:
@@ -54,6 +52,7 @@ class SenderStore:
                     message.tenant,
                     attempts=attempts,
                     version=version,
+                    fingerprint=message.fingerprint,
                     token=token,
                     lease_until_ms=lease_until_ms,
                 )
@@ -76,16 +75,30 @@ class SenderStore:
         return Live(now_ms() + 1000)
 
     async def _born_claimed(self, message: EmailMessage, token: str) -> Answer | None:
+        fields = records.fields_of(message)
+        await self._make_stubs(message, fields)
         lease_until_ms = now_ms() + self._lease_ms
         born = records.born(
-            message.email_id,
-            message.tenant,
-            records.fields_of(message),
-            fingerprint=message.fingerprint,
+            message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
         born |= {"attempt": 1, "token": token, "leaseUntil": lease_until_ms}
         fate = await self._tables.write(self._statements.insert(born))
         return Won(token, 1, lease_until_ms, doubted=False) if isinstance(fate, Applied) else None
+
+    async def _make_stubs(self, message: EmailMessage, fields: RecordFields) -> None:
+        """Before the record: once it is there nobody would make them."""
+        stubs = records.stubs(
+            message.email_id,
+            message.tenant,
+            fields,
+            now_ms=now_ms(),
+            retention_days=await self._retention.days(message.tenant),
+        )
+        if not stubs:
+            return
+        for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
+            if isinstance(fate, CallFailed):
+                raise fate
 
     async def _take_over(self, doubt: Doubtful, message: EmailMessage, token: str) -> Answer:
         """Send again what no event has proved within the grace."""
@@ -119,19 +132,23 @@ class SenderStore:
             now_ms=now_ms(),
         )
 
-    async def suppressed(self, tenant: str, recipients: list[str]) -> set[int]:
+    async def suppressed(self, message: EmailMessage) -> set[int]:
         """Which of the recipients (by position) must not get mail: read now, consistently."""
-        hashes = [suppression_hash(self._address_hash_key, recipient) for recipient in recipients]
+        hash_key, recipients = self._address_hash_key, message.email.recipients()
+        hashes = [suppression_hash(hash_key, recipient) for recipient in recipients]
         keys: list[records.Attributes] = [
             {"tenant": scope, "addressHash": one}
             for one in dict.fromkeys(hashes)
-            for scope in (tenant, ALL_TENANTS)
+            for scope in (message.tenant, suppression.ALL_TENANTS)
         ]
         found = await self._tables.get_all(resources.SUPPRESSION_LIST, keys)
         now_s = now_ms() // 1000
-        # TTL deletes late (DynamoDB Developer Guide, "Using time to live"): compare, never trust.
-        live = {item["addressHash"] for item in found if not _expired(item.get("ttl"), now_s)}
-        return {index for index, one in enumerate(hashes) if one in live}
+        stopped = {
+            item["addressHash"]
+            for item in found
+            if suppression.stops(item, stream=message.stream, now_s=now_s)
+        }
+        return {index for index, one in enumerate(hashes) if one in stopped}
 
     async def leave_out(self, email_id: str, positions: set[int]) -> None:
         """Some of several recipients are suppressed."""
@@ -168,7 +185,3 @@ class SenderStore:
         if item is None:
             raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
         return records.read(item)
-
-
-def _expired(ttl: records.Value, now_s: int) -> bool:
-    return isinstance(ttl, int) and ttl <= now_s

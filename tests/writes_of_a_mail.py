@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import NamedTuple, cast
 from unittest import mock
 
-from mailpipe import records, resources
+import msgspec
+
+from mailpipe import records, resources, suppression
 from mailpipe.aws.table import Applied, Tables
+from mailpipe.endpoints import Endpoint
 from mailpipe.messages import RecordFields, own_event
 from mailpipe.records import Attributes
-from mailpipe.statements import EmailStatements, Statement
+from mailpipe.statements import EmailStatements, Statement, delete_from, insert_into
 from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import iso
 from processor.events import Event, read
@@ -23,6 +27,7 @@ from processor.store import ProcessorStore
 SAMPLES = Path(__file__).parent / "data" / "ses_events"
 PREFIX = "mailpipe-"
 WRITES = EmailStatements(PREFIX)
+LIST = SuppressionStatements(PREFIX)
 EMAIL_ID = "01930000-0000-7000-8000-000000000001"
 TENANT, TOKEN, OTHER_TOKEN = "default", "5f1d7c0a9b3e2468", "0123456789abcdef"
 MESSAGE_ID = "0100019a2f6b3c4d-1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d-000000"
@@ -122,13 +127,17 @@ def _store(recorder: _Recorder) -> ProcessorStore:
 
 async def forms() -> dict[str, Statement]:
     """All of them by name, in the order of a mail's life."""
-    suppression, timeline = await of_processor("bounce")
-    fingerprinted = records.born(EMAIL_ID, TENANT, fields(ANA), fingerprint="f")
+    suppressed, timeline = await of_processor("bounce")
+    listed = suppression.item_for(b"k" * 32, TENANT, ANA, reason="bounce", added_at_ms=AT_MS)
+    place = suppression.key_of(b"k" * 32, TENANT, ANA)
+    address = Endpoint(tenant=TENANT, endpoint="ep_1", url="https://example.com/", secrets=["s"])
+    endpoint: Attributes = msgspec.to_builtins(address)
     return {
         "born": WRITES.insert(born(ANA)),
-        "born by a sender, with a claim and a fingerprint": WRITES.insert(
-            fingerprinted | {"attempt": 1, "token": TOKEN, "leaseUntil": AT_MS}
+        "born by a sender, with a claim": WRITES.insert(
+            born(ANA) | {"attempt": 1, "token": TOKEN, "leaseUntil": AT_MS}
         ),
+        "stub of a further recipient, before the record": _stub().statement,
         "born at its end": await _made_missing(),
         "claim": _claim(),
         "release": WRITES.release(EMAIL_ID, TOKEN),
@@ -151,7 +160,14 @@ async def forms() -> dict[str, Statement]:
         "close": WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL),
         "close, badly": WRITES.close(EMAIL_ID, HARD_BOUNCED, at_ms=AT_MS, ttl=TTL),
         "event": timeline,
-        "suppression": suppression,
+        "suppression": suppressed,
+        "suppression, for more than bulk mail": LIST.widen(listed),
+        "suppression, by hand": LIST.make_manual(place, scope="all", seen="bulk", at_ms=AT_MS),
+        "suppression, taken back": LIST.remove(place),
+        "endpoint": insert_into(PREFIX, resources.WEBHOOK_ENDPOINTS, endpoint),
+        "endpoint, removed": delete_from(
+            PREFIX, resources.WEBHOOK_ENDPOINTS, {"tenant": TENANT, "endpoint": "ep_1"}
+        ),
     }
 
 
@@ -176,7 +192,7 @@ async def lives() -> dict[str, list[Write]]:
     single, double = list(_of(born(ANA), one)), list(_of(born(ANA, BEN), two))
     return {
         "one recipient": [*single[:3], delivery, *single[3:]],
-        "two recipients": [*double[:3], delivery, *double[3:5], delivery, *double[5:]],
+        "two recipients": [_stub(), *double[:3], delivery, *double[3:5], delivery, *double[5:]],
     }
 
 
@@ -226,8 +242,15 @@ def _copy(item: Attributes) -> Attributes:
     }
 
 
+def _stub() -> Write:
+    (stub,) = records.stubs(EMAIL_ID, TENANT, fields(ANA, BEN), now_ms=AT_MS, retention_days=180)
+    return Write("stub", resources.EMAIL_TRACKING, WRITES.insert(stub), None, stub)
+
+
 def _claim() -> Statement:
-    return WRITES.claim(EMAIL_ID, TENANT, attempts=0, version=0, token=TOKEN, lease_until_ms=AT_MS)
+    return WRITES.claim(
+        EMAIL_ID, TENANT, attempts=0, version=0, fingerprint=None, token=TOKEN, lease_until_ms=AT_MS
+    )
 
 
 def _sent() -> Statement:

@@ -195,7 +195,7 @@ def _access(dynamodb: Any, prefix: str) -> None:
         "kind": {"S": "key"},
         "id": {"S": hashlib.sha256(LOCAL_KEY.encode()).hexdigest()},
         "tenant": {"S": TENANT},
-        "scopes": {"L": [{"S": "send"}, {"S": "read"}]},
+        "scopes": {"L": [{"S": "send"}, {"S": "read"}, {"S": "admin"}]},
         "enabled": {"BOOL": True},
         "local": {"BOOL": True},
     }

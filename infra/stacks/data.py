@@ -254,6 +254,7 @@ class DataStack(Stack):
     def _statement(self, grant: Grant) -> iam.PolicyStatement:
         arns = [self._queues[name].queue_arn for name in grant.queues]
         arns += [self._tables[name].table_arn for name in grant.tables]
+        arns += [f"{self._tables[table].table_arn}/index/{name}" for table, name in grant.indexes]
         return iam.PolicyStatement(actions=[*grant.actions], resources=arns)
 
     def _set_arn(self) -> str:

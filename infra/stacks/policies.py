@@ -9,18 +9,21 @@ from typing import NamedTuple
 
 from mailpipe import resources
 
+LISTS_OF_MAIL = ((resources.EMAIL_TRACKING, "byRecipient"), (resources.EMAIL_TRACKING, "byDay"))
 QUEUES_OF_MAIL = (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK)
 _WHEREABOUTS, _SEND = "sqs:GetQueueUrl", "sqs:SendMessage"
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 _INSERT, _UPDATE = "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"
+_DELETE = "dynamodb:PartiQLDelete"
 
 
 class Grant(NamedTuple):
-    """These actions on these queues and tables."""
+    """These actions on these queues, tables and indexes (each a table and the index's name)."""
 
     actions: tuple[str, ...]
     queues: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    indexes: tuple[tuple[str, str], ...] = ()
 
 
 def _consumer(*queues: str) -> tuple[Grant, Grant]:
@@ -33,8 +36,14 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "ingest": (
         Grant((_WHEREABOUTS, _SEND), queues=QUEUES_OF_MAIL),
         Grant((_INSERT, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant(("dynamodb:Query",), indexes=LISTS_OF_MAIL),
         Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
+        Grant(
+            (_INSERT, _DELETE, "dynamodb:BatchGetItem", "dynamodb:Query"),
+            tables=(resources.SUPPRESSION_LIST, resources.WEBHOOK_ENDPOINTS),
+        ),
+        Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),
@@ -48,6 +57,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant((_INSERT,), tables=(resources.EMAIL_EVENTS, resources.SUPPRESSION_LIST)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
+        Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
     ),
     "notifier": (

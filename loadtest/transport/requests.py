@@ -17,6 +17,7 @@ CLAIM = EmailStatements("mailpipe-").claim(
     "default",
     attempts=0,
     version=0,
+    fingerprint=None,
     token="0123456789abcdef",  # noqa: S106 - a claim's, not a secret
     lease_until_ms=1_764_000_025_000,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.local.cloud import clients, template
+from infra.local.cloud import LOCAL_KEY, clients, template
 from infra.local.mails import Doors, mail_to
 from infra.local.stack import ROOT, SERVICES, Stack
 from infra.local.template import REGION
@@ -77,6 +77,26 @@ def example(name: str) -> dict[str, Any]:
     return {**message, "emailId": new_email_id()}
 
 
+async def use_lists(stack: Stack, http: aiohttp.ClientSession) -> None:
+    """Every route that reads or changes lists."""
+    url, headers = stack.ingest_url, {"X-API-Key": LOCAL_KEY}
+
+    async def ask(method: str, path: str, **body: Any) -> Any:
+        async with http.request(method, url + path, json=body or None, headers=headers) as answer:
+            assert answer.ok, await answer.text()
+            return await answer.json()
+
+    await ask("GET", "/emails")
+    await ask("GET", "/emails?recipient=success%2Bpolicy@simulator.amazonses.com")
+    for scope in ("bulk", "all"):
+        await ask("POST", "/suppression/add", email="policy@example.net", scope=scope)
+    await ask("GET", "/suppression")
+    await ask("DELETE", "/suppression/policy@example.net")
+    made = await ask("POST", "/webhooks", url=f"{stack.receiver_url}/hooks/policy")
+    await ask("GET", "/webhooks")
+    await ask("DELETE", f"/webhooks/{made['id']}")
+
+
 async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> None:
     """Every path that calls AWS: mail by both doors and lanes while SES throttles, several bounces
     of one address, mail that breaks a rule, poison on every queue, events without a record, an
@@ -108,6 +128,7 @@ async def test_policies_allow_what_is_called_and_nothing_else(
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
     await exercise(stack, doors, http)
+    await use_lists(stack, http)
     wanted = allowed(stack.plan.prefix)
     assert wanted.keys() == set(SERVICES)
     deadline = asyncio.get_running_loop().time() + 30

@@ -71,6 +71,15 @@ async def ses_cloud(cloud: Stack) -> AsyncIterator[Stack]:
         yield cloud
 
 
+@pytest.fixture(scope="module")
+async def cloud_environment(cloud: Stack) -> AsyncIterator[Stack]:
+    """This process's AWS environment points at the local cloud, for a whole file."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in cloud.aws_environment().items():
+            patched.setenv(name, value)
+        yield cloud
+
+
 @pytest.fixture
 async def sides(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sides]:
     made = Sides()

@@ -8,13 +8,14 @@ import pytest
 
 from infra.local.cloud import add_endpoint
 from infra.local.stack import Stack
-from mailpipe import records, resources
+from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
 from mailpipe.endpoints import Endpoints
 from mailpipe.messages import EmailMessage, own_event, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
+from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
@@ -158,6 +159,21 @@ async def test_hard_bounces_and_complaints_suppress(
     }
     found = await rig.parts.tables.get(resources.SUPPRESSION_LIST, key)
     assert (found is not None) == suppressed
+
+
+async def test_a_bounce_widens_an_entry_for_bulk_mail(rig: Rig) -> None:
+    manual = suppression.item_for(
+        HASH_KEY, "default", "wide@example.net", reason="manual", scope="bulk", added_at_ms=1
+    )
+    await rig.parts.tables.write(SuppressionStatements(PREFIX).add(manual | {"ttl": 2**40}))
+    email_id = await born(rig.parts, message(to=["wide@example.net"]))
+    body = event(email_id, "Bounce", address="wide@example.net", bounceType="Permanent")
+    assert await rig.handle(body) == Done()
+    key = suppression.key_of(HASH_KEY, "default", "wide@example.net")
+    found = await rig.parts.tables.get(resources.SUPPRESSION_LIST, key)
+    assert found is not None
+    assert (found["scope"], found["reason"], found["addedAt"]) == ("all", "bounce", 1)
+    assert "ttl" not in found
 
 
 async def test_an_event_of_another_tenant_is_quarantined(rig: Rig) -> None:

@@ -18,7 +18,7 @@ from mailpipe.aws.table import Tables
 from mailpipe.lifecycle import Stop
 from mailpipe.messages import BodyPointer, EmailMessage, OwnEvent, own_event_decoder
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
-from mailpipe.statements import insert_into
+from mailpipe.statements import EmailStatements, insert_into
 from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
@@ -125,10 +125,13 @@ async def rig(parts: Parts) -> AsyncIterator[Rig]:
     await running
 
 
-async def suppress(parts: Parts, address: str, *, tenant: str = "default", ttl: int = 0) -> None:
+async def suppress(
+    parts: Parts, address: str, *, tenant: str = "default", scope: str = "all", ttl: int = 0
+) -> None:
     item: records.Attributes = {
         "tenant": tenant,
         "addressHash": suppression_hash(HASH_KEY, address),
+        "scope": scope,
     }
     if ttl:
         item["ttl"] = ttl
@@ -283,7 +286,7 @@ async def test_the_rules_of_the_rest_door_hold_on_the_queue(
     record = await rig.parts.record(one.email_id)
     assert record is not None
     shown = status(record, [], now_ms=now_ms())
-    assert (shown["status"], shown["reason"]) == ("rejected", event.reason)
+    assert (shown.status, shown.reason) == ("rejected", event.reason)
 
 
 async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: Rig) -> None:
@@ -294,6 +297,52 @@ async def test_an_id_of_another_tenant_is_quarantined_and_nothing_is_sent(rig: R
     assert await rig.handle(thief) == Dead("tenant_mismatch")
     conflict = msgspec.structs.replace(one, fingerprint="other")
     assert await rig.handle(conflict) == Dead("key_conflict")
+    assert len(rig.ses.sent) == 1
+
+
+async def test_another_mail_under_a_key_never_takes_the_place_of_the_recorded_one(
+    rig: Rig,
+) -> None:
+    """Two posts at once: the record promises one of them, and the other's copy comes first."""
+    one = msgspec.structs.replace(message(), fingerprint="one", recorded=True)
+    other = msgspec.structs.replace(one, fingerprint="other")
+    unkeyed = msgspec.structs.replace(one, fingerprint=None)
+    born = records.born(
+        one.email_id, one.tenant, records.fields_of(one), fingerprint=one.fingerprint
+    )
+    await rig.parts.tables.write(EmailStatements(PREFIX).insert(born))
+    for thief in (other, unkeyed, msgspec.structs.replace(other, recorded=False)):
+        assert await rig.handle(thief) == Dead("key_conflict")
+    assert rig.ses.sent == []
+    assert await rig.handle(one) == Done()
+    assert len(rig.ses.sent) == 1
+
+
+async def test_of_two_mails_under_a_key_without_a_record_the_first_is_sent(rig: Rig) -> None:
+    one = msgspec.structs.replace(message(), fingerprint="one")
+    other = msgspec.structs.replace(one, fingerprint="other")
+    assert [await rig.handle(one), await rig.handle(other)] == [Done(), Dead("key_conflict")]
+    assert [await rig.handle(one), len(rig.ses.sent)] == [Done(), 1]
+
+
+async def test_a_record_that_the_sender_makes_has_its_stubs(rig: Rig) -> None:
+    one = message(to=["a@example.net", "B@example.net"], cc=["c@example.net"])
+    assert await rig.handle(one) == Done()
+    keys: list[records.Attributes] = [{"emailId": f"{one.email_id}#{n}"} for n in (1, 2, 3)]
+    stubs = await rig.parts.tables.get_all(resources.EMAIL_TRACKING, keys)
+    assert {stub["recipientKey"] for stub in stubs} == {
+        "default#b@example.net",
+        "default#c@example.net",
+    }
+
+
+async def test_an_entry_for_bulk_mail_stops_no_other(rig: Rig) -> None:
+    one = message(to=["unsubscribed@example.net"])
+    await suppress(rig.parts, "unsubscribed@example.net", scope="bulk")
+    assert await rig.handle(msgspec.structs.replace(one, stream="bulk")) == Done()
+    assert rig.ses.sent == []
+    again = msgspec.structs.replace(message(to=one.email.to), stream="transactional")
+    assert await rig.handle(again) == Done()
     assert len(rig.ses.sent) == 1
 
 

@@ -24,7 +24,13 @@ async def fresh(parts: Parts, **changes: records.Value) -> str:
 
 def claim(email_id: str, *, attempts: int = 0, token: str = "me") -> Statement:
     return WRITES.claim(
-        email_id, "default", attempts=attempts, version=0, token=token, lease_until_ms=now_ms()
+        email_id,
+        "default",
+        attempts=attempts,
+        version=0,
+        fingerprint=None,
+        token=token,
+        lease_until_ms=now_ms(),
     )
 
 
@@ -62,6 +68,7 @@ async def test_a_claim_has_one_winner_and_the_loser_gets_the_record(parts: Parts
         {"leaseUntil": 1, "token": "another"},
         {"rank": 12, "status": "unknown"},
         {"version": 1},
+        {"fingerprint": "another"},
     ],
 )
 async def test_each_condition_of_a_claim_refuses_by_itself(

@@ -46,6 +46,7 @@ def record(**changes: object) -> Record:
         ({"rank": UNKNOWN.rank, "status": "unknown", "lease_until": NOW + 1}, Finished),
         ({"tenant": "other"}, Foreign),
         ({"fingerprint": "f"}, Foreign),
+        ({"fingerprint": "f", "token": "mine", "lease_until": NOW + 1}, Foreign),
     ],
 )
 def test_a_refused_claim_reads_its_reason_from_the_record(

@@ -27,6 +27,11 @@ PURE = [
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("ingest/decoding.py", "ingest/strict_json.py"),
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),
+    *(
+        f"ingest/{name}.py"
+        for name in ("batches", "cursors", "errors", "openapi", "queries", "schemas")
+    ),
+    *("mailpipe/constraints.py", "mailpipe/suppression.py", "mailpipe/targets.py"),
     *("notifier/signing.py", "notifier/schedule.py"),
     *("infra/local/template.py", "infra/local/chaos/faults.py", "infra/stacks/policies.py"),
     *(

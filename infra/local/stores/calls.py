@@ -83,7 +83,8 @@ def _dynamodb_uses(operation: str, request: dict[str, Any]) -> list[tuple[str, s
         return [_partiql(str(request.get("Statement", "")))]
     if operation in ("BatchGetItem", "BatchWriteItem"):
         return [(f"dynamodb:{operation}", table) for table in request.get("RequestItems") or {}]
-    return [(f"dynamodb:{operation}", str(request.get("TableName", "")))]
+    table, index = request.get("TableName", ""), request.get("IndexName")
+    return [(f"dynamodb:{operation}", f"{table}/index/{index}" if index else str(table))]
 
 
 def _partiql(statement: str) -> tuple[str, str]:

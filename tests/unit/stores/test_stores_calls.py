@@ -47,6 +47,8 @@ def test_the_queue_may_be_named() -> None:
 def test_dynamodb_uses_its_tables() -> None:
     api = "DynamoDB_20120810"
     assert uses(f"{api}.GetItem", TableName="T") == (("dynamodb:GetItem", "T"),)
+    query = uses(f"{api}.Query", TableName="T", IndexName="I")
+    assert query == (("dynamodb:Query", "T/index/I"),)
     items = {"A": {"Keys": []}, "B": {"Keys": []}}
     assert uses(f"{api}.BatchGetItem", RequestItems=items) == (
         ("dynamodb:BatchGetItem", "A"),

@@ -1,0 +1,205 @@
+"""`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
+
+import re
+
+from aiohttp import web
+from msgspec import UNSET, UnsetType
+
+from ingest import batches, views
+from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed
+from ingest.answers import answer
+from ingest.decoding import SendEmailRequest, decode
+from ingest.errors import RETRY_AFTER_S, Refusal, invalid, not_found
+from ingest.guard import Guard
+from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
+from ingest.waiting import Waiters, preferred_wait_s
+from mailpipe import logs, records, resources
+from mailpipe.access import Grant
+from mailpipe.aws.table import Tables
+from mailpipe.outcomes import CallFailed
+from mailpipe.producer import message_for
+from mailpipe.records import Record
+from mailpipe.rules import InvalidEmail, Violation, check_from
+from mailpipe.status import PENDING, SENT
+from mailpipe.timing import iso, now_ms
+
+KEY = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+STORE_FAILED = "A store does not answer; please try again."
+CONFLICT = "This idempotency key stands for another e-mail already; use a new key."
+
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{resources.MAX_ID_CHARS}}}")
+
+log = logs.get()
+
+
+class Emails:
+    """Sending, and looking at what was sent."""
+
+    def __init__(self, guard: Guard, desk: Desk, tables: Tables, *, retention_days: int) -> None:
+        self._guard = guard
+        self._desk = desk
+        self._tables = tables
+        self._waiters = Waiters(tables)
+        self._retention_days = retention_days
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Take one e-mail: 202 when it is durable, 200 when it was sent while the client waited."""
+        grant = await self._guard.admit(request, "send")
+        decoded = await self._guard.decoded(request, decode)
+        key = _one_key(request.headers.getall(KEY, ()))
+        try:
+            letter = _letter(decoded, grant, key=key)
+        except InvalidEmail as broken:
+            raise invalid(broken.violation) from None
+        (fate,) = await self._take(grant, [letter])
+        if isinstance(fate, CallFailed):
+            raise fate
+        if isinstance(fate, Conflict):
+            raise Refusal("IDEMPOTENCY_CONFLICT", CONFLICT)
+        return await self._answered(request, letter[0].email_id, fate)
+
+    async def _answered(
+        self, request: web.Request, email_id: str, fate: Acceptance
+    ) -> web.Response:
+        headers, record = dict[str, str](), None
+        if isinstance(fate, Replayed):
+            headers[REPLAYED], record = "true", fate.record
+        wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
+        if wait_s and not self._waiters.full:
+            headers["Preference-Applied"] = f"wait={wait_s}"
+            record = await self._waiters.ended(email_id, wait_s=wait_s) or record
+            if record is not None and (sent := _sent(record)) is not None:
+                return answer(sent, headers=headers)
+        body = Accepted(email_id=email_id)
+        if record is not None:
+            body.status = views.status_now(record, now_ms=now_ms())
+        return answer(body, status=202, headers=headers or None)
+
+    async def send_many(self, request: web.Request) -> web.Response:
+        """Take up to 500 e-mails; each has a result of its own."""
+        grant = await self._guard.admit(request, "send", count=0)
+        if KEY in request.headers:
+            text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
+            raise invalid(Violation(KEY, "not_supported", text))
+        entries = await self._guard.decoded(request, batches.split)
+        if len(entries) > batches.MAX_ENTRIES:
+            text = f"{len(entries)} e-mails in one batch; at most {batches.MAX_ENTRIES}."
+            raise Refusal(
+                "PAYLOAD_TOO_LARGE", text, violation=Violation("emails", "max_items", text)
+            )
+        self._guard.spend(grant, len(entries))
+        results: list[BatchResult | None] = [None] * len(entries)
+        letters = dict[int, Letter]()
+        for index, raw in enumerate(entries):
+            try:
+                letters[index] = _entry_letter(batches.entry(raw), grant)
+            except InvalidEmail as broken:
+                results[index] = _violated(batches.placed(broken.violation, index))
+        fates = await self._take(grant, list(letters.values()))
+        for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
+            results[index] = _result(message.email_id, fate)
+        return _batch_answer([result for result in results if result is not None])
+
+    async def _take(self, grant: Grant, letters: list[Letter]) -> list[Acceptance]:
+        days = grant.settings.retained_days(self._retention_days)
+        return await self._desk.take(letters, retention_days=days)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Where an e-mail stands, with its timeline."""
+        grant = await self._guard.admit(request, "read")
+        email_id, item = request.match_info["emailId"], None
+        if _ID.fullmatch(email_id):
+            item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+        if item is None or item["tenant"] != grant.tenant:
+            raise not_found("There is no e-mail with this id.")
+        events = await self._tables.partition(resources.EMAIL_EVENTS, email_id)
+        return answer(views.status(records.read(item), events, now_ms=now_ms()))
+
+
+def _one_key(given: list[str] | tuple[str, ...]) -> str | None:
+    if len(given) > 1:
+        raise invalid(Violation(KEY, "unique", f"The header {KEY} is there {len(given)} times."))
+    return given[0] if given else None
+
+
+def _letter(decoded: SendEmailRequest, grant: Grant, *, key: str | None) -> Letter:
+    """What goes onto the queue. Raises InvalidEmail."""
+    email = decoded.email()
+    if violation := check_from(email, grant.settings.domains):
+        raise InvalidEmail(violation)
+    return message_for(
+        email,
+        tenant=grant.tenant,
+        stream=decoded.stream,
+        idempotency_key=key,
+        recorded=True,
+    )
+
+
+def _entry_letter(entry: batches.BatchEntry | Violation, grant: Grant) -> Letter:
+    if isinstance(entry, Violation):
+        raise InvalidEmail(entry)
+    try:
+        return _letter(entry, grant, key=entry.idempotency_key)
+    except InvalidEmail as broken:
+        violation = broken.violation
+        if violation.field == KEY:
+            raise InvalidEmail(violation._replace(field="idempotencyKey")) from None
+        raise
+
+
+def _sent(record: Record) -> Sent | None:
+    message_id = views.message_id(record)
+    if record.rank < SENT.rank or message_id is None or record.sent_at is None:
+        return None
+    return Sent(
+        email_id=record.email_id,
+        message_id=message_id,
+        status=views.status_now(record, now_ms=now_ms()),
+        sent_at=iso(record.sent_at),
+    )
+
+
+def _result(email_id: str, fate: Acceptance) -> BatchResult:
+    match fate:
+        case CallFailed():
+            log.warning("not_accepted", email_id=email_id, code=fate.code)
+            return _failed("SERVICE_UNAVAILABLE", STORE_FAILED, retry_after=RETRY_AFTER_S)
+        case Conflict():
+            return _failed("IDEMPOTENCY_CONFLICT", CONFLICT)
+        case Replayed(record):
+            status = views.status_now(record, now_ms=now_ms())
+            return BatchResult(success=True, email_id=email_id, status=status)
+    return BatchResult(success=True, email_id=email_id, status=PENDING.status)
+
+
+def _violated(violation: Violation) -> BatchResult:
+    details = Details(field=violation.field, constraint=violation.constraint)
+    return _failed("VALIDATION_ERROR", violation.message, details=details)
+
+
+def _failed(
+    code: str,
+    message: str,
+    *,
+    details: Details | UnsetType = UNSET,
+    retry_after: int | UnsetType = UNSET,
+) -> BatchResult:
+    return BatchResult(
+        success=False, error=code, message=message, details=details, retry_after=retry_after
+    )
+
+
+def _batch_answer(results: list[BatchResult]) -> web.Response:
+    """202 when at least one e-mail was accepted; else the status of what kept them out: 503 when
+    a repeat may help, 400 when not.
+    """
+    accepted = sum(one.success for one in results)
+    refused = len(results) - accepted
+    body = BatchAnswer(success=not refused, accepted=accepted, refused=refused, results=results)
+    if accepted:
+        return answer(body, status=202)
+    if any(one.error == "SERVICE_UNAVAILABLE" for one in results):
+        return answer(body, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return answer(body, status=400)

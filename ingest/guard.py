@@ -1,0 +1,55 @@
+"""What a request goes through before its handler does anything: its key, its rate, its body."""
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from ingest import limits
+from ingest.errors import Refusal, invalid
+from ingest.limits import Intake
+from mailpipe.access import Access, Grant
+from mailpipe.rules import Violation
+
+T = TypeVar("T")
+
+
+class Guard:
+    """Lets a request in, or refuses it."""
+
+    def __init__(self, access: Access, intake: Intake) -> None:
+        self._access = access
+        self._intake = intake
+        self.bounded = intake.bounded
+
+    async def admit(self, request: web.Request, scope: str, *, count: int = 1) -> Grant:
+        """What the request's key allows; it counts as `count` against the key's rate.
+
+        Raises Refusal, and CallFailed when the key cannot be read.
+        """
+        grant = await self._access.grant(request.headers.get("X-API-Key", ""))
+        if grant is None:
+            raise Refusal("UNAUTHORIZED", "Send a valid API key in the header X-API-Key.")
+        if not grant.settings.enabled:
+            raise Refusal("FORBIDDEN", "The tenant of this API key is disabled.")
+        if scope not in grant.scopes:
+            raise Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'.")
+        if count:
+            self.spend(grant, count)
+        return grant
+
+    def spend(self, grant: Grant, count: int) -> None:
+        """Count so many mails against the key's rate. Raises Refusal."""
+        wait_s = self._access.allow(grant, count)
+        if wait_s > 0:
+            seconds = math.ceil(wait_s)
+            text = f"Rate limit exceeded. Please retry after {seconds} seconds."
+            raise Refusal("RATE_LIMIT_EXCEEDED", text, retry_after_s=seconds)
+
+    async def decoded(self, request: web.Request, decode: Callable[[bytes], T | Violation]) -> T:
+        """The request's body, read and decoded. Raises Refusal."""
+        found = await limits.decoded(decode, await self._intake.body(request))
+        if isinstance(found, Violation):
+            raise invalid(found)
+        return found
