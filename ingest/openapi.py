@@ -7,7 +7,7 @@ import msgspec
 from ingest import schemas
 from ingest.batches import SendEmailsRequest
 from ingest.decoding import SendEmailRequest
-from ingest.errors import ERRORS
+from ingest.errors import ERRORS, Code
 from ingest.queries import DEFAULT_LIMIT, MAX_LIMIT, STREAMS
 from mailpipe import rules
 from mailpipe.endpoints import TYPES
@@ -17,8 +17,18 @@ VERSION = "1.0.0"
 NOT_BUILT = ("template", "sendAt", "expiresAt", "inDoubt")
 """Fields of an e-mail that are refused with `not_supported`: they are not shown."""
 
-_ADMITTED = ("UNAUTHORIZED", "FORBIDDEN", "RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE")
-_BODY = ("VALIDATION_ERROR", "REQUEST_TIMEOUT", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
+_ADMITTED: tuple[Code, ...] = (
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "RATE_LIMIT_EXCEEDED",
+    "SERVICE_UNAVAILABLE",
+)
+_BODY: tuple[Code, ...] = (
+    "VALIDATION_ERROR",
+    "REQUEST_TIMEOUT",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+)
 _REF = "#/components/schemas/"
 
 
@@ -35,12 +45,12 @@ class Operation(NamedTuple):
     text: str = ""
     body: type[msgspec.Struct] | None = None
     example: dict[str, Any] | None = None
-    errors: tuple[str, ...] = ()
+    errors: tuple[Code, ...] = ()
     parameters: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 
     @property
-    def all_errors(self) -> tuple[str, ...]:
+    def all_errors(self) -> tuple[Code, ...]:
         """The codes that it may answer with, a fault of ours apart."""
         admitted = _ADMITTED if self.scope else ()
         return (*self.errors, *(_BODY if self.body else ()), *admitted)
@@ -282,7 +292,7 @@ def _response(kind: type[msgspec.Struct], text: str, headers: tuple[str, ...]) -
     return made
 
 
-def _example(code: str) -> dict[str, Any]:
+def _example(code: Code) -> dict[str, Any]:
     error = ERRORS[code]
     example: dict[str, Any] = {"success": False, "error": code, "message": error.fix}
     if code == "VALIDATION_ERROR":

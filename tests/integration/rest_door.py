@@ -1,6 +1,6 @@
 """The REST door in this process, over the local cloud, with keys of two tenants."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -100,8 +100,14 @@ async def _allow(tables: Tables, key: str, **changes: Any) -> None:
 
 
 @asynccontextmanager
-async def open_door(cloud: Stack, **settings: Any) -> AsyncIterator[Door]:
-    """The door, served on a free port."""
+async def open_door(
+    cloud: Stack,
+    *,
+    stores: Callable[[Tables], Any] = lambda tables: tables,
+    queue: Any = None,
+    **settings: Any,
+) -> AsyncIterator[Door]:
+    """The door, served on a free port; `stores` and `queue` stand for what it uses."""
     chosen = IngestSettings(address_hash_key=HASH_KEY.decode(), local=True, **settings)
     async with Aws() as aws, aiohttp.ClientSession() as session:
         queues = await open_queues(aws, PREFIX)
@@ -111,7 +117,8 @@ async def open_door(cloud: Stack, **settings: Any) -> AsyncIterator[Door]:
         await _allow(tables, OTHER_KEY, tenant="other")
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
         guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
-        app = application(chosen, dict(lanes), tables, guard)
+        used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
+        app = application(chosen, used, stores(tables), guard)
         async with serve(app, "127.0.0.1", 0) as port:
             yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
         await tables.close()
