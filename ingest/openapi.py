@@ -277,7 +277,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         for failed in ("400", "503"):
             schema = {"anyOf": [_ref(schemas.ErrorAnswer), _ref(schemas.BatchAnswer)]}
             made[failed]["content"]["application/json"]["schema"] = schema
-    return made
+    return dict(sorted(made.items()))
 
 
 def _response(kind: type[msgspec.Struct], text: str, headers: tuple[str, ...]) -> dict[str, Any]:
@@ -329,10 +329,29 @@ def _anything(kind: type) -> dict[str, Any]:
     raise NotImplementedError
 
 
+_FIELDS = {
+    "to": "`ana@example.net` or `Ana <ana@example.net>`; to, cc and bcc hold at most 50 together",
+    "from": "An address of a domain that your tenant may send from",
+    "subject": "One line",
+    "bodyText": "This, `bodyHtml` or both",
+    "bodyHtml": "This, `bodyText` or both",
+    "cc": "As `to`",
+    "bcc": "As `to`; the others do not see them",
+    "replyTo": "Where answers go",
+    "attachments": "Files",
+    "headers": "Of your own, as `X-Order`: printable ASCII",
+    "metadata": "Comes back in the status and in every webhook; at most 4,096 bytes as JSON",
+    "tags": "For SES's statistics: `A-Z a-z 0-9 _ -`",
+    "stream": "`transactional` goes before `bulk`",
+}
+
+
 def _limit(properties: dict[str, Any]) -> None:
     """What `mailpipe/rules.py` holds e-mails to, as far as a schema can say it."""
     for name in NOT_BUILT:
         del properties[name]
+    for name, text in _FIELDS.items():
+        properties[name]["description"] = text
     for name in ("to", "cc", "bcc", "replyTo"):
         properties[name]["maxItems"] = rules.MAX_RECIPIENTS
     properties["to"]["minItems"] = 1
