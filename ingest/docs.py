@@ -1,14 +1,18 @@
 """`GET /openapi.json` and `GET /docs`: the API describes itself. Both are made at the start."""
 
+import json
+import re
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ingest.openapi import document
 from mailpipe.constraints import CONSTRAINTS
 
+_CODE = re.compile(r"`([^`]+)`")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -25,6 +29,7 @@ class Docs:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters |= {"marked": _marked, "pretty": _pretty}
         self._page = environment.get_template("docs.html").render(api=made)
 
     async def openapi(self, _: web.Request) -> web.Response:
@@ -34,3 +39,12 @@ class Docs:
     async def page(self, _: web.Request) -> web.Response:
         """The description, for people; loads nothing from elsewhere."""
         return web.Response(text=self._page, content_type="text/html")
+
+
+def _marked(text: str) -> Markup:
+    """Text whose `parts` in backquotes are code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

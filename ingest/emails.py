@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 from ingest import batches, views
 from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed
 from ingest.answers import answer
+from ingest.deadline import paused
 from ingest.decoding import SendEmailRequest, decode
-from ingest.errors import RETRY_AFTER_S, Refusal, invalid, not_found
+from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
 from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
@@ -68,7 +69,8 @@ class Emails:
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
         if wait_s and not self._waiters.full:
             headers["Preference-Applied"] = f"wait={wait_s}"
-            record = await self._waiters.ended(email_id, wait_s=wait_s) or record
+            with paused(request):
+                record = await self._waiters.ended(email_id, wait_s=wait_s) or record
             if record is not None and (sent := _sent(record)) is not None:
                 return answer(sent, headers=headers)
         body = Accepted(email_id=email_id)
@@ -180,7 +182,7 @@ def _violated(violation: Violation) -> BatchResult:
 
 
 def _failed(
-    code: str,
+    code: Code,
     message: str,
     *,
     details: Details | UnsetType = UNSET,

@@ -4,11 +4,28 @@
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mailpipe.rules import Violation
 
 RETRY_AFTER_S = 2
+
+Code = Literal[
+    "VALIDATION_ERROR",
+    "BAD_REQUEST",
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "REQUEST_TIMEOUT",
+    "IDEMPOTENCY_CONFLICT",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "EXPECTATION_FAILED",
+    "RATE_LIMIT_EXCEEDED",
+    "INTERNAL_ERROR",
+    "SERVICE_UNAVAILABLE",
+]
 
 
 class Error(NamedTuple):
@@ -19,7 +36,7 @@ class Error(NamedTuple):
     fix: str
 
 
-ERRORS = {
+ERRORS: dict[Code, Error] = {
     "VALIDATION_ERROR": Error(
         400,
         "The request breaks a rule; `details` has the field and the constraint.",
@@ -35,7 +52,7 @@ ERRORS = {
     ),
     "FORBIDDEN": Error(
         403,
-        "The key is valid, but lacks the scope that this route needs.",
+        "The key is valid, but lacks the scope that this route needs; or its tenant is disabled.",
         "Use a key with that scope (send, read or admin).",
     ),
     "NOT_FOUND": Error(
@@ -86,7 +103,9 @@ ERRORS = {
     ),
 }
 
-_BY_STATUS = {error.status: code for code, error in reversed(ERRORS.items())} | {400: "BAD_REQUEST"}
+_BY_STATUS: dict[int, Code] = {
+    error.status: code for code, error in ERRORS.items() if code != "VALIDATION_ERROR"
+}
 
 
 class Refusal(Exception):
@@ -94,7 +113,7 @@ class Refusal(Exception):
 
     def __init__(
         self,
-        code: str,
+        code: Code,
         message: str,
         *,
         violation: Violation | None = None,
@@ -125,7 +144,7 @@ def unavailable(message: str) -> Refusal:
     return Refusal("SERVICE_UNAVAILABLE", message, retry_after_s=RETRY_AFTER_S)
 
 
-def code_of(status: int) -> str:
+def code_of(status: int) -> Code:
     """The code for an HTTP status that the server itself has chosen."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]

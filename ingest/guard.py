@@ -7,6 +7,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from ingest import limits
+from ingest.deadline import paused
 from ingest.errors import Refusal, invalid
 from ingest.limits import Intake
 from mailpipe.access import Access, Grant
@@ -49,7 +50,12 @@ class Guard:
 
     async def decoded(self, request: web.Request, decode: Callable[[bytes], T | Violation]) -> T:
         """The request's body, read and decoded. Raises Refusal."""
-        found = await limits.decoded(decode, await self._intake.body(request))
+        if request.content.is_eof():
+            body = await self._intake.body(request)
+        else:  # a slow client has a deadline of its own
+            with paused(request):
+                body = await self._intake.body(request)
+        found = await limits.decoded(decode, body)
         if isinstance(found, Violation):
             raise invalid(found)
         return found

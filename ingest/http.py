@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from ingest import limits
+from ingest import deadline, limits
 from ingest.acceptance import Desk
 from ingest.answers import answer, refused
 from ingest.cursors import Cursors
@@ -39,7 +39,7 @@ def application(
     suppression = SuppressionList(guard, tables, cursors, prefix=prefix, hash_key=secret)
     webhooks = WebhookEndpoints(guard, tables, prefix=prefix, local=settings.local)
     docs = Docs()
-    app = web.Application(middlewares=[_counted, guard.bounded])
+    app = web.Application(middlewares=[Answering(settings.answer_timeout_s).counted, guard.bounded])
     app.add_routes(
         [
             web.post("/send-email", emails.send),
@@ -65,36 +65,50 @@ async def _health(_: web.Request) -> web.Response:
     return answer(Health())
 
 
-@web.middleware
-async def _counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every failure in the API's shape; every request counted."""
-    begun = time.perf_counter()
-    response = await _guarded(request, handler)
+class Answering:
+    """A middleware: every failure in the API's shape, in bounded time; every request counted."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+
+    @web.middleware
+    async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer, whatever happens."""
+        begun = time.perf_counter()
+        response = await self._guarded(request, handler)
+        route = _route(request)
+        metrics.bound(metrics.REQUESTS, route, str(response.status)).inc()
+        metrics.bound(metrics.REQUEST_SECONDS, route).observe(time.perf_counter() - begun)
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            async with deadline.started(request, self._timeout_s):
+                return await handler(request)
+        except Refusal as refusal:
+            return refused(refusal)
+        except CallFailed as failure:
+            log.warning("store_failed", code=failure.code, text=failure.text)
+            return refused(unavailable(STORE_FAILED))
+        except TimeoutError:
+            log.warning("stores_slow", route=_route(request))
+            return refused(unavailable(STORE_FAILED))
+        except limits.Refused as unread:
+            cut = refused(Refusal(unread.code, str(unread), retry_after_s=unread.retry_after_s))
+            # What is left of the body is not worth waiting for.
+            cut.force_close()
+            return cut
+        except web.HTTPException as error:
+            return refused(_as_refusal(request, error))
+        except Exception:
+            log.exception("request_bug", route=_route(request))
+            return refused(Refusal("INTERNAL_ERROR", "Something went wrong on our side."))
+
+
+def _route(request: web.Request) -> str:
+    """Its pattern: paths hold ids and addresses."""
     resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "none"
-    metrics.bound(metrics.REQUESTS, route, str(response.status)).inc()
-    metrics.bound(metrics.REQUEST_SECONDS, route).observe(time.perf_counter() - begun)
-    return response
-
-
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Refusal as refusal:
-        return refused(refusal)
-    except CallFailed as failure:
-        log.warning("store_failed", code=failure.code, text=failure.text)
-        return refused(unavailable(STORE_FAILED))
-    except limits.Refused as unread:
-        answer_ = refused(Refusal(unread.code, str(unread), retry_after_s=unread.retry_after_s))
-        # What is left of the body is not worth waiting for.
-        answer_.force_close()
-        return answer_
-    except web.HTTPException as error:
-        return refused(_as_refusal(request, error))
-    except Exception:
-        log.exception("request_bug", path=request.path)
-        return refused(Refusal("INTERNAL_ERROR", "Something went wrong on our side."))
+    return "none" if resource is None else resource.canonical
 
 
 def _as_refusal(request: web.Request, error: web.HTTPException) -> Refusal:

@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
 
-RETRY_AFTER_S = 2
+from ingest.errors import RETRY_AFTER_S, Code
+
 ALWAYS_ANSWERED = "/health"
 """A load balancer that takes a busy process away makes the others busier."""
 OFF_LOOP_BYTES = 256 * 1024
@@ -37,7 +38,7 @@ class Refused(Exception):
     """The request is not read (to its end); carries the answer. The connection is then closed."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+        self, status: int, code: Code, message: str, *, retry_after_s: int | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.retry_after_s = status, code, retry_after_s

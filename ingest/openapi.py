@@ -7,7 +7,7 @@ import msgspec
 from ingest import schemas
 from ingest.batches import SendEmailsRequest
 from ingest.decoding import SendEmailRequest
-from ingest.errors import ERRORS
+from ingest.errors import ERRORS, Code
 from ingest.queries import DEFAULT_LIMIT, MAX_LIMIT, STREAMS
 from mailpipe import rules
 from mailpipe.endpoints import TYPES
@@ -17,8 +17,18 @@ VERSION = "1.0.0"
 NOT_BUILT = ("template", "sendAt", "expiresAt", "inDoubt")
 """Fields of an e-mail that are refused with `not_supported`: they are not shown."""
 
-_ADMITTED = ("UNAUTHORIZED", "FORBIDDEN", "RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE")
-_BODY = ("VALIDATION_ERROR", "REQUEST_TIMEOUT", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
+_ADMITTED: tuple[Code, ...] = (
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "RATE_LIMIT_EXCEEDED",
+    "SERVICE_UNAVAILABLE",
+)
+_BODY: tuple[Code, ...] = (
+    "VALIDATION_ERROR",
+    "REQUEST_TIMEOUT",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+)
 _REF = "#/components/schemas/"
 
 
@@ -35,12 +45,12 @@ class Operation(NamedTuple):
     text: str = ""
     body: type[msgspec.Struct] | None = None
     example: dict[str, Any] | None = None
-    errors: tuple[str, ...] = ()
+    errors: tuple[Code, ...] = ()
     parameters: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 
     @property
-    def all_errors(self) -> tuple[str, ...]:
+    def all_errors(self) -> tuple[Code, ...]:
         """The codes that it may answer with, a fault of ours apart."""
         admitted = _ADMITTED if self.scope else ()
         return (*self.errors, *(_BODY if self.body else ()), *admitted)
@@ -267,7 +277,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         for failed in ("400", "503"):
             schema = {"anyOf": [_ref(schemas.ErrorAnswer), _ref(schemas.BatchAnswer)]}
             made[failed]["content"]["application/json"]["schema"] = schema
-    return made
+    return dict(sorted(made.items()))
 
 
 def _response(kind: type[msgspec.Struct], text: str, headers: tuple[str, ...]) -> dict[str, Any]:
@@ -282,7 +292,7 @@ def _response(kind: type[msgspec.Struct], text: str, headers: tuple[str, ...]) -
     return made
 
 
-def _example(code: str) -> dict[str, Any]:
+def _example(code: Code) -> dict[str, Any]:
     error = ERRORS[code]
     example: dict[str, Any] = {"success": False, "error": code, "message": error.fix}
     if code == "VALIDATION_ERROR":
@@ -319,10 +329,29 @@ def _anything(kind: type) -> dict[str, Any]:
     raise NotImplementedError
 
 
+_FIELDS = {
+    "to": "`ana@example.net` or `Ana <ana@example.net>`; to, cc and bcc hold at most 50 together",
+    "from": "An address of a domain that your tenant may send from",
+    "subject": "One line",
+    "bodyText": "This, `bodyHtml` or both",
+    "bodyHtml": "This, `bodyText` or both",
+    "cc": "As `to`",
+    "bcc": "As `to`; the others do not see them",
+    "replyTo": "Where answers go",
+    "attachments": "Files",
+    "headers": "Of your own, as `X-Order`: printable ASCII",
+    "metadata": "Comes back in the status and in every webhook; at most 4,096 bytes as JSON",
+    "tags": "For SES's statistics: `A-Z a-z 0-9 _ -`",
+    "stream": "`transactional` goes before `bulk`",
+}
+
+
 def _limit(properties: dict[str, Any]) -> None:
     """What `mailpipe/rules.py` holds e-mails to, as far as a schema can say it."""
     for name in NOT_BUILT:
         del properties[name]
+    for name, text in _FIELDS.items():
+        properties[name]["description"] = text
     for name in ("to", "cc", "bcc", "replyTo"):
         properties[name]["maxItems"] = rules.MAX_RECIPIENTS
     properties["to"]["minItems"] = 1

@@ -35,6 +35,11 @@ class IngestSettings(Common, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="a body that takes longer to come is cut with 408")
     ] = 60.0
 
+    answer_timeout_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="a request whose stores take longer is answered with 503"),
+    ] = 10.0
+
     def crossed(self) -> list[str]:
         """What is wrong between fields that are right each by itself."""
         if self.max_bodies_bytes >= self.max_body_bytes:

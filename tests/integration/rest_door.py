@@ -1,6 +1,6 @@
 """The REST door in this process, over the local cloud, with keys of two tenants."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, Received, open_queues
 from mailpipe.aws.table import Tables
 from mailpipe.records import Attributes, Record
-from mailpipe.statements import insert_into
+from mailpipe.statements import delete_from, insert_into
 from mailpipe.tenants import Tenant
 from tests.integration.conftest import HASH_KEY, PREFIX
 
@@ -99,19 +99,35 @@ async def _allow(tables: Tables, key: str, **changes: Any) -> None:
         await tables.write(insert_into(PREFIX, resources.ACCESS, one))
 
 
+async def _forget(tables: Tables) -> None:
+    """What other tests have left to the tenant of the local key."""
+    for table in (resources.SUPPRESSION_LIST, resources.WEBHOOK_ENDPOINTS):
+        for item in await tables.partition(table, "default"):
+            key = {name: item[name] for name in resources.TABLES[table].key}
+            await tables.write(delete_from(PREFIX, table, key))
+
+
 @asynccontextmanager
-async def open_door(cloud: Stack, **settings: Any) -> AsyncIterator[Door]:
-    """The door, served on a free port."""
+async def open_door(
+    cloud: Stack,
+    *,
+    stores: Callable[[Tables], Any] = lambda tables: tables,
+    queue: Any = None,
+    **settings: Any,
+) -> AsyncIterator[Door]:
+    """The door, served on a free port; `stores` and `queue` stand for what it uses."""
     chosen = IngestSettings(address_hash_key=HASH_KEY.decode(), local=True, **settings)
     async with Aws() as aws, aiohttp.ClientSession() as session:
         queues = await open_queues(aws, PREFIX)
         lanes = {stream: await queues.open(name) for stream, name in resources.LANES.items()}
         dynamodb = await aws.client("dynamodb", connections=32, timeout_s=5)
         tables = Tables(dynamodb, PREFIX)
+        await _forget(tables)
         await _allow(tables, OTHER_KEY, tenant="other")
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
         guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
-        app = application(chosen, dict(lanes), tables, guard)
+        used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
+        app = application(chosen, used, stores(tables), guard)
         async with serve(app, "127.0.0.1", 0) as port:
             yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
         await tables.close()

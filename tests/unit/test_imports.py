@@ -29,7 +29,7 @@ PURE = [
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),
     *(
         f"ingest/{name}.py"
-        for name in ("batches", "cursors", "errors", "openapi", "queries", "schemas")
+        for name in ("batches", "cursors", "errors", "errors_page", "openapi", "queries", "schemas")
     ),
     *("mailpipe/constraints.py", "mailpipe/suppression.py", "mailpipe/targets.py"),
     *("notifier/signing.py", "notifier/schedule.py"),

@@ -1,0 +1,108 @@
+"""What the REST door says when a store is slow or gone: never a yes for what is not durable."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from infra.local.stack import Stack
+from mailpipe import resources
+from mailpipe.aws.queue import Outgoing
+from mailpipe.aws.table import Tables
+from mailpipe.messages import email_decoder, keyed_email_id
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import Attributes
+from mailpipe.statements import Statement
+from tests.integration.rest_door import MAIL, Said, open_door
+
+THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
+
+
+class Queue:
+    """Takes nothing: each message has this fate; None never answers."""
+
+    def __init__(self, fate: CallFailed | None) -> None:
+        self.fate = fate
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed]:
+        if self.fate is None:
+            await asyncio.Event().wait()
+        return [THROTTLED for _ in messages]
+
+
+class Unwritable:
+    """Tables that are read, and not written."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tables, name)
+
+    async def write_all(self, statements: Sequence[Statement]) -> list[CallFailed]:
+        return [THROTTLED for _ in statements]
+
+
+class Unreadable(Unwritable):
+    """Tables that are neither read nor written."""
+
+    async def get_all(self, _: str, keys: list[Attributes]) -> list[Attributes]:
+        raise THROTTLED
+
+    async def get(self, _: str, key: Attributes) -> Attributes:
+        raise THROTTLED
+
+
+def come_again(said: Said) -> bool:
+    """Whether the answer says that nothing was promised, and when to come again."""
+    shown = (said.status, said.body["error"], said.body["retryAfter"])
+    return shown == (503, "SERVICE_UNAVAILABLE", 2) and said.headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize("fate", [THROTTLED, None])
+async def test_what_the_queue_does_not_take_is_not_promised_and_not_recorded(
+    cloud_environment: Stack, fate: CallFailed | None
+) -> None:
+    async with open_door(cloud_environment, queue=Queue(fate), answer_timeout_s=0.3) as door:
+        key = f"queue-{fate}"
+        assert come_again(await door.send(headers={"Idempotency-Key": key}))
+        assert await door.record(keyed_email_id("default", key)) is None
+        if fate is None:
+            return
+        batch = await door.ask("POST", "/send-emails", json={"emails": [MAIL, {}]})
+        assert (batch.status, batch.headers["Retry-After"]) == (503, "2")
+        errors = [one["error"] for one in batch.body["results"]]
+        assert errors == ["SERVICE_UNAVAILABLE", "VALIDATION_ERROR"]
+
+
+async def test_after_the_queues_yes_a_mail_is_promised_without_its_record(
+    cloud_environment: Stack,
+) -> None:
+    async with open_door(cloud_environment, stores=Unwritable) as door:
+        said = await door.send(to=["a@example.net", "b@example.net"])
+        assert said.status == 202
+        queued = await door.queued("transactional")
+        ids = {email_decoder.decode(one.body).email_id for one in queued}
+        assert said.body["emailId"] in ids
+
+
+async def test_under_a_key_a_mail_without_its_record_is_not_promised(
+    cloud_environment: Stack,
+) -> None:
+    """Whether the key stands for this mail is known from the record only; a repeat does no harm."""
+    for stores in (Unwritable, Unreadable):
+        async with open_door(cloud_environment, stores=stores) as door:
+            assert come_again(await door.send(headers={"Idempotency-Key": "unwritten"}))
+            await door.queued("transactional")
+
+
+async def test_a_table_that_does_not_answer_is_no_mail_that_is_missing(
+    cloud_environment: Stack,
+) -> None:
+    async with open_door(cloud_environment, stores=Unreadable) as door:
+        assert come_again(await door.ask("GET", "/status/some-id"))
+        waited = await door.send(headers={"Prefer": "wait=5"})
+        assert (waited.status, waited.body["status"]) == (202, "pending")
+        for stream in resources.LANES:
+            await door.queued(stream)
