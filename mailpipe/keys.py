@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Struct, field
 
+from mailpipe.aws.items import to_struct
 from mailpipe.records import Attributes
 
 KIND = "key"
@@ -111,5 +112,5 @@ def item_of(key: Key) -> Attributes:
 
 
 def key_of(item: Attributes) -> Key:
-    """A key from its item."""
-    return msgspec.convert(item, Key)
+    """A key from its item. Raises CallFailed."""
+    return to_struct(item, Key)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from mailpipe import resources
+from mailpipe.aws.items import to_struct
 from mailpipe.aws.table import Tables
 from mailpipe.reads import SharedReads
 from mailpipe.records import Attributes, expiry
@@ -49,8 +50,8 @@ def item_of(tenant: Tenant) -> Attributes:
 
 
 def tenant_of(item: Attributes) -> Tenant:
-    """A tenant from its item."""
-    return msgspec.convert(item, Tenant)
+    """A tenant from its item. Raises CallFailed."""
+    return to_struct(item, Tenant)
 
 
 class Tenants:

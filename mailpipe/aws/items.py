@@ -3,10 +3,15 @@
 Numbers are integers in all our tables, so none ever becomes a Decimal.
 """
 
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from mailpipe.aws.dynamodb_operations import Item
-from mailpipe.records import Value
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import Attributes, Value
+
+T = TypeVar("T")
 
 
 def to_value(value: Value) -> dict[str, Any]:
@@ -52,3 +57,17 @@ def from_item(item: Item) -> dict[str, Value]:
     """An item to plain attributes."""
     # Most attributes are text, and a record has two dozen.
     return {name: one["S"] if "S" in one else from_value(one) for name, one in item.items()}
+
+
+def to_struct(attributes: Attributes, kind: type[T]) -> T:
+    """The attributes of a person's item as a struct.
+
+    Raises CallFailed, CONFIGURATION, when somebody has written it by hand and wrongly: nothing is
+    refused for good because of that.
+    """
+    try:
+        return msgspec.convert(attributes, kind)
+    except msgspec.ValidationError as error:
+        where = f"{attributes.get('kind')} '{attributes.get('id')}' in the table Access"
+        text = f"the {where} cannot be read: {error}"
+        raise CallFailed(Kind.CONFIGURATION, "UnreadableItem", text) from None

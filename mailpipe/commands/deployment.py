@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from mailpipe import resources
 from mailpipe.administration import Administration
 from mailpipe.audit import Audited, NotDone
 from mailpipe.aws.client import Aws, Client
@@ -133,13 +132,3 @@ def sentence(failed: CallFailed, *, prefix: str) -> str:
             return f"{failed.operation} may or may not have happened: {said}. Look, then try again."
         case Kind.REFUSED:
             return f"AWS refuses {failed.operation}: {said}."
-
-
-tenant_option = click.option(
-    "--tenant",
-    default="default",
-    show_default=True,
-    help="The tenant that it is for.",
-)
-
-QUEUE_NAMES = tuple(resources.QUEUES)

@@ -1,6 +1,7 @@
 """What a key allows, for how long an old answer counts, and how fast it may be used."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -136,6 +137,18 @@ async def test_wrong_keys_are_remembered_within_bounds_and_push_no_key_in_use_ou
         if index % 1000 == 0:
             await granted(rig, text)
     assert rig.items.reads == 3 + MAX_REMEMBERED + 10
+
+
+@pytest.mark.parametrize("changes", [{"scopes": "send"}, {"tenant": 7}, {"enabled": "yes"}])
+async def test_an_item_that_was_written_wrongly_refuses_nothing_for_good(
+    changes: dict[str, Any],
+) -> None:
+    rig = Rig()
+    made = new_key("default", SEND, now_ms=0)
+    rig.items.put(keys.item_of(made.key) | changes)
+    with pytest.raises(CallFailed, match="cannot be read") as failed:
+        await rig.access.grant(made.text)
+    assert failed.value.kind is Kind.CONFIGURATION
 
 
 @pytest.mark.parametrize("known", [True, False])
