@@ -11,6 +11,7 @@ from mailpipe.admin import open_admin, serve
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, open_queues
 from mailpipe.aws.table import open_tables
+from mailpipe.bodies import open_bodies
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES
 
@@ -28,6 +29,7 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
             lanes,
             tables,
             access=Access(tables, local=settings.local),
+            bodies=open_bodies(aws, settings.bodies_bucket),
             intake=Intake(settings.limits()),
             prefix=settings.prefix,
         )

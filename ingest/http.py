@@ -19,9 +19,9 @@ from mailpipe import logs, metrics, records, resources
 from mailpipe.access import Access, Grant
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
+from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
-from mailpipe.producer import message_for
-from mailpipe.rules import InvalidEmail, Violation
+from mailpipe.rules import ValidationError, Violation
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms
 
@@ -38,12 +38,14 @@ class Api:
         tables: Tables,
         *,
         access: Access,
+        bodies: Bodies,
         intake: Intake,
         prefix: str,
     ) -> None:
         self._queues = queues
         self._tables = tables
         self._access = access
+        self._bodies = bodies
         self._statements = EmailStatements(prefix)
         self._intake = intake
 
@@ -66,10 +68,10 @@ class Api:
         if isinstance(decoded, Violation):
             return invalid(decoded)
         try:
-            message, outgoing = message_for(
+            message, outgoing = await self._bodies.accept(
                 decoded.email(), tenant=grant.tenant, stream=decoded.stream, recorded=True
             )
-        except InvalidEmail as broken:
+        except ValidationError as broken:
             return invalid(broken.violation)
         (fault,) = await self._queues[decoded.stream].send([outgoing])
         if fault is not None:

@@ -12,15 +12,20 @@ from mailpipe import resources
 QUEUES_OF_MAIL = (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK)
 _WHEREABOUTS, _SEND = "sqs:GetQueueUrl", "sqs:SendMessage"
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+FOR_404 = "s3:ListBucket"
+"""Never called. Without it S3 answers 403 for an object that is not there (S3 API reference,
+"GetObject"), and a missing body could not be told from a wrong policy."""
 _INSERT, _UPDATE = "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"
 
 
 class Grant(NamedTuple):
-    """These actions on these queues and tables."""
+    """These actions on these queues and tables, on the bodies, or on their bucket."""
 
     actions: tuple[str, ...]
     queues: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    bodies: bool = False
+    bucket: bool = False
 
 
 def _consumer(*queues: str) -> tuple[Grant, Grant]:
@@ -35,12 +40,15 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_INSERT, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
+        Grant(("s3:PutObject",), bodies=True),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
+        Grant(("s3:GetObject",), bodies=True),
+        Grant((FOR_404,), bucket=True),
     ),
     "processor": (
         *_consumer(resources.SES_EVENTS),

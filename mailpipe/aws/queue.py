@@ -3,6 +3,7 @@
 Batch calls answer 200 with failures inside, so every method reports the fate of each entry.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
@@ -135,6 +136,10 @@ class SqsQueue:
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         """See Queue.send."""
         return await self._sends.submit_all(messages)
+
+    async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
+        """Take the message; the future is its fate. Waits while too many wait."""
+        return await self._sends.place(message)
 
     async def delete(self, receipts: Sequence[str]) -> list[Fault]:
         """See Queue.delete."""
