@@ -206,7 +206,7 @@ class SqsQueue:
         answer = await call_again(self._calls, aws.SEND_MESSAGE_BATCH, request)
         name = aws.SEND_MESSAGE_BATCH.name
         # Only what SQS says it has stored, and as it was sent, is durable.
-        faults: list[Fault] = [errors.no_fate(name) for _ in messages]
+        faults: list[Fault] = [errors.no_fate(name)] * len(messages)
         for sent in answer.successful:
             index = int(sent.id)
             if sent.md5_of_message_body in (None, _md5(messages[index].body)):

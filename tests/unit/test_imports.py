@@ -23,6 +23,7 @@ PURE = [
     ),
     *("mailpipe/aws/items.py", "mailpipe/aws/errors.py", "mailpipe/aws/operations.py"),
     "mailpipe/aws/capacity.py",
+    *("mailpipe/attachments.py", "mailpipe/fates.py", "sender/mime.py"),
     *("mailpipe/aws/sqs_operations.py", "mailpipe/aws/dynamodb_operations.py"),
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),
