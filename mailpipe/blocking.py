@@ -123,12 +123,18 @@ class SyncProducer:
     ) -> Iterator[Accepted | Refused]:
         """See Producer.send_many. `emails` is read in the thread of the caller."""
         running, under_way = self._started(), deque[concurrent.futures.Future[list[_Fate]]]()
-        for chunk in _chunks(emails):
-            under_way.append(running.submit(_fates(running.producer, chunk, stream)))
-            while under_way and (under_way[0].done() or len(under_way) > AHEAD):
-                yield from under_way.popleft().result()
+        error: Exception | None = None
+        try:
+            for chunk in _chunks(emails):
+                under_way.append(running.submit(_fates(running.producer, chunk, stream)))
+                while under_way and (under_way[0].done() or len(under_way) > AHEAD):
+                    yield from under_way.popleft().result()
+        except Exception as raised:
+            error = raised
         for last in under_way:
             yield from last.result()
+        if error is not None:
+            raise error
 
     def _started(self) -> _Running:
         running = self._running
@@ -153,7 +159,16 @@ async def _fates(producer: Producer, chunk: list[Email | Keyed], stream: Stream)
 
 def _chunks(emails: Iterable[Email | Keyed]) -> Iterator[list[Email | Keyed]]:
     chunk, due_s = list[Email | Keyed](), 0.0
-    for email in emails:
+    error: Exception | None = None
+    source = iter(emails)
+    while True:
+        try:
+            email = next(source)
+        except StopIteration:
+            break
+        except Exception as raised:
+            error = raised
+            break
         now_s = monotonic()
         if not chunk:
             due_s = now_s + CHUNK_S
@@ -163,6 +178,8 @@ def _chunks(emails: Iterable[Email | Keyed]) -> Iterator[list[Email | Keyed]]:
             chunk = []
     if chunk:
         yield chunk
+    if error is not None:
+        raise error
 
 
 def _close_all() -> None:
