@@ -46,7 +46,7 @@ class Slow(MemoryBucket):
     def __init__(self) -> None:
         super().__init__()
         self.placed = list[asyncio.Future[Fault]]()
-        self.arrived = asyncio.Event()
+        self.answers = False
         self.began = asyncio.Semaphore(0)
         self.upload = asyncio.Event()
 
@@ -56,7 +56,8 @@ class Slow(MemoryBucket):
     async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
         fate = asyncio.get_running_loop().create_future()
         self.placed.append(fate)
-        self.arrived.set()
+        if self.answers:
+            fate.set_result(None)
         return fate
 
     async def put(self, key: str, body: bytes) -> None:
@@ -110,8 +111,7 @@ async def test_of_large_mail_only_a_few_are_in_hand(slow: Slow) -> None:
         await settle()
         assert slow.began.locked()
         slow.upload.set()
-        await slow.arrived.wait()
-        slow.placed[0].set_result(None)
+        slow.answers = True
         assert isinstance(await first, Accepted)
         await fates.aclose()
 
