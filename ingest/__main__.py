@@ -12,6 +12,7 @@ from mailpipe.admin import open_admin, serve
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, open_queues
 from mailpipe.aws.table import open_tables
+from mailpipe.bodies import open_bodies
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES
 
@@ -26,7 +27,8 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
         tables = open_tables(aws, dynamodb, settings.prefix)
         guard = Guard(Access(tables, local=settings.local), Intake(settings.limits()))
-        app = application(settings, lanes, tables, guard)
+        bodies = open_bodies(aws, settings.bodies_bucket)
+        app = application(settings, lanes, tables, guard, bodies)
         async with (
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
             serve(app, settings.host, settings.port) as port,

@@ -17,10 +17,10 @@ from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
 from mailpipe.access import Grant
 from mailpipe.aws.table import Tables
+from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
-from mailpipe.producer import message_for
 from mailpipe.records import Record
-from mailpipe.rules import InvalidEmail, Violation, check_from
+from mailpipe.rules import ValidationError, Violation, check_from
 from mailpipe.status import PENDING, SENT
 from mailpipe.timing import iso, now_ms
 
@@ -37,8 +37,11 @@ log = logs.get()
 class Emails:
     """Sending, and looking at what was sent."""
 
-    def __init__(self, guard: Guard, desk: Desk, tables: Tables, *, retention_days: int) -> None:
+    def __init__(
+        self, guard: Guard, bodies: Bodies, desk: Desk, tables: Tables, *, retention_days: int
+    ) -> None:
         self._guard = guard
+        self._bodies = bodies
         self._desk = desk
         self._tables = tables
         self._waiters = Waiters(tables)
@@ -50,8 +53,8 @@ class Emails:
         decoded = await self._guard.decoded(request, decode)
         key = _one_key(request.headers.getall(KEY, ()))
         try:
-            letter = _letter(decoded, grant, key=key)
-        except InvalidEmail as broken:
+            letter = await self._letter(decoded, grant, key=key)
+        except ValidationError as broken:
             raise invalid(broken.violation) from None
         (fate,) = await self._take(grant, [letter])
         if isinstance(fate, CallFailed):
@@ -94,14 +97,45 @@ class Emails:
         results: list[BatchResult | None] = [None] * len(entries)
         letters = dict[int, Letter]()
         for index, raw in enumerate(entries):
-            try:
-                letters[index] = _entry_letter(batches.entry(raw), grant)
-            except InvalidEmail as broken:
-                results[index] = _violated(batches.placed(broken.violation, index))
+            made = await self._entry_letter(batches.entry(raw), grant)
+            match made:
+                case Violation():
+                    results[index] = _violated(batches.placed(made, index))
+                case CallFailed():
+                    results[index] = _unaccepted(made)
+                case _:
+                    letters[index] = made
         fates = await self._take(grant, list(letters.values()))
         for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
             results[index] = _result(message.email_id, fate)
         return _batch_answer([result for result in results if result is not None])
+
+    async def _letter(self, decoded: SendEmailRequest, grant: Grant, *, key: str | None) -> Letter:
+        """What goes onto the queue. Raises ValidationError; CallFailed when S3 does not answer."""
+        email = decoded.email()
+        if violation := check_from(email, grant.settings.domains):
+            raise ValidationError(violation)
+        return await self._bodies.accept(
+            email,
+            tenant=grant.tenant,
+            stream=decoded.stream,
+            idempotency_key=key,
+            recorded=True,
+        )
+
+    async def _entry_letter(
+        self, entry: batches.BatchEntry | Violation, grant: Grant
+    ) -> Letter | Violation | CallFailed:
+        if isinstance(entry, Violation):
+            return entry
+        try:
+            return await self._letter(entry, grant, key=entry.idempotency_key)
+        except CallFailed as failed:
+            return failed
+        except ValidationError as broken:
+            violation = broken.violation
+            own = violation.field == KEY
+            return violation._replace(field="idempotencyKey") if own else violation
 
     async def _take(self, grant: Grant, letters: list[Letter]) -> list[Acceptance]:
         days = grant.settings.retained_days(self._retention_days)
@@ -125,32 +159,6 @@ def _one_key(given: list[str] | tuple[str, ...]) -> str | None:
     return given[0] if given else None
 
 
-def _letter(decoded: SendEmailRequest, grant: Grant, *, key: str | None) -> Letter:
-    """What goes onto the queue. Raises InvalidEmail."""
-    email = decoded.email()
-    if violation := check_from(email, grant.settings.domains):
-        raise InvalidEmail(violation)
-    return message_for(
-        email,
-        tenant=grant.tenant,
-        stream=decoded.stream,
-        idempotency_key=key,
-        recorded=True,
-    )
-
-
-def _entry_letter(entry: batches.BatchEntry | Violation, grant: Grant) -> Letter:
-    if isinstance(entry, Violation):
-        raise InvalidEmail(entry)
-    try:
-        return _letter(entry, grant, key=entry.idempotency_key)
-    except InvalidEmail as broken:
-        violation = broken.violation
-        if violation.field == KEY:
-            raise InvalidEmail(violation._replace(field="idempotencyKey")) from None
-        raise
-
-
 def _sent(record: Record) -> Sent | None:
     message_id = views.message_id(record)
     if record.rank < SENT.rank or message_id is None or record.sent_at is None:
@@ -166,14 +174,18 @@ def _sent(record: Record) -> Sent | None:
 def _result(email_id: str, fate: Acceptance) -> BatchResult:
     match fate:
         case CallFailed():
-            log.warning("not_accepted", email_id=email_id, code=fate.code)
-            return _failed("SERVICE_UNAVAILABLE", STORE_FAILED, retry_after=RETRY_AFTER_S)
+            return _unaccepted(fate)
         case Conflict():
             return _failed("IDEMPOTENCY_CONFLICT", CONFLICT)
         case Replayed(record):
             status = views.status_now(record, now_ms=now_ms())
             return BatchResult(success=True, email_id=email_id, status=status)
     return BatchResult(success=True, email_id=email_id, status=PENDING.status)
+
+
+def _unaccepted(fault: CallFailed) -> BatchResult:
+    log.warning("not_accepted", code=fault.code)
+    return _failed("SERVICE_UNAVAILABLE", STORE_FAILED, retry_after=RETRY_AFTER_S)
 
 
 def _violated(violation: Violation) -> BatchResult:

@@ -21,6 +21,7 @@ from ingest.webhooks import WebhookEndpoints
 from mailpipe import logs, metrics
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
+from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,13 +29,18 @@ log = logs.get()
 
 
 def application(
-    settings: IngestSettings, queues: dict[str, Queue], tables: Tables, guard: Guard
+    settings: IngestSettings,
+    queues: dict[str, Queue],
+    tables: Tables,
+    guard: Guard,
+    bodies: Bodies,
 ) -> web.Application:
     """Every route, with what its handler needs. `queues` by stream."""
     secret = settings.address_hash_key.encode()
     cursors = Cursors(secret)
     days, prefix = settings.retention_days, settings.prefix
-    emails = Emails(guard, Desk(queues, tables, prefix=prefix), tables, retention_days=days)
+    desk = Desk(queues, tables, prefix=prefix)
+    emails = Emails(guard, bodies, desk, tables, retention_days=days)
     listing = EmailList(guard, tables, cursors, retention_days=days)
     suppression = SuppressionList(guard, tables, cursors, prefix=prefix, hash_key=secret)
     webhooks = WebhookEndpoints(guard, tables, prefix=prefix, local=settings.local)

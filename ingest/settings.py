@@ -18,7 +18,7 @@ class IngestSettings(Common, frozen=True, kw_only=True):
     ] = 128
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=100_000_000, description="a larger request is refused with 413")
-    ] = 2_000_000
+    ] = 45_000_000
     max_bodies_bytes: Annotated[
         int,
         Meta(

@@ -5,8 +5,23 @@ the checkout (ingest, sender, processor, notifier) share what is in here and kno
 other.
 """
 
+from mailpipe.blocking import SyncProducer
+from mailpipe.fates import Accepted, Closed, Keyed, NotAccepted, Refused
 from mailpipe.messages import Attachment, Email
-from mailpipe.producer import EnqueueFailed, Producer
-from mailpipe.rules import InvalidEmail
+from mailpipe.outcomes import CallFailed
+from mailpipe.producer import Producer
+from mailpipe.rules import ValidationError
 
-__all__ = ["Attachment", "Email", "EnqueueFailed", "InvalidEmail", "Producer"]
+__all__ = [
+    "Accepted",
+    "Attachment",
+    "CallFailed",
+    "Closed",
+    "Email",
+    "Keyed",
+    "NotAccepted",
+    "Producer",
+    "Refused",
+    "SyncProducer",
+    "ValidationError",
+]

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 Constraint = Literal[
     "address_syntax",
+    "base64",
+    "content_type",
     "control_characters",
     "cursor",
     "depth",
@@ -15,6 +17,8 @@ Constraint = Literal[
     "encoded_word",
     "encoding",
     "enum",
+    "file_name",
+    "file_type",
     "forbidden_target",
     "from_domain",
     "header_name",
@@ -59,6 +63,16 @@ CONSTRAINTS: dict[Constraint, Rule] = {
         "(`a@[192.0.2.1]`) are never taken.",
         "Correct the address. One address for each entry of the list.",
     ),
+    "base64": Rule(
+        "An attachment's content is not base64 (RFC 4648, section 4): it has line breaks, the "
+        "alphabet for URLs, no padding, or is a URL.",
+        "Encode the file's bytes in one piece, padded with `=`. mailpipe fetches nothing.",
+    ),
+    "content_type": Rule(
+        "An attachment's media type is not `type/subtype`, with parameters or not, of at most 78 "
+        "characters; or it is `message/…` or `multipart/…`, which must not be base64 (RFC 2046).",
+        "Use a type like `application/pdf`, or `application/octet-stream`.",
+    ),
     "control_characters": Rule(
         "A line break of any kind (CR, LF, VT, FF, FS, GS, RS, NEL, U+2028, U+2029), another "
         "control character or a bidirectional override stands in a text that becomes a header; or "
@@ -88,6 +102,15 @@ CONSTRAINTS: dict[Constraint, Rule] = {
     ),
     "enum": Rule(
         "The value is none of those that the field takes.", "Use one of the documented values."
+    ),
+    "file_name": Rule(
+        "An attachment's name has a path, a space at one of its ends, or a dot at its end.",
+        "Give the bare name that the recipient is to see.",
+    ),
+    "file_type": Rule(
+        'SES sends no files with this extension (SES Developer Guide, "Amazon SES unsupported '
+        'attachment types").',
+        "Send a ZIP archive, or a link.",
     ),
     "forbidden_target": Rule(
         "The URL leads to no host of the public Internet: a private, local or reserved address in "

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mailpipe import resources
+from mailpipe import attachments, resources
 from mailpipe.addresses import BadAddress, domain_of, parse
 from mailpipe.constraints import Constraint
 from mailpipe.messages import Email, MetadataValue
@@ -31,7 +31,6 @@ MAX_TAG_CHARS = 256
 MAX_BODY_BYTES = 2_000_000  # ours, of each of the two bodies; SES takes 40 MB with attachments
 MAX_INTEGER = 2**63 - 1  # what JSON readers of other languages hold
 MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in every webhook
-MAX_MESSAGE_BYTES = 1_000_000  # ours: SQS's 1 MiB less the envelope and its attributes
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
@@ -53,12 +52,13 @@ class Violation(NamedTuple):
     message: str
 
 
-class InvalidEmail(ValueError):
-    """An e-mail breaks a rule; `violation` names the field and the constraint."""
+class ValidationError(ValueError):
+    """An e-mail breaks a rule: `field` and `constraint` say which, the text says what to do."""
 
     def __init__(self, violation: Violation) -> None:
         super().__init__(violation.message)
         self.violation = violation
+        self.field, self.constraint, self.message = violation
 
 
 def check(email: Email) -> Violation | None:
@@ -109,17 +109,6 @@ def check_idempotency_key(key: str) -> Violation | None:
     )
 
 
-def check_size(encoded: str) -> Violation | None:
-    """Whether the encoded queue message fits SQS; larger bodies are not supported yet."""
-    if len(encoded) <= MAX_MESSAGE_BYTES:
-        return None
-    return Violation(
-        "body",
-        "max_bytes",
-        f"The e-mail is {len(encoded)} bytes as a queue message; at most {MAX_MESSAGE_BYTES}.",
-    )
-
-
 def _violations(email: Email) -> Iterator[Violation]:
     yield from _unsupported(email)
     yield from _addresses(email)
@@ -127,11 +116,11 @@ def _violations(email: Email) -> Iterator[Violation]:
     yield from _headers(email.headers)
     yield from _tags(email.tags)
     yield from _metadata(email.metadata)
+    yield from (Violation(*fault) for fault in attachments.faults(email))
 
 
 def _unsupported(email: Email) -> Iterator[Violation]:
     given = {
-        "attachments": bool(email.attachments),
         "template": email.template is not None,
         "sendAt": email.send_at is not None,
         "expiresAt": email.expires_at is not None,

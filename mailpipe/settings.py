@@ -42,6 +42,13 @@ class Common(Struct, frozen=True, kw_only=True):
         Literal["typed", "botocore"],
         Meta(description="how AWS is called; botocore costs ten times the CPU"),
     ] = "typed"
+    bodies_bucket: Annotated[
+        str,
+        Meta(
+            pattern="^([a-z0-9.-]{3,63})?$",
+            description="S3 bucket of mail above 48 KB; empty: none is taken",
+        ),
+    ] = ""
     drain_s: Annotated[
         float, Meta(gt=0, le=600, description="how long SIGTERM waits for work in hand")
     ] = 25.0
@@ -157,6 +164,7 @@ def table(kind: type[Common], service: str) -> str:
     rows = ["| variable | expected | default |", "|---|---|---|"]
     for field in msgspec.structs.fields(kind):
         default = "required" if field.default is NODEFAULT else f"`{field.default}`"
+        default = "empty" if field.default == "" else default
         name = variable(service, field.name)
         rows.append(
             f"| `{name}` | {_expected(hints[field.name]).replace('|', chr(92) + '|')} | {default} |"

@@ -1,7 +1,8 @@
-"""An in-memory queue that behaves as SQS does: leases, receive counts, delays, dead letters.
+"""For tests without a cloud: `Outbox` for the code of producers, and an in-memory queue.
 
-It obeys the same contract suite as the real one (`tests/integration/test_queue_contract.py`), so
-rules that meet a queue can be tested as values: no network, and time is what `clock` says.
+The queue behaves as SQS does: leases, receive counts, delays, dead letters. It obeys the same
+contract suite as the real one (`tests/integration/test_queue_contract.py`), so rules that meet a
+queue can be tested as values: no network, and time is what `clock` says.
 """
 
 import asyncio
@@ -13,7 +14,10 @@ from dataclasses import dataclass, field
 
 from mailpipe.aws.queue import MAX_DELAY_S, MAX_VISIBILITY_S, Depth, Fault, Outgoing, Received
 from mailpipe.messages import MAX_MESSAGE_BYTES
+from mailpipe.outbox import Mail, Outbox
 from mailpipe.outcomes import CallFailed, Kind
+
+__all__ = ["InMemoryQueue", "Mail", "Outbox"]
 
 
 @dataclass

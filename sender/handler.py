@@ -2,28 +2,35 @@
 
 import asyncio
 import time
+from functools import partial
 from random import random
 
 import msgspec
 
 from mailpipe import logs, metrics
+from mailpipe.attachments import is_large
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
-from mailpipe.status import FAILED, OURS, SUPPRESSED
+from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
+from sender.mime import Forged
 from sender.pacing import Lead
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
 from sender.verdicts import Ending, after_doubt, pause_s, unsendable
+
+MISSING_BODY_TRIES = 5
+"""A mail whose body is missing fails at this receive, two minutes after the first."""
 
 log = logs.get()
 
@@ -37,6 +44,7 @@ class Sender:
         slots: Slots,
         store: SenderStore,
         *,
+        bodies: Bodies,
         client: Client,
         events: Queue,
         lead: Lead,
@@ -46,6 +54,7 @@ class Sender:
         self._trusted = settings.trusted
         self._slots = slots
         self._store = store
+        self._bodies = bodies
         self._client = client
         self._events = events
         self._lead = lead
@@ -57,14 +66,24 @@ class Sender:
         if isinstance(read, Dead):
             return read
         message, tenant = read
-        if message.body is not None:
-            return Dead("claim_check: a body in S3 is not supported yet")
-        ending = unsendable(
+        try:
+            async with self._bodies.opened(message) as whole:
+                return await self._handle(received, whole, tenant)
+        except BadPointer as bad:
+            return Dead(f"claim_check: {bad}")
+        except BodyMissing as missing:
+            return await self._without_body(message, missing, receives=received.receives)
+
+    async def _handle(self, received: Received, message: EmailMessage, tenant: Tenant) -> Outcome:
+        large = is_large(message.email)
+        judged = partial(
+            unsendable,
             message,
             domains=tenant.domains,
             now_ms=now_ms(),
             expire_after_s=self._settings.expire_after_s,
         )
+        ending = await asyncio.to_thread(judged) if large else judged()
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = message.email.recipients()
@@ -82,10 +101,14 @@ class Sender:
             return await self._end(message, claim, (SUPPRESSED, reason))
         if suppressed:
             await self._store.leave_out(message.email_id, suppressed)
+        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
+        try:
+            request = await asyncio.to_thread(composed) if large else composed()
+        except Forged as forged:
+            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
         if not await self._instant_comes(claim, instant, recipients=len(recipients)):
             await self._store.release(message.email_id, claim)
             return self._no_slot(received)
-        request = request_for(message, attempt=claim.attempt, without=suppressed)
         answer = await ses.send(self._client, request)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, receives=received.receives)
@@ -179,6 +202,15 @@ class Sender:
         await self._store.release(message.email_id, claim)
         wait_s = pause_s(failure, receives=receives, jitter=random())  # noqa: S311
         return Retry(wait_s, failure.code)
+
+    async def _without_body(
+        self, message: EmailMessage, missing: BodyMissing, *, receives: int
+    ) -> Outcome:
+        """S3 shows what was put before; still, a store may be restored, or a policy be wrong."""
+        if receives < MISSING_BODY_TRIES:
+            wait_s = backoff_s(receives, first_s=5, cap_s=300, jitter=random())  # noqa: S311
+            return Retry(wait_s, f"body_missing: {missing}")
+        return await self._claim_and_end(message, (FAILED, f"body_missing: {missing}"))
 
     async def _claim_and_end(self, message: EmailMessage, ending: Ending) -> Outcome:
         claim = await self._claim(message)

@@ -1,6 +1,17 @@
 """E-mails that break a rule, one rule each: one corpus for both doors."""
 
+import msgspec
+
 from mailpipe.messages import Attachment
+
+ATTACHED = Attachment(filename="a.pdf", content_type="application/pdf", content="aGVsbG8=")
+
+
+def attached(field: str, constraint: str, **changes: object) -> tuple[dict[str, object], str, str]:
+    """A mail whose second attachment breaks a rule."""
+    broken = msgspec.structs.replace(ATTACHED, **changes)
+    return {"attachments": [ATTACHED, broken]}, f"attachments[1].{field}", constraint
+
 
 BROKEN: list[tuple[dict[str, object], str, str]] = [
     ({"to": []}, "to", "required"),
@@ -38,10 +49,27 @@ BROKEN: list[tuple[dict[str, object], str, str]] = [
     ({"send_at": "2026-11-24T10:00:00Z"}, "sendAt", "not_supported"),
     ({"expires_at": "2026-11-24T10:00:00Z"}, "expiresAt", "not_supported"),
     ({"in_doubt": "unknown"}, "inDoubt", "not_supported"),
-    (
-        {"attachments": [Attachment(filename="a", content_type="b", content="")]},
-        "attachments",
-        "not_supported",
-    ),
+    ({"attachments": [ATTACHED] * 101}, "attachments", "max_items"),
+    attached("filename", "required", filename=" "),
+    attached("filename", "max_length", filename="x" * 256),
+    attached("filename", "control_characters", filename="a\r\nBcc: v@y.z"),
+    attached("filename", "control_characters", filename="a\x00.pdf"),
+    attached("filename", "encoded_word", filename="=?utf-8?q?a?=.pdf"),
+    attached("filename", "file_name", filename="../../etc/passwd"),
+    attached("filename", "file_name", filename="C:\\a.pdf"),
+    attached("filename", "file_name", filename="virus.exe."),
+    attached("filename", "file_name", filename=" a.pdf"),
+    attached("filename", "file_type", filename="virus.eXe", content_type="text/html"),
+    attached("contentType", "content_type", content_type="pdf"),
+    attached("contentType", "content_type", content_type="text/plain\r\nX: y"),
+    attached("contentType", "content_type", content_type="a/" + "b" * 77),
+    attached("contentType", "content_type", content_type="Multipart/mixed"),
+    attached("contentType", "content_type", content_type="message/rfc822"),
+    attached("content", "required", content=""),
+    attached("content", "base64", content="https://169.254.169.254/"),
+    attached("content", "base64", content="aGVsbG8"),
+    attached("content", "base64", content="aGVs\nbG8="),
+    attached("content", "base64", content="a=b="),
+    attached("content", "base64", content="aGVsbG8_"),
     ({"to": ["x" * 501 + " <a@example.com>"]}, "to[0]", "max_length"),
 ]

@@ -6,6 +6,8 @@ import pytest
 
 from infra.local.stack import Plan, Stack
 
+pytest_plugins = ["mailpipe.pytest_plugin"]  # where mailpipe is installed, pytest finds it itself
+
 
 @pytest.fixture(scope="session")
 async def cloud() -> AsyncIterator[Stack]:

@@ -71,6 +71,13 @@ def address_hash_key(endpoint: str, prefix: str) -> str:
     return str(clients(endpoint)("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
 
+def bodies_bucket(endpoint: str, prefix: str) -> str:
+    """The bucket that the stack has made."""
+    stack = clients(endpoint)("cloudformation").describe_stacks(StackName=f"{prefix}data")
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Stacks"][0]["Outputs"]}
+    return str(outputs["BodiesBucket"])
+
+
 def add_endpoint(
     endpoint: str, prefix: str, *, name: str, url: str, secret: str, types: list[str]
 ) -> None:

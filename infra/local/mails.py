@@ -11,7 +11,7 @@ from typing import Any, Literal
 import aiohttp
 
 from infra.local.cloud import LOCAL_KEY
-from mailpipe import Email, Producer
+from mailpipe import Attachment, Email, Producer
 
 Door = Literal["rest", "sdk"]
 DOORS: tuple[Door, ...] = ("rest", "sdk")
@@ -52,6 +52,14 @@ class Doors:
                     subject=mail["subject"],
                     body_html=mail.get("bodyHtml"),
                     metadata=mail.get("metadata", {}),
+                    attachments=[
+                        Attachment(
+                            filename=one["filename"],
+                            content_type=one["contentType"],
+                            content=one["content"],
+                        )
+                        for one in mail.get("attachments", [])
+                    ],
                     **fields,
                 )
             )

@@ -12,7 +12,14 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.children import Child, ChildFailed, environment
-from infra.local.cloud import DeploymentFailed, add_endpoint, address_hash_key, deploy, mirror
+from infra.local.cloud import (
+    DeploymentFailed,
+    add_endpoint,
+    address_hash_key,
+    bodies_bucket,
+    deploy,
+    mirror,
+)
 from infra.local.template import REGION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +64,7 @@ class Stack:
         self.stores_url = ""
         self.ses_url = ""
         self.receiver_url = ""
+        self.bodies_bucket = ""
         self._address_hash_key = ""
 
     @property
@@ -102,9 +110,9 @@ class Stack:
             await asyncio.to_thread(deploy, self.cloud_url, self.plan.prefix)
         except DeploymentFailed as error:
             raise ChildFailed(str(error)) from None
-        self._address_hash_key = await asyncio.to_thread(
-            address_hash_key, self.cloud_url, self.plan.prefix
-        )
+        made = self.cloud_url, self.plan.prefix
+        self._address_hash_key = await asyncio.to_thread(address_hash_key, *made)
+        self.bodies_bucket = await asyncio.to_thread(bodies_bucket, *made)
 
     async def _start_ministack(self) -> str:
         cloud_python = str(ROOT / ".venv-cloud" / "bin" / "python")
@@ -209,6 +217,7 @@ class Stack:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.cloud_url,
             "AWS_ENDPOINT_URL_SESV2": self.ses_url,
+            "MAILPIPE_BODIES_BUCKET": self.bodies_bucket,
         }
 
     def command_line_environment(self) -> dict[str, str]:

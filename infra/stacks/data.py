@@ -46,7 +46,7 @@ class DataStack(Stack):
         self._tables = {name: self._table(name, one) for name, one in resources.TABLES.items()}
         self._configuration_set()
         self._identity()
-        self._bucket()
+        self._bodies = self._bucket()
         self._secret()
         for service, grants in GRANTS.items():
             self._policy(service, grants)
@@ -197,7 +197,7 @@ class DataStack(Stack):
         identity.cfn_options.condition = given
         identity.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
-    def _bucket(self) -> None:
+    def _bucket(self) -> s3.Bucket:
         made = s3.Bucket(
             self,
             "Bodies",
@@ -215,7 +215,9 @@ class DataStack(Stack):
             ],
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
-        self._output("BodiesBucket", made.bucket_name, "Holds bodies too large for a queue message")
+        about = "MAILPIPE_BODIES_BUCKET: holds bodies too large for a queue message"
+        self._output("BodiesBucket", made.bucket_name, about)
+        return made
 
     def _secret(self) -> None:
         made = secretsmanager.Secret(
@@ -255,6 +257,10 @@ class DataStack(Stack):
         arns = [self._queues[name].queue_arn for name in grant.queues]
         arns += [self._tables[name].table_arn for name in grant.tables]
         arns += [f"{self._tables[table].table_arn}/index/{name}" for table, name in grant.indexes]
+        if grant.bodies:
+            arns.append(self._bodies.arn_for_objects(f"{resources.BODIES_PREFIX}*"))
+        if grant.bucket:
+            arns.append(self._bodies.bucket_arn)
         return iam.PolicyStatement(actions=[*grant.actions], resources=arns)
 
     def _set_arn(self) -> str:

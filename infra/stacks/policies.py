@@ -13,17 +13,24 @@ LISTS_OF_MAIL = ((resources.EMAIL_TRACKING, "byRecipient"), (resources.EMAIL_TRA
 QUEUES_OF_MAIL = (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK)
 _WHEREABOUTS, _SEND = "sqs:GetQueueUrl", "sqs:SendMessage"
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+FOR_404 = "s3:ListBucket"
+"""Never called. Without it S3 answers 403 for an object that is not there (S3 API reference,
+"GetObject"), and a missing body could not be told from a wrong policy."""
 _INSERT, _UPDATE = "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"
 _DELETE = "dynamodb:PartiQLDelete"
 
 
 class Grant(NamedTuple):
-    """These actions on these queues, tables and indexes (each a table and the index's name)."""
+    """These actions on these queues, tables and indexes (each a table and the index's name), on the
+    bodies, or on their bucket.
+    """
 
     actions: tuple[str, ...]
     queues: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     indexes: tuple[tuple[str, str], ...] = ()
+    bodies: bool = False
+    bucket: bool = False
 
 
 def _consumer(*queues: str) -> tuple[Grant, Grant]:
@@ -44,12 +51,15 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             tables=(resources.SUPPRESSION_LIST, resources.WEBHOOK_ENDPOINTS),
         ),
         Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
+        Grant(("s3:PutObject",), bodies=True),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
+        Grant(("s3:GetObject",), bodies=True),
+        Grant((FOR_404,), bucket=True),
     ),
     "processor": (
         *_consumer(resources.SES_EVENTS),

@@ -9,7 +9,7 @@ import time
 
 import uvloop
 
-from mailpipe import Email, Producer
+from mailpipe import Accepted, Email, Producer
 
 
 def mail(number: int) -> Email:
@@ -31,9 +31,9 @@ async def _measure(mails: int, rounds: int) -> float:
         for _ in range(rounds):
             emails = [mail(number) for number in range(mails)]
             begun = time.process_time_ns()
-            results = await producer.send_many(emails)
+            fates = [fate async for fate in producer.send_many(emails)]
             found.append((time.process_time_ns() - begun) / 1000 / mails)
-            if not all(isinstance(one, str) for one in results):
+            if not all(isinstance(fate, Accepted) for fate in fates):
                 raise SystemExit("a mail was refused")
     return statistics.median(found)
 

@@ -93,6 +93,12 @@ class Batcher(Generic[E, F]):
             await self._turn()
         return await self._put(entry)
 
+    async def place(self, entry: E) -> "asyncio.Future[F | CallFailed]":
+        """Put the entry in and return what will be its fate. Waits while the buffer is full."""
+        if len(self._buffer) >= self._limits.capacity:
+            await self._turn()
+        return self._put(entry)
+
     async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
         """The fates of several, in order. Waits while the buffer is full."""
         fates = []

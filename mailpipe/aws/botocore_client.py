@@ -7,8 +7,8 @@ test_transports*.py`); `MAILPIPE_AWS_CLIENT=botocore` chooses it, should the typ
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -39,30 +39,37 @@ class BotocoreClient:
     async def call(self, operation: Operation[Q, A], request: Q) -> A:
         """One attempt. Raises CallFailed."""
         members = msgspec.to_builtins(request, builtin_types=(bytes,))
-        try:
+        with told(operation.name):
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._client._make_api_call(operation.name, members)
             return msgspec.convert(answer, operation.answer)
-        except botocore.exceptions.ClientError as error:
-            said, status = error.response, error.response["ResponseMetadata"]["HTTPStatusCode"]
-            reasons = [one.get("Code", "None") for one in said.get("CancellationReasons", [])]
-            raise errors.answered(
-                operation.name,
-                said["Error"].get("Code") or str(status),
-                said["Error"].get("Message") or "",
-                status,
-                item=said.get("Item"),
-                reasons=[code for code in reasons if code != "None"],
-            ) from None
-        except _UNSENT as error:
-            raise errors.unsent(operation.name, error) from None
-        except botocore.exceptions.EndpointConnectionError as error:
-            # So aiobotocore calls a reset in the middle of a request too.
-            unsent = isinstance(error.kwargs.get("error"), _NOT_CONNECTED)
-            told = errors.unsent if unsent else errors.in_doubt
-            raise told(operation.name, error) from None
-        except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
-            raise errors.in_doubt(operation.name, error) from None
+        raise AssertionError("told() lets nothing pass")
+
+
+@contextmanager
+def told(operation: str) -> Iterator[None]:
+    """What botocore raises, as a CallFailed."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        said, status = error.response, error.response["ResponseMetadata"]["HTTPStatusCode"]
+        reasons = [one.get("Code", "None") for one in said.get("CancellationReasons", [])]
+        raise errors.answered(
+            operation,
+            said["Error"].get("Code") or str(status),
+            said["Error"].get("Message") or "",
+            status,
+            item=said.get("Item"),
+            reasons=[code for code in reasons if code != "None"],
+        ) from None
+    except _UNSENT as error:
+        raise errors.unsent(operation, error) from None
+    except botocore.exceptions.EndpointConnectionError as error:
+        # So aiobotocore calls a reset in the middle of a request too.
+        unsent = isinstance(error.kwargs.get("error"), _NOT_CONNECTED)
+        raise (errors.unsent if unsent else errors.in_doubt)(operation, error) from None
+    except (botocore.exceptions.BotoCoreError, aiohttp.ClientError, OSError, ValueError) as error:
+        raise errors.in_doubt(operation, error) from None
 
 
 @asynccontextmanager

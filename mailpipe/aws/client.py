@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -88,7 +88,6 @@ class Aws:
         Keep calls in flight below `connections`: a call has a third of its time (at most
         CONNECT_TIMEOUT_S) to get one.
         """
-        connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s / 3)
         opened: AbstractAsyncContextManager[Client]
         stamped = self._stamped and service == "sesv2"
         account = await self._account(service)
@@ -97,24 +96,27 @@ class Aws:
                 account,
                 connections=connections,
                 timeout_s=timeout_s,
-                connect_timeout_s=connect_timeout_s,
+                connect_timeout_s=_connect_timeout_s(timeout_s),
                 stamped=stamped,
             )
         else:
             if self._side == "typed":
                 log.warning("proxy_in_between", service=service, fallback="botocore")
-            config = AioConfig(
-                retries={"mode": "standard", "total_max_attempts": 1},
-                max_pool_connections=connections,
-                connect_timeout=connect_timeout_s,
-                read_timeout=timeout_s,
-                tcp_keepalive=True,
-                parameter_validation=False,  # our structs are typed; checking again costs 80 µs
-            )
+            config = _config(connections=connections, timeout_s=timeout_s)
             opened = open_botocore(
                 self._session, service, config, timeout_s=timeout_s, stamped=stamped
             )
         return Measured(await self._open.enter_async_context(opened))
+
+    def botocore(
+        self, service: str, *, connections: int, timeout_s: float
+    ) -> AbstractAsyncContextManager[Any]:
+        """An aiobotocore client by itself, not yet open; its owner closes it."""
+        config = _config(connections=connections, timeout_s=timeout_s)
+        opened: AbstractAsyncContextManager[Any] = self._session.create_client(
+            service, config=config
+        )
+        return opened
 
     def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Call this at the end, before the clients that are open now are closed."""
@@ -124,3 +126,18 @@ class Aws:
         if service not in self._accounts:
             self._accounts[service] = await find_account(self._session, service)
         return self._accounts[service]
+
+
+def _connect_timeout_s(timeout_s: float) -> float:
+    return min(CONNECT_TIMEOUT_S, timeout_s / 3)
+
+
+def _config(*, connections: int, timeout_s: float) -> AioConfig:
+    return AioConfig(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=connections,
+        connect_timeout=_connect_timeout_s(timeout_s),
+        read_timeout=timeout_s,
+        tcp_keepalive=True,
+        parameter_validation=False,  # our structs are typed; checking again costs 80 µs
+    )

@@ -1,8 +1,8 @@
 """What AWS's error codes mean. The only place where vendor codes are looked at.
 
-Codes are from the API references of SES v2, SQS and DynamoDB ("Common Errors" included) and from
-the SES Developer Guide, "Amazon SES sending errors", which warns that a time-out or a 5xx can come
-after the message was accepted.
+Codes are from the API references of SES v2, SQS, DynamoDB ("Common Errors" included) and S3 ("Error
+responses"), and from the SES Developer Guide, "Amazon SES sending errors", which warns that a
+time-out or a 5xx can come after the message was accepted.
 """
 
 import re
@@ -45,6 +45,7 @@ CLOCK_CODES = frozenset(
 _NOTHING_HAPPENED = CLOCK_CODES | {
     "ExpiredToken",
     "ExpiredTokenException",
+    "RequestTimeout",  # S3 waited in vain for the rest of a request
     "RequestTimeoutException",
 }
 _CONFIGURATION = frozenset(
@@ -52,13 +53,18 @@ _CONFIGURATION = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "AccountSuspendedException",
+        "AllAccessDisabled",
+        "AuthorizationHeaderMalformed",  # S3: the bucket is in another region
         "IncompleteSignature",
+        "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "MailFromDomainNotVerifiedException",
         "MissingAuthenticationTokenException",
+        "NoSuchBucket",
         "NotAuthorized",
         "NotFoundException",
         "OptInRequired",
+        "PermanentRedirect",
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue",
         "ResourceNotFound",

@@ -3,6 +3,7 @@
 Batch calls answer 200 with failures inside, so every method reports the fate of each entry.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
@@ -136,6 +137,10 @@ class SqsQueue:
         """See Queue.send."""
         return await self._sends.submit_all(messages)
 
+    async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
+        """Take the message; the future is its fate. Waits while too many wait."""
+        return await self._sends.place(message)
+
     async def delete(self, receipts: Sequence[str]) -> list[Fault]:
         """See Queue.delete."""
         return await self._deletes.submit_all(receipts)
@@ -201,7 +206,7 @@ class SqsQueue:
         answer = await call_again(self._calls, aws.SEND_MESSAGE_BATCH, request)
         name = aws.SEND_MESSAGE_BATCH.name
         # Only what SQS says it has stored, and as it was sent, is durable.
-        faults: list[Fault] = [errors.no_fate(name) for _ in messages]
+        faults: list[Fault] = [errors.no_fate(name)] * len(messages)
         for sent in answer.successful:
             index = int(sent.id)
             if sent.md5_of_message_body in (None, _md5(messages[index].body)):

@@ -43,6 +43,11 @@ async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> 
     async def attempt() -> A:
         return await client.call(operation, request)
 
+    return await repeated(attempt)
+
+
+async def repeated(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """A plain attempt, then up to four more. Raises the last CallFailed."""
     try:
         return await attempt()
     except CallFailed as error:

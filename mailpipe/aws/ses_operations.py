@@ -32,18 +32,36 @@ class Header(Request):
     value: str
 
 
+class Attachment(Request):
+    """A file; its bytes go over the wire as base64."""
+
+    file_name: str
+    content_type: str
+    raw_content: bytes
+    content_disposition: str = "ATTACHMENT"
+    content_transfer_encoding: str = "BASE64"
+
+
 class Simple(Request):
     """A message that SES composes."""
 
     subject: Content
     body: Body
     headers: list[Header] = []
+    attachments: list[Attachment] = []
+
+
+class Raw(Request):
+    """A message that we composed; its bytes go over the wire as base64."""
+
+    data: bytes
 
 
 class EmailContent(Request):
-    """Exactly one form; we use Simple."""
+    """Exactly one form."""
 
-    simple: Simple
+    simple: Simple | None = None
+    raw: Raw | None = None
 
 
 class Tag(Request):

@@ -1,6 +1,5 @@
 """`send`, `status` and `emails`."""
 
-import asyncio
 from typing import IO, Any
 
 import click
@@ -14,10 +13,10 @@ from mailpipe.commands.deployment import Deployment, runs
 from mailpipe.commands.letters import Letter
 from mailpipe.commands.output import Output, when
 from mailpipe.commands.parameters import Instant, tenant_option
+from mailpipe.fates import Accepted, Keyed, NotAccepted, Refused
 from mailpipe.messages import Stream
-from mailpipe.producer import EnqueueFailed, Producer
+from mailpipe.producer import Producer
 from mailpipe.records import Attributes, Record
-from mailpipe.rules import InvalidEmail
 from mailpipe.status import shown
 from mailpipe.timing import now_ms
 
@@ -45,9 +44,6 @@ def view(record: Record) -> dict[str, Any]:
         "lastUpdated": when(record.updated_at),
         "metadata": record.metadata_values(),
     }
-
-
-SENT_AT_ONCE = 200
 
 
 _mail_options = (
@@ -98,10 +94,10 @@ async def send(
     async with Producer(tenant=tenant, prefix=deployment.prefix) as producer:
         fates = list[dict[str, Any]]()
         with output.progress("send", len(mails)) as sent:
-            for first in range(0, len(mails), SENT_AT_ONCE):
-                batch = mails[first : first + SENT_AT_ONCE]
-                fates += await asyncio.gather(*(_sent(producer, one, stream) for one in batch))
-                sent(len(batch))
+            keyed = (Keyed(one.email(), one.stream, one.email_id) for one in mails)
+            async for fate in producer.send_many(keyed, stream=stream):
+                fates.append(_fate(fate))
+                sent(1)
     refused = sum("error" in fate for fate in fates)
     columns = ("emailId", "error", "field", "message") if refused else ("emailId",)
     output.many(fates, columns, none="There was no mail.")
@@ -131,23 +127,19 @@ def _given(source: IO[bytes] | None, given: dict[str, Any]) -> list[Letter]:
         raise click.UsageError(f"{unreadable}.") from None
 
 
-async def _sent(producer: Producer, letter: Letter, stream: Stream) -> dict[str, Any]:
-    """The fate of one mail."""
-    try:
-        email_id = await producer.send(
-            letter.email(), stream=letter.stream or stream, email_id=letter.email_id
-        )
-    except InvalidEmail as broken:
-        field, constraint, message = broken.violation
-        return {
-            "error": "VALIDATION_ERROR",
-            "field": field,
-            "constraint": constraint,
-            "message": message,
-        }
-    except EnqueueFailed as failed:
-        return {"error": "NOT_ACCEPTED", "emailId": failed.email_id, "message": str(failed.cause)}
-    return {"emailId": email_id}
+def _fate(fate: Accepted | Refused) -> dict[str, Any]:
+    """What is printed of one mail."""
+    if isinstance(fate, Accepted):
+        return {"emailId": fate.email_id}
+    error = fate.error
+    if isinstance(error, NotAccepted):
+        return {"error": "NOT_ACCEPTED", "emailId": error.email_id, "message": str(error.cause)}
+    return {
+        "error": "VALIDATION_ERROR",
+        "field": error.field,
+        "constraint": error.constraint,
+        "message": error.message,
+    }
 
 
 @click.command()

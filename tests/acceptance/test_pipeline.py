@@ -1,11 +1,15 @@
 """Mails through the running pipeline, looked at from outside."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
+from email import policy
 from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.parser import BytesParser
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -91,6 +95,32 @@ async def test_a_newsletter_reaches_ses_exactly_as_composed(
     assert read_back(request["FromEmailAddress"]) == ("Bücher, Stifte & Co.", "news@example.com")
     (to,) = request["Destination"]["ToAddresses"]
     assert read_back(to) == ("Jörg Müller", "success+newsletter@simulator.amazonses.com")
+
+
+@pytest.mark.parametrize("door", ["rest", "sdk"])
+async def test_large_mail_with_attachments_reaches_ses_by_way_of_s3(
+    door: Literal["rest", "sdk"], stack: Stack, doors: Doors, http: aiohttp.ClientSession
+) -> None:
+    content = base64.b64encode(bytes(range(256)) * 1_000).decode()
+    attached = {"contentType": "application/pdf", "content": content}
+    for name, form in (("invoice.pdf", "Simple"), ("Rechnung für Köln.pdf", "Raw")):
+        mail = {**NEWSLETTER, "attachments": [{**attached, "filename": name}]}
+        sent = await doors.send(door, mail)
+        status = await ended(doors, sent["emailId"], "delivered")
+        url = f"{stack.ses_url}/_control/messages/{status['messageId']}"
+        async with http.get(url) as answer:
+            request = (await answer.json())["Content"][form]
+        if form == "Simple":
+            (one,) = request["Attachments"]
+            assert (one["FileName"], one["RawContent"]) == (name, content)
+            assert request["Body"]["Text"]["Data"] == NEWSLETTER["bodyText"]
+            continue
+        built = BytesParser(policy=policy.default).parsebytes(base64.b64decode(request["Data"]))
+        assert isinstance(built, EmailMessage)
+        (part,) = built.iter_attachments()
+        assert part.get_filename() == name
+        assert part.get_payload(decode=True) == base64.b64decode(content)
+        assert (built["subject"], built["X-Email-Id"]) == (NEWSLETTER["subject"], sent["emailId"])
 
 
 def read_back(header: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from mailpipe.admin import serve
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, Received, open_queues
 from mailpipe.aws.table import Tables
+from mailpipe.bodies import Bodies
 from mailpipe.records import Attributes, Record
 from mailpipe.statements import delete_from, insert_into
 from mailpipe.tenants import Tenant
@@ -127,7 +128,7 @@ async def open_door(
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
         guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
-        app = application(chosen, used, stores(tables), guard)
+        app = application(chosen, used, stores(tables), guard, Bodies(None))
         async with serve(app, "127.0.0.1", 0) as port:
             yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
         await tables.close()

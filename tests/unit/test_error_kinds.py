@@ -20,11 +20,13 @@ KINDS = {
         ("ProvisionedThroughputExceededException", 400),
         ("RequestThrottled", 403),
         ("TransactionConflictException", 400),
+        ("SlowDown", 503),
         ("429", 429),
     },
     Kind.NOTHING_HAPPENED: {
         ("ExpiredTokenException", 403),
         ("InvalidSignatureException", 403),
+        ("RequestTimeout", 400),
         ("RequestTimeoutException", 408),
     },
     Kind.IN_DOUBT: {
@@ -44,6 +46,8 @@ KINDS = {
         ("AWS.SimpleQueueService.NonExistentQueue", 400),
         ("IncompleteSignature", 403),
         ("UnknownOperationException", 404),
+        ("NoSuchBucket", 404),
+        ("PermanentRedirect", 301),
         ("301", 301),
         ("403", 403),
     },

@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from mailpipe import InvalidEmail
+from mailpipe import ValidationError
+from mailpipe.accepting import message_for
 from mailpipe.messages import Email, fingerprint, keyed_email_id
-from mailpipe.producer import message_for
 
 
 def email(**other: object) -> Email:
@@ -36,6 +36,6 @@ def test_a_keyed_message_carries_both() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", " a", "a ", "a\n", "a\x00b", "ä", "x" * 257])
 def test_what_cannot_be_a_key_is_refused(key: str) -> None:
-    with pytest.raises(InvalidEmail) as refused:
+    with pytest.raises(ValidationError) as refused:
         message_for(email(), tenant="t", stream="bulk", idempotency_key=key)
     assert refused.value.violation.constraint == "idempotency_key_syntax"

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mailpipe.messages import Email
-from mailpipe.rules import MAX_MESSAGE_BYTES, check, check_ids, check_size
+from mailpipe.rules import check, check_ids
 from tests.broken_emails import BROKEN
 
 
@@ -34,10 +34,3 @@ def test_ids_must_be_keys_and_tags() -> None:
     assert check_ids("default", "01930000-0000") is None
     assert check_ids("a b", None) is not None
     assert check_ids("default", "x" * 65) is not None
-
-
-def test_a_message_too_large_for_the_queue_is_refused() -> None:
-    assert check_size("x" * MAX_MESSAGE_BYTES) is None
-    violation = check_size("x" * (MAX_MESSAGE_BYTES + 1))
-    assert violation is not None
-    assert violation.constraint == "max_bytes"
