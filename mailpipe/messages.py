@@ -9,7 +9,6 @@ import codecs
 import hashlib
 import os
 import time
-import uuid
 from typing import Annotated, Literal
 
 import msgspec
@@ -165,10 +164,7 @@ webhook_decoder = msgspec.json.Decoder(WebhookMessage)
 
 def new_email_id() -> str:
     """A UUIDv7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
-    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    return _uuid(time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big"), 7)
 
 
 def keyed_email_id(tenant: str, idempotency_key: str) -> str:
@@ -176,10 +172,15 @@ def keyed_email_id(tenant: str, idempotency_key: str) -> str:
     if the first try crashed before it could say so.
     """
     digest = hashlib.sha256(f"{tenant}\x1f{idempotency_key}".encode()).digest()
-    value = int.from_bytes(digest[:16], "big")
-    value = value & ~(0xF << 76) | 0x8 << 76
+    return _uuid(int.from_bytes(digest[:16], "big"), 8)
+
+
+def _uuid(value: int, version: int) -> str:
+    """These 128 bits with version and variant put in (`uuid.UUID` takes four times as long)."""
+    value = value & ~(0xF << 76) | version << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def fingerprint(email: Email) -> str:
