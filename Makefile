@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove test check format unit integration acceptance lock clean
+        prove-drain prove-kills prove-idempotency prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,10 @@ prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a seco
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
 
-prove: demo prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, kill -9 of ingest in between: one mail per key
+	@$(PY) -m loadtest.prove_idempotency --seed $(SEED)
+
+prove: demo prove-simulator bench-simulator bench-transport prove-drain prove-kills prove-idempotency ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -1,5 +1,7 @@
 """From a request's bytes to an e-mail, or to the first rule that it breaks. Pure."""
 
+from operator import attrgetter
+
 import msgspec
 
 from ingest import strict_json
@@ -19,9 +21,11 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
 
     def email(self) -> Email:
         """Without what is only of the request."""
-        return Email(**{name: getattr(self, name) for name in Email.__struct_fields__})
+        return Email(**dict(zip(_FIELDS, _of_email(self), strict=True)))
 
 
+_FIELDS = Email.__struct_fields__
+_of_email = attrgetter(*_FIELDS)
 _decoder = msgspec.json.Decoder(SendEmailRequest)
 
 

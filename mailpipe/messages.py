@@ -176,11 +176,11 @@ def keyed_email_id(tenant: str, idempotency_key: str) -> str:
 
 
 def _uuid(value: int, version: int) -> str:
-    """Its text form: by uuid.UUID it takes four times as long."""
+    """These 128 bits with version and variant put in (`uuid.UUID` takes four times as long)."""
     value = value & ~(0xF << 76) | version << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def fingerprint(email: Email) -> str:

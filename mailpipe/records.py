@@ -3,6 +3,8 @@
 `mailpipe/statements.py` has every write to it.
 """
 
+from functools import lru_cache
+
 import msgspec
 from msgspec import Struct, field
 
@@ -116,7 +118,7 @@ def born(
 ) -> Attributes:
     """A new record: pending, unclaimed, with every attribute that later conditions name."""
     recipients = [*fields.to, *fields.cc, *fields.bcc]
-    day = iso(fields.created_at)[:10]
+    day = _day(fields.created_at // (DAY_S * 1000))
     attributes: Attributes = {
         "emailId": email_id,
         "tenant": tenant,
@@ -154,7 +156,9 @@ def stubs(
 
     They are written before the record, and are never read as one.
     """
-    first, *others = [*fields.to, *fields.cc, *fields.bcc] or [""]
+    if len(fields.to) + len(fields.cc) + len(fields.bcc) < 2:
+        return []
+    first, *others = [*fields.to, *fields.cc, *fields.bcc]
     kept_days = retention_days + STUBS_KEPT_LONGER_DAYS
     keys = dict.fromkeys(recipient_key(tenant, one) for one in others)
     keys.pop(recipient_key(tenant, first), None)
@@ -177,6 +181,12 @@ def email_id_of(item_id: str) -> str:
 def recipient_key(tenant: str, recipient: str) -> str:
     """Partition of `byRecipient` for an address as it was written."""
     return resources.recipient_key(tenant, normalised(recipient)[:MAX_INDEXED_CHARS])
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    """`2026-11-24` of a number of days since the epoch: most mail is of today."""
+    return iso(number * DAY_S * 1000)[:10]
 
 
 def expiry(at_ms: int, retention_days: int) -> int:

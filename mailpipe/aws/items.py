@@ -3,6 +3,7 @@
 Numbers are integers in all our tables, so none ever becomes a Decimal.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,12 @@ def to_value(value: Value) -> dict[str, Any]:
             return {"L": [to_value(element) for element in value]}
         case dict():
             return {"M": {name: to_value(element) for name, element in value.items()}}
+
+
+def to_values(values: Iterable[Value]) -> list[dict[str, Any]]:
+    """Several, in order."""
+    # A record has two dozen values, nearly all of them text.
+    return [{"S": one} if type(one) is str else to_value(one) for one in values]
 
 
 def from_value(typed: dict[str, Any]) -> Value:

@@ -13,7 +13,7 @@ from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws import errors
 from mailpipe.aws.batcher import Batcher, Limits
 from mailpipe.aws.client import Aws, Client
-from mailpipe.aws.items import from_item, to_item, to_value
+from mailpipe.aws.items import from_item, to_item, to_value, to_values
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Attributes, Value
@@ -103,7 +103,7 @@ class Tables:
             statements=[
                 aws.BatchStatement(
                     statement=one.text,
-                    parameters=[to_value(value) for value in one.parameters],
+                    parameters=to_values(one.parameters),
                     return_values_on_condition_check_failure="ALL_OLD",
                 )
                 for one in statements
