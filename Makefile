@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove test check format unit integration acceptance lock clean
+        prove-drain prove-kills prove-doors prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,10 @@ prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a seco
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
 
-prove: demo prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal verdicts, no server error, nothing stored
+	@$(PY) -m loadtest.prove_doors --seed $(SEED)
+
+prove: demo prove-doors prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

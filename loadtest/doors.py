@@ -11,9 +11,11 @@ the queue. A verdict is one line:
 """
 
 import gzip
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,9 +38,7 @@ ID = "$ID"
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """What REST is asked. `bytes` go over a socket as they are; `before` is asked first. A header
-    of null is left out; `key` names one of the keys that the runner makes.
-    """
+    """What REST is asked. A header of null is left out; `bytes` go over a socket as they are."""
 
     method: str = "POST"
     path: Any = "/send-email"
@@ -133,7 +133,25 @@ def to_bytes(value: Any) -> bytes:
     return str(expand(value)).encode("utf-8", "surrogatepass")
 
 
-def envelope(case: Case, email_id: str, now: str) -> str:
+def parts(given: list[Any]) -> Iterator[bytes]:
+    """What goes over a socket, piece by piece: the corpus has streams without end."""
+    for one in given:
+        if isinstance(one, dict) and "$repeat" in one:
+            piece, times = one["$repeat"]
+            yield from itertools.repeat(to_bytes(piece), times)
+        else:
+            yield to_bytes(one)
+
+
+def request_body(case: Case) -> bytes | None:
+    """The body for REST: the case's own, or the e-mail."""
+    asked = case.rest or Request()
+    if asked.method == "GET":
+        return None
+    return json.dumps(case.mail()).encode() if asked.body is msgspec.UNSET else to_bytes(asked.body)
+
+
+def envelope(case: Case, email_id: str) -> str:
     """The body of the queue message, by the public contract."""
     asked = case.queue or Message()
     if asked.body is not None:
@@ -143,7 +161,7 @@ def envelope(case: Case, email_id: str, now: str) -> str:
         "emailId": email_id,
         "tenant": "default",
         "stream": "transactional",
-        "queuedAt": now,
+        "queuedAt": datetime.now(UTC).isoformat(),
         "email": case.mail(),
     } | expand(asked.changes)
     return json.dumps({key: one for key, one in message.items() if key not in asked.without})
@@ -169,14 +187,14 @@ class Found(msgspec.Struct):
 
 
 class Outside(msgspec.Struct):
-    """What was seen outside: ids of stored and of sent mails, ids that may be there, messages left
-    in queues, and services that have ended.
+    """What was seen outside: ids of stored and of sent mails, and of those that may be; messages
+    left in queues, by queue; what has ended by itself.
     """
 
     stored: list[str]
     sent: list[str]
     promised: list[str]
-    left_in_queues: int = 0
+    left_in_queues: dict[str, int] = {}
     ended: list[str] = []
 
 
@@ -203,6 +221,5 @@ def _faults(
     yield from (one.told() for one in wrong)
     yield from (f"server error {one.status}: {one.told()}" for one in errors)
     yield from (f"{one} was stored or sent, but nobody was promised it" for one in stray)
-    if outside.left_in_queues:
-        yield f"{outside.left_in_queues} messages are left in the queues"
+    yield from (f"{n} messages are left in {name}" for name, n in outside.left_in_queues.items())
     yield from outside.ended

@@ -22,6 +22,7 @@ from mailpipe.messages import (
 )
 from mailpipe.outcomes import CallFailed
 from mailpipe.resources import LANES
+from mailpipe.shapes import check_types
 from mailpipe.timing import iso, now_ms
 
 
@@ -123,6 +124,8 @@ class Producer:
         for index, email in enumerate(emails):
             given = email_ids[index] if email_ids else None
             try:
+                if violation := check_types(email):
+                    raise rules.InvalidEmail(violation)
                 message, outgoing = message_for(
                     email, tenant=self._tenant, stream=stream, email_id=given
                 )

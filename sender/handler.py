@@ -4,8 +4,6 @@ import asyncio
 import time
 from random import random
 
-import msgspec
-
 from mailpipe import logs, metrics
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
@@ -23,7 +21,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
-from sender.verdicts import Ending, after_doubt, pause_s, unsendable
+from sender.verdicts import Ending, after_doubt, pause_s, unreadable, unsendable
 
 log = logs.get()
 
@@ -96,8 +94,8 @@ class Sender:
         try:
             message = email_decoder.decode(received.body)
             parse_iso(message.queued_at)
-        except (msgspec.DecodeError, ValueError) as error:
-            return Dead(f"unparseable: {error}")
+        except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
+            return Dead(unreadable(received.body, error))
         tenant = await self._tenants.of(message.tenant)
         judged = judge(tenant, received.sender_id, trusted=self._trusted)
         if isinstance(judged, Distrust):
