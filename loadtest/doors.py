@@ -4,6 +4,8 @@ A case has an e-mail (changes of a good one, for all doors), or a request for RE
 the queue. A verdict is one line:
 
 - `accepted`: acknowledged where there is somebody to acknowledge, and sent exactly once
+- `accepted again`: the same, under the id of a request before it
+- `accepted 2, refused 1`: of a batch
 - `<field> <constraint>`: refused by a rule, at once (REST, SDK) or as `rejected` (queue)
 - `<status> <error>`: refused by REST for another reason; `<status>` when the body is not ours
 - `dead <reason>`: kept in the queue's dead letters
@@ -35,21 +37,27 @@ GOOD: dict[str, Any] = {
 }
 ID = "$ID"
 """Stands for the mail's id in a message for the queue."""
+MAIL = "$MAIL"
+"""Stands in a path for the id of a mail that was sent before."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """What REST is asked. A header of null is left out; `bytes` go over a socket as they are."""
+    """What REST is asked. A header of null is left out; `bytes` go over a socket as they are.
+    `before` is asked first, or, `together`, at the same time.
+    """
 
     method: str = "POST"
     path: Any = "/send-email"
     headers: dict[str, Any] = {}
     body: Any = msgspec.UNSET
     bytes: list[Any] = []
+    before: list["Request"] = []
+    together: bool = False
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True):
     """What is put onto the queue: a whole body, or changes of a good message around the e-mail.
-    `again`: a second copy when the first has come to its end.
+    `again`: a second copy, with its own changes, when the first has come to its end.
     """
 
     body: Any = None
@@ -58,10 +66,13 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     group: str | None = "default"
     times: int = 1
     again: bool = False
+    again_changes: dict[str, Any] = {}
 
 
 class Case(msgspec.Struct, forbid_unknown_fields=True):
-    """One input. `row` is the row of the list of bad inputs that it covers."""
+    """One input. `row` is the row of the list of bad inputs that it covers; `email_id` an id for
+    the SDK.
+    """
 
     row: str
     name: str
@@ -71,6 +82,7 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     doors: list[Door] = []
     rest: Request | None = None
     queue: Message | None = None
+    email_id: str | None = None
 
     def asked(self) -> list[Door]:
         """The doors that get it."""
@@ -143,15 +155,14 @@ def parts(given: list[Any]) -> Iterator[bytes]:
             yield to_bytes(one)
 
 
-def request_body(case: Case) -> bytes | None:
-    """The body for REST: the case's own, or the e-mail."""
-    asked = case.rest or Request()
-    if asked.method == "GET":
+def request_body(asked: Request, mail: dict[str, Any]) -> bytes | None:
+    """The body for REST: the request's own, or the e-mail."""
+    if asked.method != "POST":
         return None
-    return json.dumps(case.mail()).encode() if asked.body is msgspec.UNSET else to_bytes(asked.body)
+    return json.dumps(mail).encode() if asked.body is msgspec.UNSET else to_bytes(asked.body)
 
 
-def envelope(case: Case, email_id: str) -> str:
+def envelope(case: Case, email_id: str, *, again: bool = False) -> str:
     """The body of the queue message, by the public contract."""
     asked = case.queue or Message()
     if asked.body is not None:
@@ -163,7 +174,7 @@ def envelope(case: Case, email_id: str) -> str:
         "stream": "transactional",
         "queuedAt": datetime.now(UTC).isoformat(),
         "email": case.mail(),
-    } | expand(asked.changes)
+    } | expand(asked.changes | (asked.again_changes if again else {}))
     return json.dumps({key: one for key, one in message.items() if key not in asked.without})
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from infra.local.asking import Answer, Asker
 from infra.local.demo import Run
+from infra.local.grants import add_doors
 from infra.local.mails import Doors, mail_to
 from infra.local.observe import Depths
 from infra.local.stack import Plan, Stack
@@ -30,6 +31,7 @@ AT_ONCE = 16
 QUIET_S = 120.0
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
+ACCEPTED = ("accepted", "accepted again")
 SETTINGS = {"MAILPIPE_INGEST_BODY_TIMEOUT_S": "1"}
 """The corpus has bodies that never come."""
 
@@ -60,39 +62,55 @@ class Asked:
         self.answer = Answer("not asked")
         self._message = case.queue or Message()
 
-    async def ask(self, asker: Asker) -> None:
-        """Ask once, or as often as the case says."""
-        if self.door == "queue":
-            for _ in range(self._message.times):
-                await self.put(asker)
-            return
-        by_sdk = self.door == "sdk"
-        self.answer = await (asker.sdk(self.case.mail()) if by_sdk else self._rest(asker))
+    async def ask(self, asker: Asker, mail_id: str) -> None:
+        """Ask once, or as often as the case says. `mail_id`: a mail that was sent before."""
+        match self.door:
+            case "queue":
+                for _ in range(self._message.times):
+                    await self.put(asker)
+                return
+            case "sdk":
+                self.answer = await asker.sdk(self.case.mail(), self.case.email_id)
+            case "rest":
+                self.answer = await self._rest(asker, mail_id)
         self.email_id = self.answer.email_id or ""
 
-    async def put(self, asker: Asker) -> None:
+    async def put(self, asker: Asker, *, again: bool = False) -> None:
         """Onto the queue."""
         group = self._message.group
         self.answer = await asker.put(
-            doors.envelope(self.case, self.email_id),
+            doors.envelope(self.case, self.email_id, again=again),
             group=self.email_id if group == doors.ID else group,
             case=self.email_id,
         )
 
-    async def _rest(self, asker: Asker) -> Answer:
+    async def _rest(self, asker: Asker, mail_id: str) -> Answer:
         asked = self.case.rest or Request()
+        if asked.together:
+            every = [*asked.before, asked]
+            *before, last = await asyncio.gather(*(self._one(asker, one, mail_id) for one in every))
+        else:
+            before = [await self._one(asker, one, mail_id) for one in asked.before]
+            last = await self._one(asker, asked, mail_id)
+        ids = tuple(one.email_id for one in before if one.email_id)
+        again = last.verdict == "accepted" and last.email_id in ids
+        verdict = "accepted again" if again else last.verdict
+        return last._replace(verdict=verdict, others=last.others + ids)
+
+    async def _one(self, asker: Asker, asked: Request, mail_id: str) -> Answer:
         if asked.bytes:
             return await asker.bytes(doors.parts(asked.bytes))
         headers = {name: expand(text) for name, text in asked.headers.items()}
-        return await asker.request(
-            asked.method, expand(asked.path), headers, doors.request_body(self.case)
-        )
+        path = expand(asked.path).replace(doors.MAIL, mail_id)
+        body = doors.request_body(asked, self.case.mail())
+        return await asker.request(asked.method, path, headers, body)
 
     @property
-    def in_time(self) -> bool:
-        """Whether it may be stored and sent: acknowledged, or on the queue and no dead letter."""
-        dead = self.case.expected(self.door).startswith("dead ")
-        return self.answer.verdict == "accepted" and not (self.door == "queue" and dead)
+    def promised(self) -> list[str]:
+        """What may be stored and sent: acknowledged, or on the queue and no dead letter."""
+        dead = self.door == "queue" and self.case.expected("queue").startswith("dead ")
+        ours = self.answer.verdict in ACCEPTED and (not dead or self._message.again)
+        return [*self.answer.others, *([self.email_id] if ours else [])]
 
 
 class Seen:
@@ -108,14 +126,14 @@ class Seen:
     def verdict(self, asked: Asked) -> str:
         """The door's, or the sender's on what the door has taken."""
         said, email_id = asked.answer.verdict, asked.email_id
-        if said != "accepted" or not email_id:
+        if said not in ACCEPTED or not email_id:
             return said
         if reason := self._dead.get(email_id):
             return f"dead {reason.partition(':')[0]}"
         status = self._statuses[email_id]
         ended = str(status.get("status", "missing"))
         if self.sent[email_id] == 1 and ended not in ("rejected", "failed"):
-            return "accepted"
+            return said
         if ended in ("suppressed", "expired") and not self.sent[email_id]:
             return ended
         if ended == "rejected" and asked.door == "queue" and not self.sent[email_id]:
@@ -131,12 +149,13 @@ async def proved(given: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     plan = Plan(name=given.name, rate=5000, seed=given.seed, settings=SETTINGS)
     async with Stack(plan) as stack, doors_of(stack) as both, Asker(stack) as asker:
         run, depths = Run(stack), Depths(stack)
-        prepared = await _bounced(both, run) if any(map(_suppressed, asked)) else []
-        await _all(one.ask(asker) for one in asked)
+        await asyncio.to_thread(add_doors, stack)
+        mail_id = await _bounced(both, run)
+        await _all(one.ask(asker, mail_id) for one in asked)
         await quiet(run, depths, within_s=QUIET_S)
         again = [one for one in asked if one.case.queue and one.case.queue.again]
         if again:
-            await _all(one.put(asker) for one in again)
+            await _all(one.put(asker, again=True) for one in again)
             await quiet(run, depths, within_s=QUIET_S)
         statuses = await both.statuses(one.email_id for one in asked if one.email_id)
         seen = await asyncio.to_thread(Seen, stack, statuses)
@@ -146,23 +165,19 @@ async def proved(given: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     outside = Outside(
         stored=seen.stored,
         sent=list(seen.sent),
-        promised=[*prepared, *(one.email_id for one in asked if one.in_time)],
+        promised=[mail_id, *(one for each in asked for one in each.promised)],
         left_in_queues={name: n for name, n in left.items() if n and not name.endswith("-dead")},
         ended=[died] if died else [],
     )
     return doors.judge(found, outside)
 
 
-def _suppressed(asked: Asked) -> bool:
-    return asked.case.expected(asked.door) == "suppressed"
-
-
-async def _bounced(both: Doors, run: Run) -> list[str]:
+async def _bounced(both: Doors, run: Run) -> str:
     """Make an address bounce; the mail that did it."""
-    ack = await both.send("rest", mail_to(BOUNCES, 0))
-    while (await both.status(ack["emailId"])).get("status") != "bounced":
+    email_id = str((await both.send("rest", mail_to(BOUNCES, 0)))["emailId"])
+    while (await both.status(email_id)).get("status") != "bounced":
         await run.settle(at_least_s=0.3)
-    return [str(ack["emailId"])]
+    return email_id
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

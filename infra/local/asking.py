@@ -22,11 +22,14 @@ _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Answer(NamedTuple):
-    """What a door said. `verdict` is `accepted`, or why not."""
+    """What a door said. `verdict` is `accepted`, or why not; `others` are ids besides `email_id`:
+    of a batch, of requests before.
+    """
 
     verdict: str
     email_id: str | None = None
     status: int | None = None
+    others: tuple[str, ...] = ()
 
 
 class Asker:
@@ -78,12 +81,12 @@ class Asker:
         finally:
             writer.close()
 
-    async def sdk(self, mail: dict[str, Any]) -> Answer:
+    async def sdk(self, mail: dict[str, Any], email_id: str | None = None) -> Answer:
         """The public SDK, as a Python producer calls it."""
         fields = {_SNAKE.sub("_", name).lower(): value for name, value in mail.items()}
         fields["from_"] = fields.pop("from")
         try:
-            return Answer("accepted", await self._producer.send(Email(**fields)))
+            return Answer("accepted", await self._producer.send(Email(**fields), email_id=email_id))
         except ValueError as error:
             violation = getattr(error, "violation", None)
             if violation is None:
@@ -121,6 +124,10 @@ def _read(status: int, body: bytes) -> Answer:
         said = json.loads(body)
     except ValueError:
         return Answer(str(status), status=status)
+    if "results" in said:
+        ids = tuple(one["emailId"] for one in said["results"] if one["success"])
+        text = f"accepted {said['accepted']}, refused {said['refused']}"
+        return Answer(text, status=status, others=ids)
     if status == 202:
         return Answer("accepted", said["emailId"], status)
     if said.get("error") == "VALIDATION_ERROR":

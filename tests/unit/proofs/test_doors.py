@@ -12,6 +12,7 @@ from loadtest.doors import (
     Door,
     Found,
     Outside,
+    Request,
     envelope,
     expand,
     judge,
@@ -105,7 +106,7 @@ def test_an_unknown_spec_is_no_value() -> None:
 def test_bodies_and_messages_are_as_the_case_says() -> None:
     assert to_bytes({"$latin1": "\xff"}) == b"\xff"
     assert list(parts(["a", {"$repeat": ["b", 2]}])) == [b"a", b"b", b"b"]
-    sent = json.loads(request_body(BROKEN) or b"")
+    sent = json.loads(request_body(Request(), BROKEN.mail()) or b"")
     assert (sent["subject"], sent["bodyText"]) == ("", "Hello")
     message = json.loads(envelope(BROKEN, "id-1"))
     assert (message["emailId"], message["email"]["subject"]) == ("id-1", "")
