@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra.local.asking import Answer, Asker
 from infra.local.demo import Run
-from infra.local.grants import add_doors
+from infra.local.grants import TRUST, add_doors
 from infra.local.mails import Doors, mail_to
 from infra.local.observe import Depths
 from infra.local.stack import Plan, Stack
@@ -32,7 +32,7 @@ QUIET_S = 120.0
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
 ACCEPTED = ("accepted", "accepted again")
-SETTINGS = {"MAILPIPE_INGEST_BODY_TIMEOUT_S": "1"}
+SETTINGS = {**TRUST, "MAILPIPE_INGEST_BODY_TIMEOUT_S": "1"}
 """The corpus has bodies that never come."""
 
 

@@ -7,15 +7,23 @@ from infra.local.cloud import TENANT, clients
 from infra.local.stack import Stack
 from mailpipe import resources
 
+SENDER_ID = "000000000000"
+"""Everybody's in the local cloud; AWS says the unique id of a user or role."""
+_TRUSTING: dict[str, Any] = {"enabled": {"BOOL": True}, "principals": {"L": [{"S": SENDER_ID}]}}
 TENANTS: dict[str, dict[str, Any]] = {
-    "doors-other": {"enabled": {"BOOL": True}},
-    "doors-disabled": {"enabled": {"BOOL": False}},
-    "doors-limited": {"enabled": {"BOOL": True}, "maxPerSecond": {"N": "2"}},
-    "doors-domains": {
-        "enabled": {"BOOL": True},
-        "domains": {"L": [{"S": "Shop.example"}, {"S": "b\u00fccher.example"}]},
-    },
+    TENANT: _TRUSTING,
+    "doors-other": _TRUSTING,
+    "doors-forged": {"enabled": {"BOOL": True}},
+    "doors-disabled": _TRUSTING | {"enabled": {"BOOL": False}},
+    "doors-limited": _TRUSTING | {"maxPerSecond": {"N": "2"}},
+    "doors-domains": _TRUSTING
+    | {"domains": {"L": [{"S": "Shop.example"}, {"S": "b\u00fccher.example"}]}},
 }
+TRUST = {
+    "MAILPIPE_SENDER_TRUST_SENDER_ID": "1",
+    "MAILPIPE_SENDER_TRUSTED_PRINCIPALS": "AROANOBODYATALL1",
+}
+"""Settings with which a tenant's principals alone may speak for it."""
 EVERYTHING = ("send", "read", "admin")
 KEYS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     "mp_doors_revoked": (TENANT, EVERYTHING, {"enabled": {"BOOL": False}}),
