@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-doors prove test check format unit integration acceptance lock clean
+        prove-drain prove-kills prove-doors fuzz-api prove test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +67,10 @@ prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=10
 prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal verdicts, no server error, nothing stored
 	@$(PY) -m loadtest.prove_doors --seed $(SEED)
 
-prove: demo prove-doors prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
+	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
+
+prove: demo prove-doors fuzz-api prove-simulator bench-simulator bench-transport prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -21,24 +21,28 @@ from loadtest.processes import ROOT, exit_code_of, run
 SCHEMATHESIS = ROOT / ".venv" / "bin" / "schemathesis"
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 LONGEST_S = 300
+PHASES = ("examples", "coverage", "fuzzing")
+"""The description's own examples, the edges of every rule of it, random requests."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=200, help="random ones of an operation")
+    parser.add_argument("--examples", type=int, default=100, help="random ones of an operation")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="fuzz-api", help="of build/<name>.json and its folder")
     return parser.parse_args(argv)
 
 
-async def asked(url: str, folder: Path, *, examples: int, seed: int) -> tuple[dict[str, Any], str]:
+async def asked(
+    url: str, folder: Path, *, examples: int, seed: int, phases: tuple[str, ...] = PHASES
+) -> tuple[dict[str, Any], str]:
     """What schemathesis found at `url`, in figures and in its words; `folder` gets the report."""
     report = folder / "schemathesis.json"
     report.unlink(missing_ok=True)
     argv = [
         *(str(SCHEMATHESIS), "--config-file", str(SETTINGS), "run", f"{url}/openapi.json"),
-        *("--header", f"X-API-Key: {LOCAL_KEY}", "--phases", "examples,coverage,fuzzing"),
+        *("--header", f"X-API-Key: {LOCAL_KEY}", "--phases", ",".join(phases)),
         *("--max-examples", str(examples), "--seed", str(seed)),
         *("--continue-on-failure", "--no-shrink", "--report-json-path", str(report)),
     ]

@@ -15,8 +15,9 @@ from typing import Any
 from rich.console import Console
 
 from infra.local.asking import Answer, Asker
+from infra.local.cloud import LOCAL_KEY, TENANT
 from infra.local.demo import Run
-from infra.local.grants import TRUST, add_doors
+from infra.local.grants import TRUST, add_doors, key_of
 from infra.local.mails import Doors, mail_to
 from infra.local.observe import Depths
 from infra.local.stack import Plan, Stack
@@ -75,6 +76,10 @@ class Asked:
                 self.answer = await self._rest(asker, mail_id)
         self.email_id = self.answer.email_id or ""
 
+    async def look(self, asker: Asker, statuses: dict[str, dict[str, Any]]) -> None:
+        """What the API says of the mail to its tenant."""
+        statuses[self.email_id] = await asker.status(self.email_id, self.key)
+
     async def put(self, asker: Asker, *, again: bool = False) -> None:
         """Onto the queue."""
         group = self._message.group
@@ -104,6 +109,12 @@ class Asked:
         path = expand(asked.path).replace(doors.MAIL, mail_id)
         body = doors.request_body(asked, self.case.mail())
         return await asker.request(asked.method, path, headers, body)
+
+    @property
+    def key(self) -> str:
+        """A key of the mail's tenant."""
+        tenant = str(self._message.changes.get("tenant", TENANT))
+        return LOCAL_KEY if tenant == TENANT else key_of(tenant)
 
     @property
     def promised(self) -> list[str]:
@@ -157,7 +168,8 @@ async def proved(given: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         if again:
             await _all(one.put(asker, again=True) for one in again)
             await quiet(run, depths, within_s=QUIET_S)
-        statuses = await both.statuses(one.email_id for one in asked if one.email_id)
+        statuses = dict[str, dict[str, Any]]()
+        await _all(one.look(asker, statuses) for one in asked if one.email_id)
         seen = await asyncio.to_thread(Seen, stack, statuses)
         left = await asyncio.to_thread(depths.read)
         died = stack.died()

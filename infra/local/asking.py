@@ -61,6 +61,12 @@ class Asker:
         async with self._session.request(method, url, headers=sent, data=body) as answer:
             return _read(answer.status, await answer.read())
 
+    async def status(self, email_id: str, key: str) -> dict[str, Any]:
+        """What the API says of a mail to the owner of this key."""
+        url = f"{self._url}/status/{email_id}"
+        async with self._session.get(url, headers={"X-API-Key": key}) as answer:
+            return dict(await answer.json())
+
     async def bytes(self, parts: Iterable[bytes]) -> Answer:
         """These bytes over a socket, until there is an answer."""
         host, port = self._url.removeprefix("http://").split(":")

@@ -38,6 +38,11 @@ KEYS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
 """Tenant, scopes, and what else is stored with the key."""
 
 
+def key_of(tenant: str) -> str:
+    """A key that may do everything, of one of the tenants above."""
+    return "mp_" + tenant.replace("-", "_")
+
+
 def add_doors(stack: Stack) -> None:
     """Put them into the `Access` table."""
     client: Any = clients(stack.cloud_url)("dynamodb")
