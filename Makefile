@@ -32,7 +32,8 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-idempotency prove test check format unit integration acceptance lock clean
+        prove-drain prove-kills prove-idempotency prove-doors fuzz-api bench-ingest prove \
+        test check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ prove-simulator: setup .venv-cli/.ready ## Documented requests and their answers
 bench-transport: setup ## CPU per call to AWS, of our transport and of botocore
 	@$(PY) -m loadtest.bench_transport
 
+bench-ingest: setup ## CPU of both doors per mail, latency at half load, memory with 100 MB of uploads in flight
+	@$(PY) -m loadtest.bench_ingest
+
 prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a second: nothing lost, doubled or left in flight
 	@$(PY) -m loadtest.prove_drain --sigterms $(SIGTERMS) --rate $(DRAIN_RATE) --seed $(SEED)
 
@@ -67,7 +71,13 @@ prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=10
 prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, kill -9 of ingest in between: one mail per key
 	@$(PY) -m loadtest.prove_idempotency --seed $(SEED)
 
-prove: demo prove-simulator bench-simulator bench-transport prove-drain prove-kills prove-idempotency ## Run every proof there is (each writes build/<target>.json)
+prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal verdicts, no server error, nothing stored
+	@$(PY) -m loadtest.prove_doors --seed $(SEED)
+
+fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
+	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
+
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -24,6 +24,13 @@ _NOT_NESTING = bytes(set(range(256)) - set(b"[{]}"))
 _NOT_UTF8 = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\0", b"{\0", b"[\0")
 
 
+_ENCODING = Violation("body", "encoding", "The body must be UTF-8 without a byte order mark.")
+
+
+class _NoNumber(ValueError):
+    """NaN or Infinity."""
+
+
 class _Twice(Exception):
     """A key stands twice in an object."""
 
@@ -75,16 +82,26 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
             seen.add(key)
 
 
+def _no_number(name: str) -> None:
+    raise _NoNumber(name)
+
+
 # Only the keys are wanted: numbers are not read, so that none can be too long.
-_keys = json.JSONDecoder(object_pairs_hook=_once, parse_int=len, parse_float=len)
+_keys = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=len, parse_float=len, parse_constant=_no_number
+)
 
 
 def _not_json(body: bytes, error: Exception) -> Violation:
-    said = str(error)
-    if isinstance(error, UnicodeDecodeError) or body.startswith(_NOT_UTF8):
-        return Violation("body", "encoding", "The body must be UTF-8 without a byte order mark.")
-    if "surrogate" in said:
-        return Violation("body", "unicode", "A text holds half of a surrogate pair (\\ud800).")
-    if b"NaN" in body or b"Infinity" in body:
-        return Violation("body", "number", f"JSON has no NaN and no Infinity: {said}")
-    return Violation("body", "json", f"The body is not valid JSON: {said}")
+    """Why msgspec could not read it. Python's reader takes some of what RFC 8259 forbids."""
+    if body.startswith(_NOT_UTF8):
+        return _ENCODING
+    try:
+        _keys.decode(body.decode())
+    except UnicodeDecodeError:
+        return _ENCODING
+    except _NoNumber as number:
+        return Violation("body", "number", f"JSON has no {number}; numbers must be finite.")
+    except (ValueError, RecursionError, _Twice):
+        return Violation("body", "json", f"The body is not valid JSON: {error}")
+    return Violation("body", "unicode", "A text holds half of a surrogate pair (\\ud800).")

@@ -20,6 +20,7 @@ from mailpipe.fates import Accepted, Closed, Keyed, NotAccepted, Refused
 from mailpipe.messages import Email, Stream, keyed_email_id, new_email_id
 from mailpipe.outcomes import CallFailed
 from mailpipe.rules import ValidationError, Violation
+from mailpipe.shapes import check_types
 
 if TYPE_CHECKING:
     from mailpipe.blocking import SyncProducer
@@ -191,6 +192,8 @@ class Producer:
         if not isinstance(given, Email):
             text = f"send_many takes mailpipe.Email or mailpipe.Keyed, not {type(one).__name__}."
             return Refused(ValidationError(Violation("body", "type", text)))
+        if violation := check_types(keyed.email):
+            return Refused(ValidationError(violation))
         doors, lane = self._ready(), keyed.stream or stream
         if not is_large(keyed.email):
             try:
@@ -212,6 +215,8 @@ class Producer:
 
     async def _deliver(self, doors: Doors, keyed: Keyed, stream: Stream) -> Accepted | Refused:
         """One mail of any size, to its fate."""
+        if violation := check_types(keyed.email):
+            return Refused(ValidationError(violation))
         email_id, key = keyed.email_id or new_email_id(), keyed.idempotency_key
         try:
             message, outgoing = await doors.bodies.accept(

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from mailpipe.messages import Email
+from mailpipe.messages import Attachment, Email
 from mailpipe.rules import Violation
 
 MAX_PLACE_CHARS = 120
@@ -24,6 +24,13 @@ def check_types(email: Email) -> Violation | None:
         return violation_of(error)
     except ValueError:  # an integer of more than 4,300 digits (sys.get_int_max_str_digits)
         return Violation("metadata", "number", "metadata: integers have at most 64 bits.")
+    attachments: list[object] = [*email.attachments]
+    for index, one in enumerate(attachments):
+        # msgspec takes a dictionary for a struct, which our rules would not.
+        if not isinstance(one, Attachment):
+            field = f"attachments[{index}]"
+            text = f"{field}: expected mailpipe.Attachment, got {type(one).__name__}"
+            return Violation(field, "type", text)
     return None
 
 

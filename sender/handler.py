@@ -5,8 +5,6 @@ import time
 from functools import partial
 from random import random
 
-import msgspec
-
 from mailpipe import logs, metrics
 from mailpipe.attachments import is_large
 from mailpipe.aws.client import Client
@@ -27,7 +25,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
-from sender.verdicts import Ending, after_doubt, pause_s, unsendable
+from sender.verdicts import Ending, after_doubt, pause_s, unreadable, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -119,8 +117,8 @@ class Sender:
         try:
             message = email_decoder.decode(received.body)
             parse_iso(message.queued_at)
-        except (msgspec.DecodeError, ValueError) as error:
-            return Dead(f"unparseable: {error}")
+        except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
+            return Dead(unreadable(received.body, error))
         tenant = await self._tenants.of(message.tenant)
         judged = judge(tenant, received.sender_id, trusted=self._trusted)
         if isinstance(judged, Distrust):

@@ -1,5 +1,7 @@
 """The sender's decisions as values. Pure."""
 
+import re
+
 from mailpipe import rules
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
@@ -11,8 +13,17 @@ Ending = tuple[Standing, str]
 
 MAX_REASON_CHARS = 500
 
+_NEWER = re.compile(r'"type"\s*:\s*"(email\.v(?!1")\d{1,9})"')
+
 CONFIGURATION_PAUSE_S = (60.0, 3600.0)
 """First and longest wait after a configuration fault: a person has to act, the mail waits."""
+
+
+def unreadable(body: str, error: Exception) -> str:
+    """Why a message is a dead letter. One of a newer version can be put back after the upgrade."""
+    if newer := _NEWER.search(body):
+        return f"version: {newer[1]} is newer than this sender"
+    return f"unparseable: {error}"
 
 
 def unsendable(

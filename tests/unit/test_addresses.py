@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from mailpipe.addresses import (
     BadAddress,
+    domain_of,
     normalised,
     parse,
     suppression_hash,
-    unsafe_in_header,
 )
+from mailpipe.texts import mixes_scripts, unsafe_in_body, unsafe_in_header
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,69 @@ def test_line_breaks_and_overrides_never_pass(breaker: str) -> None:
     with pytest.raises(BadAddress) as refused:
         parse(f"x{breaker}Bcc: v@y.z <a@example.com>")
     assert refused.value.constraint == "control_characters"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B\u00dcCHER.example",
+        "b\u00fccher.example",
+        "bu\u0308cher.example",
+        "XN--BCHER-KVA.example",
+        "b\uff55\u0308cher\u3002example",
+    ],
+)
+def test_a_domain_has_one_form_however_it_is_written(text: str) -> None:
+    assert domain_of(text) == "xn--bcher-kva.example"
+    assert normalised(f"a@{text}") == "a@xn--bcher-kva.example"
+
+
+def test_a_sharp_s_is_no_double_s_in_a_domain() -> None:
+    """IDNA 2008, not the transitional mapping of 2003: those are two domains."""
+    assert domain_of("stra\u00dfe.example") == "xn--strae-oqa.example"
+    assert domain_of("strasse.example") == "strasse.example"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "a@b.example", "b example", "\ud800.example", ".example"]
+)
+def test_what_can_be_no_domain_has_no_form(text: str) -> None:
+    assert domain_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "mixed"),
+    [
+        ("paypal", False),
+        ("p\u0430ypal", True),
+        ("g\u03bfogle", True),
+        ("\u043f\u0440\u0438\u043c\u0435\u0440", False),
+        ("\u0393\u03b9\u03ce\u03c1\u03b3\u03bf\u03c2", False),
+        ("\u65e5\u672c\u8a9eABC", False),
+        ("M\u00fcller\U0001f337", False),
+    ],
+)
+def test_letters_that_look_alike_are_not_mixed_within_a_word(word: str, mixed: bool) -> None:
+    assert mixes_scripts(word) is mixed
+
+
+def test_a_name_may_have_words_of_several_scripts() -> None:
+    assert parse("\u041c\u0430\u0433\u0430\u0437\u0438\u043d Shop <a@example.com>").name
+    with pytest.raises(BadAddress) as refused:
+        parse("P\u0430ypal <a@example.com>")
+    assert refused.value.constraint == "mixed_scripts"
+
+
+def test_half_of_a_pair_and_nul_are_told_apart() -> None:
+    assert unsafe_in_header("a\ud800") == unsafe_in_body("a\ud800") == "unicode"
+    assert unsafe_in_header("a\x00") == unsafe_in_body("a\x00") == "control_characters"
+    assert unsafe_in_body("a\r\n\x1b\u2028\U0001f337") is None
+
+
+@given(st.characters())
+def test_what_splits_lines_is_never_safe_in_a_header(character: str) -> None:
+    if len(f"a{character}b".splitlines()) > 1:
+        assert unsafe_in_header(f"a{character}b") == "control_characters"
 
 
 def test_an_encoded_word_is_refused() -> None:

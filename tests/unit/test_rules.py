@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mailpipe.messages import Email
-from mailpipe.rules import check, check_ids
+from mailpipe.rules import check, check_from, check_ids
 from tests.broken_emails import BROKEN
 
 
@@ -27,6 +27,42 @@ def test_a_broken_rule_names_field_and_constraint(
     assert violation is not None
     assert (violation.field, violation.constraint) == (field, constraint)
     assert violation.message
+
+
+DOMAINS = ["Shop.example", "XN--BCHER-KVA.example"]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        *("a@shop.example", "Shop <a@SHOP.example>", "a@bücher.example", "a@BÜCHER.example"),
+        "a@xn--bcher-kva.example",
+    ],
+)
+def test_a_tenant_sends_from_its_domains_in_any_form(sender: str) -> None:
+    assert check_from(email(from_=sender), DOMAINS) is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "constraint"),
+    [
+        *((f"a@{domain}", "from_domain") for domain in ("example.com", "mail.shop.example")),
+        *((f"a@{domain}", "from_domain") for domain in ("evilshop.example", "shop.example.com")),
+        ("shop.example <a@evil.com>", "from_domain"),
+        ('"a@shop.example" <a@evil.com>', "from_domain"),
+        ("a@sh\u043ep.example", "mixed_scripts"),
+        ("nope", "address_syntax"),
+    ],
+)
+def test_from_any_other_domain_nothing_is_sent(sender: str, constraint: str) -> None:
+    violation = check_from(email(from_=sender), DOMAINS)
+    assert violation is not None
+    assert (violation.field, violation.constraint) == ("from", constraint)
+
+
+def test_no_list_of_domains_is_any_domain_and_a_wrong_list_is_none() -> None:
+    assert check_from(email(), []) is None
+    assert check_from(email(), ["no domain"]) is not None
 
 
 def test_ids_must_be_keys_and_tags() -> None:

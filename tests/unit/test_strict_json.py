@@ -1,0 +1,113 @@
+"""JSON without ambiguity: one meaning, or a refusal that says why."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.decoding import SendEmailRequest, decode
+from ingest.strict_json import MAX_DEPTH, depth, part, read
+from mailpipe.rules import Violation
+
+ANYTHING = msgspec.json.Decoder(object)
+GOOD = b'{"to":["a@example.com"],"from":"b@example.com","subject":"S","bodyText":"T"%s}'
+
+
+def constraint(body: bytes) -> str | None:
+    """What a body breaks as a request for an e-mail."""
+    found = decode(body)
+    return found.constraint if isinstance(found, Violation) else None
+
+
+@pytest.mark.parametrize(
+    ("body", "broken"),
+    [
+        *((b"", "json"), (b"x", "json"), (b'{"to":', "json"), (GOOD % b"" + b"x", "json")),
+        *((b"[]", "type"), (b'"x"', "type"), (b"null", "type")),
+        *((GOOD % b',"metadata":{"a":%s}' % n, "number") for n in (b"NaN", b"-Infinity", b"1e999")),
+        (GOOD % b',"metadata":{"a":%s}' % (b"9" * 5000), "number"),
+        *((GOOD % b',"tags":{"a":"%s"}' % s, "unicode") for s in (rb"\ud800", rb"\udc00\ud800")),
+        *((b"\xef\xbb\xbf" + GOOD % b"", "encoding"), (GOOD % b',"tags":{"\xff":""}', "encoding")),
+        *(((GOOD % b"").decode().encode(one), "encoding") for one in ("utf-16", "utf-16-le")),
+        (GOOD % b',"cc":["\0"]', "json"),
+        (GOOD % b',"tenantId":"x"', "unknown_field"),
+        (GOOD % b',"attachments":[{"url":"http://169.254.169.254/"}]', "unknown_field"),
+    ],
+)
+def test_what_is_no_plain_json_is_refused(body: bytes, broken: str) -> None:
+    assert constraint(body) == broken
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        (b',"subject":"other"', "subject"),
+        (rb',"s\u0075bject":"other"', "subject"),
+        (b',"metadata":{"a":1,"a":1}', "a"),
+        (rb',"metadata":{"\u00e9\n":1,"\u00e9\n":2}', r"\xe9\n"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(more: bytes, key: str) -> None:
+    found = decode(GOOD % more)
+    assert isinstance(found, Violation)
+    assert (found.field, found.constraint) == (key, "duplicate_key")
+
+
+def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
+    body = b'{"emails":[{"to":1},{"to":{"to":2}}]}'
+    assert read(ANYTHING, body) == json.loads(body)
+
+
+def test_a_part_of_what_was_read_is_held_to_its_types_only() -> None:
+    decoder = msgspec.json.Decoder(SendEmailRequest)
+    assert isinstance(part(decoder, msgspec.Raw(GOOD % b"")), SendEmailRequest)
+    found = part(decoder, msgspec.Raw(GOOD % b',"cc":5'))
+    assert isinstance(found, Violation)
+    assert (found.field, found.constraint) == ("cc", "type")
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+def test_nesting_without_end_is_refused_without_recursion(opening: bytes) -> None:
+    assert constraint(b'{"template":' + opening * 100_000) == "depth"
+
+
+def test_nesting_is_allowed_to_the_limit() -> None:
+    assert read(ANYTHING, b"[" * MAX_DEPTH + b"]" * MAX_DEPTH) is not None
+    found = read(ANYTHING, b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
+    assert isinstance(found, Violation)
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    text = '\\" [{" \\\\' * 1000
+    body = json.dumps({"a": [text, text], text: {}}).encode()
+    assert depth(body) == 2
+    assert read(ANYTHING, body) == json.loads(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('[]{}",:\\ab\n'),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('[]{}":\\a'), inner),
+    max_leaves=40,
+)
+
+
+def deepest(value: Any) -> int:
+    """How deep arrays and objects are nested, by walking."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(deepest, value), default=0) if isinstance(value, list) else 0
+
+
+@given(JSON)
+def test_what_any_other_reader_understands_is_understood_the_same(value: Any) -> None:
+    body = json.dumps(value).encode()
+    assert read(ANYTHING, body) == value
+    assert deepest(value) <= depth(body) <= max(MAX_DEPTH, deepest(value))
+
+
+@given(st.binary() | st.text('[]{}",:\\a1').map(str.encode))
+def test_no_bytes_at_all_are_more_than_a_refusal(body: bytes) -> None:
+    assert isinstance(decode(body), Violation)
