@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 from mailpipe import records, resources
-from mailpipe.addresses import normalised
 from mailpipe.aws.table import Tables
 from mailpipe.records import DAY_S, Attributes, Record
 from mailpipe.timing import iso
@@ -44,13 +43,17 @@ async def newest(tables: Tables, asked: Asked, *, now_ms: int) -> list[Record]:
 def _places(asked: Asked, now_ms: int) -> list[tuple[str, list[str]]]:
     """Index and partitions to look at together, the newest first."""
     if asked.recipient is not None:
-        return [
-            ("byRecipient", [resources.recipient_key(asked.tenant, normalised(asked.recipient))])
-        ]
+        return [("byRecipient", [records.recipient_key(asked.tenant, asked.recipient)])]
     first_ms = max(asked.since_ms, now_ms - MOST_DAYS * DAY_MS)
     days = [iso(at_ms)[:10] for at_ms in range(now_ms + DAY_MS, first_ms - DAY_MS, -DAY_MS)]
     return [
-        ("byDay", [f"{asked.tenant}#{day}#{shard}" for shard in range(resources.SHARDS)])
+        (
+            "byDay",
+            [
+                resources.day_key_of_shard(asked.tenant, day, shard)
+                for shard in range(resources.SHARDS)
+            ],
+        )
         for day in days
     ]
 
@@ -70,7 +73,7 @@ async def _of(
             limit=PAGE,
         )
         # Further recipients have items of their own, which only lead to the mail.
-        ids = dict.fromkeys(str(item["emailId"]).partition("#")[0] for item in page.items)
+        ids = dict.fromkeys(records.email_id_of(str(item["emailId"])) for item in page.items)
         keys: list[Attributes] = [{"emailId": one} for one in ids]
         items = await tables.get_all(resources.EMAIL_TRACKING, keys)
         known = [records.read(item) for item in items]
