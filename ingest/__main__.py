@@ -26,7 +26,8 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         dynamodb = await aws.client("dynamodb", connections=settings.connections, timeout_s=5)
         lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
         tables = open_tables(aws, dynamodb, settings.prefix)
-        guard = Guard(Access(tables, local=settings.local), Intake(settings.limits()))
+        access = Access(tables, local=settings.local, per_second=settings.key_per_second)
+        guard = Guard(access, Intake(settings.limits()))
         bodies = open_bodies(aws, settings.bodies_bucket)
         app = application(settings, lanes, tables, guard, bodies)
         async with (

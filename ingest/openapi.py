@@ -8,9 +8,10 @@ from ingest import schemas
 from ingest.batches import SendEmailsRequest
 from ingest.decoding import SendEmailRequest
 from ingest.errors import ERRORS, Code
-from ingest.queries import DEFAULT_LIMIT, MAX_LIMIT, STREAMS
+from ingest.queries import MAX_LIMIT, STREAMS
 from mailpipe import rules
 from mailpipe.endpoints import TYPES
+from mailpipe.listing import DEFAULT_LIMIT
 from mailpipe.status import STATUSES
 
 VERSION = "1.0.0"

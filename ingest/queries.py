@@ -6,32 +6,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailpipe.addresses import BadAddress, normalised, parse
-from mailpipe.messages import Stream
+from mailpipe.listing import DEFAULT_LIMIT, EmailQuery
 from mailpipe.rules import Violation
 from mailpipe.status import STATUSES
 from mailpipe.timing import parse_iso
 
 MAX_LIMIT = 100
-DEFAULT_LIMIT = 50
 STREAMS = ("transactional", "bulk")
-
-
-class EmailQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which e-mails: times are epoch milliseconds, from `created_from` on, before `created_to`."""
-
-    recipient: str | None = None
-    status: str | None = None
-    stream: Stream | None = None
-    created_from: int | None = None
-    created_to: int | None = None
-    limit: int = DEFAULT_LIMIT
-    cursor: str | None = None
-
-    @property
-    def question(self) -> str:
-        """What a cursor is bound to: everything but the place and the size of the page."""
-        asked = msgspec.structs.replace(self, limit=0, cursor=None)
-        return "emails " + msgspec.json.encode(asked).decode()
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

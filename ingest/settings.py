@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from ingest.limits import Limits
+from mailpipe.access import PER_SECOND
 from mailpipe.settings import Common
 
 
@@ -39,6 +40,9 @@ class IngestSettings(Common, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=60, description="a request whose stores take longer is answered with 503"),
     ] = 10.0
+    key_per_second: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="mails a second of one API key; beyond it 429")
+    ] = PER_SECOND
 
     def crossed(self) -> list[str]:
         """What is wrong between fields that are right each by itself."""

@@ -18,7 +18,7 @@ FRESH_S = tenants.FRESH_S
 """How long a revoked key may still work."""
 
 MAX_REMEMBERED = 10_000
-PER_SECOND = 1000
+PER_SECOND = 1000.0
 """Mails a second of one key in one process, where its tenant has no lower limit."""
 
 

@@ -6,18 +6,20 @@ import click
 import msgspec
 
 from mailpipe import records, resources
-from mailpipe.addresses import bare
+from mailpipe.addresses import bare, normalised
 from mailpipe.audit import NotDone
-from mailpipe.commands import letters, listing
+from mailpipe.aws.table import Tables
+from mailpipe.commands import letters
 from mailpipe.commands.deployment import Deployment, runs
 from mailpipe.commands.letters import Letter
 from mailpipe.commands.output import Output, when
 from mailpipe.commands.parameters import Instant, tenant_option
 from mailpipe.fates import Accepted, Keyed, NotAccepted, Refused
+from mailpipe.listing import EmailQuery, Walk
 from mailpipe.messages import Stream
 from mailpipe.producer import Producer
 from mailpipe.records import Attributes, Record
-from mailpipe.status import shown
+from mailpipe.status import STATUSES, shown
 from mailpipe.timing import now_ms
 
 COLUMNS = ("emailId", "createdAt", "status", "recipient", "subject")
@@ -172,8 +174,10 @@ def _event(item: Attributes) -> dict[str, Any]:
 @click.command()
 @tenant_option
 @click.option("--recipient", help="Only mail to this address.")
-@click.option("--status", "wanted", help="Only mail that stands so (sent, bounced, ...).")
-@click.option("--since", type=Instant(past=True), default=None, help="1h, 7d, or a time.")
+@click.option("--status", "wanted", type=click.Choice(STATUSES), help="Only mail that stands so.")
+@click.option(
+    "--since", type=Instant(past=True), default="30d", show_default=True, help="1h, 7d, a time."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @runs
 async def emails(
@@ -182,13 +186,28 @@ async def emails(
     tenant: str,
     recipient: str | None,
     wanted: str | None,
-    since: int | None,
+    since: int,
     limit: int,
 ) -> None:
     """The newest mails of a tenant. Lists may be a second behind; `status` is not."""
-    tables, now = await deployment.tables(), now_ms()
-    asked = listing.Asked(
-        tenant=tenant, recipient=recipient, status=wanted, since_ms=since or 0, limit=limit
+    query = EmailQuery(
+        recipient=None if recipient is None else normalised(recipient),
+        status=wanted,
+        created_from=since,
+        limit=limit,
     )
-    found = await listing.newest(tables, asked, now_ms=now)
+    found = await _newest(await deployment.tables(), tenant, query, since_ms=since)
     output.many(map(view, found), COLUMNS, none="There is no such mail.")
+
+
+async def _newest(tables: Tables, tenant: str, query: EmailQuery, *, since_ms: int) -> list[Record]:
+    """Walk on until there are enough, or there is nothing more."""
+    found, position, now = list[Record](), None, now_ms()
+    while len(found) < query.limit:
+        left = msgspec.structs.replace(query, limit=query.limit - len(found))
+        walk = Walk(tables, tenant, left, now_ms=now, kept_ms=now - since_ms)
+        some, position = await walk.run(position)
+        found += some
+        if position is None:
+            break
+    return found

@@ -6,12 +6,12 @@ from tests.integration.conftest import Parts
 
 
 async def test_a_queue_tells_who_has_sent_a_message_only_when_asked(parts: Parts) -> None:
-    asked = await parts.queues.open("webhooks-slow", sender_ids=True)
+    asked = await parts.queues.open("ses-engagement", sender_ids=True)
     await asked.send([Outgoing("m")])
     (message,) = await asked.receive(1, wait_s=1, visibility_s=0)
     assert message.sender_id is not None
     assert principal(message.sender_id).isalnum()
-    plain = await parts.queues.open("webhooks-slow")
+    plain = await parts.queues.open("ses-engagement")
     (again,) = await plain.receive(1, wait_s=1)
     assert (again.body, again.sender_id) == ("m", None)
     await plain.delete([again.receipt])

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.cursors import MAX_CURSOR_CHARS, Cursors
-from ingest.listing import MAX_DAYS, MAX_RECORDS, Position, Walk
-from ingest.queries import EmailQuery, PageQuery, emails, page
+from ingest.queries import PageQuery, emails, page
 from ingest.waiting import MAX_WAIT_S, preferred_wait_s
 from mailpipe import records, resources
 from mailpipe.aws.table import Page, Tables
+from mailpipe.listing import MAX_DAYS, MAX_RECORDS, EmailQuery, Position, Walk
 from mailpipe.messages import RecordFields
 from mailpipe.records import Attributes
 from mailpipe.rules import Violation
