@@ -1,4 +1,5 @@
-"""`make bench-ingest`: CPU of the two doors per mail, and the latency of the REST door.
+"""`make bench-ingest`: CPU of the two doors per mail; latency of the REST door at half load, and
+its memory while 100 MB of uploads are in flight.
 
 The door is the real process, between a generator and an AWS that answers at once, each in a process
 of its own; the SDK is measured in one more, against the same AWS.
@@ -23,11 +24,14 @@ from infra.local.observe import scrape
 from loadtest import proof
 from loadtest.posting import post_all, request
 from loadtest.processes import instant_server
+from loadtest.uploads import UPLOADS, upload, wave
 from loadtest.yardstick import yardstick_us
 
 MOST = {"single_us": 240.0, "batch_us_per_mail": 40.0, "sdk_us_per_mail": 60.0, "p99_ms": 50.0}
 CONNECTIONS = 32
 BATCH = 100
+WAVES, FLAT = 4, 1.1
+"""Waves of uploads; so much more than in the first may the process hold in a later one."""
 KEYS = 64
 """Each may send 1,000 a second: one would be too few."""
 
@@ -99,23 +103,17 @@ def aws_of(url: str) -> dict[str, str]:
         AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106 - of no account
         AWS_DEFAULT_REGION="us-east-1",
         MAILPIPE_LOCAL="1",
+        MAILPIPE_BODIES_BUCKET="bodies",
         MAILPIPE_ADDRESS_HASH_KEY="b" * 32,
         MAILPIPE_ADMIN_PORT="0",
         MAILPIPE_INGEST_PORT="0",
     )
 
 
-async def measure(given: argparse.Namespace) -> dict[str, float]:
+async def measure(given: argparse.Namespace) -> dict[str, Any]:
     """The figures of one run."""
     log = proof.ROOT / "build" / given.name / "ingest.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    keys = itertools.cycle([f"mp_bench_{number}" for number in range(KEYS)])
-    single = posts("/send-email", [mail(number) for number in range(given.mails)], keys)
-    batches = [
-        {"emails": [mail(number * BATCH + index) for index in range(BATCH)]}
-        for number in range(max(2, given.mails // BATCH))
-    ]
-    batch = posts("/send-emails", batches, keys) if given.batch else []
     async with (
         instant_server("loadtest.transport.doors") as url,
         aiohttp.ClientSession() as session,
@@ -123,35 +121,47 @@ async def measure(given: argparse.Namespace) -> dict[str, float]:
         child = Child("ingest", [sys.executable, "-m", "ingest"], environment=aws_of(url), log=log)
         await child.start()
         try:
-            door = Door(child, session)
-            await post_all(door.port, single[: len(single) // 4], connections=CONNECTIONS)
-            begun = time.perf_counter()
-            single_us = await door.us_per_mail(single, rounds=given.rounds)
-            half = given.rounds * len(single) / (time.perf_counter() - begun) / 2
-            took = await post_all(door.port, single, connections=CONNECTIONS, rate=half)
-            batch_us = (
-                await door.us_per_mail(batch, rounds=given.rounds, mails=BATCH) if batch else 0.0
-            )
-            rss_mb = await door.rss_mb()
+            run = await _of_rest(Door(child, session), given)
         finally:
             await child.stop(timeout_s=10)
-        producer_us = await sdk_us(url, mails=given.mails, rounds=given.rounds)
+        run["sdk_us_per_mail"] = await sdk_us(url, mails=given.mails, rounds=given.rounds)
+    return {**run, "yardstick_us": await yardstick_us()}
+
+
+async def _of_rest(door: Door, given: argparse.Namespace) -> dict[str, Any]:
+    keys = itertools.cycle([f"mp_bench_{number}" for number in range(KEYS)])
+    single = posts("/send-email", [mail(number) for number in range(given.mails)], keys)
+    batches = [
+        {"emails": [mail(number * BATCH + index) for index in range(BATCH)]}
+        for number in range(max(2, given.mails // BATCH))
+    ]
+    await post_all(door.port, single[: len(single) // 4], connections=CONNECTIONS)
+    begun = time.perf_counter()
+    single_us = await door.us_per_mail(single, rounds=given.rounds)
+    half = given.rounds * len(single) / (time.perf_counter() - begun) / 2
+    took = await post_all(door.port, single, connections=CONNECTIONS, rate=half)
+    batch = posts("/send-emails", batches, keys)
+    batch_us = await door.us_per_mail(batch, rounds=given.rounds, mails=BATCH)
+    uploads = [upload(mail(number), next(keys), seed=number) for number in range(given.uploads)]
     return {
         "single_us": round(single_us, 1),
         "batch_us_per_mail": round(batch_us, 1),
-        "sdk_us_per_mail": round(producer_us, 1),
         "p99_ms": round(statistics.quantiles(took, n=100)[98] * 1000, 1),
         "half_load_per_s": round(half),
-        "rss_mb": round(rss_mb),
-        "yardstick_us": await yardstick_us(),
+        "rss_before_uploads_mb": round(await door.rss_mb()),
+        "rss_mb": [round(await wave(door.port, uploads, door.rss_mb)) for _ in range(WAVES)],
     }
 
 
-def short_of(run: dict[str, float]) -> list[str]:
+def short_of(run: dict[str, Any]) -> list[str]:
     """What is missing, in sentences."""
-    return [
+    faults = [
         f"{name}: {run[name]}, at most {most}" for name, most in MOST.items() if run[name] > most
     ]
+    first, *others = run["rss_mb"]
+    if max(others) > first * FLAT:
+        faults.append(f"rss_mb: {run['rss_mb']}, it must not grow from wave to wave")
+    return faults
 
 
 async def bench(given: argparse.Namespace) -> int:
@@ -161,7 +171,7 @@ async def bench(given: argparse.Namespace) -> int:
     path = proof.write(given.name, seed=0, runs=[run], passed=not faults)
     table = Table("figure", "found", "at most", title="the two doors")
     for name, value in run.items():
-        table.add_row(name, f"{value:g}", f"{MOST[name]:g}" if name in MOST else "")
+        table.add_row(name, str(value), f"{MOST[name]:g}" if name in MOST else "")
     console = Console()
     console.print(table)
     for fault in faults:
@@ -174,8 +184,8 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mails", type=int, default=3000, help="a round")
-    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--uploads", type=int, default=UPLOADS, help="in flight at a time")
     parser.add_argument("--name", default="bench-ingest", help="of build/<name>.json")
     return uvloop.run(bench(parser.parse_args()))
 

@@ -1,0 +1,18 @@
+"""The bench of the two doors, in small: what it measures, not how fast it is."""
+
+import json
+import sys
+
+from infra.local.stack import ROOT
+from loadtest.processes import run
+
+
+async def test_both_doors_and_uploads_are_measured() -> None:
+    # How much CPU a mail takes is judged by `make bench-ingest`, never here.
+    name = "test-bench-ingest"
+    argv = ["--mails", "100", "--rounds", "1", "--uploads", "2", "--name", name]
+    _, said = await run([sys.executable, "-m", "loadtest.bench_ingest", *argv])
+    (found,) = json.loads((ROOT / "build" / f"{name}.json").read_text())["runs"]
+    measured = ("single_us", "batch_us_per_mail", "sdk_us_per_mail", "p99_ms", "yardstick_us")
+    assert all(found[one] > 0 for one in measured), said
+    assert len(found["rss_mb"]) == 4, said

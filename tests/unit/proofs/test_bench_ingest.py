@@ -1,0 +1,30 @@
+"""The bench's judge: every figure that falls short is named."""
+
+from typing import Any
+
+import pytest
+
+from loadtest.bench_ingest import MOST, short_of
+
+GOOD: dict[str, Any] = {
+    "single_us": 200.0,
+    "batch_us_per_mail": 30.0,
+    "sdk_us_per_mail": 50.0,
+    "p99_ms": 20.0,
+    "rss_mb": [300, 310, 305],
+}
+
+
+def test_good_figures_pass() -> None:
+    assert short_of(GOOD) == []
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_figure_that_is_too_large_is_named(name: str) -> None:
+    (said,) = short_of({**GOOD, name: MOST[name] + 0.1})
+    assert said.startswith(f"{name}: {MOST[name] + 0.1}")
+
+
+def test_memory_that_grows_from_wave_to_wave_is_named() -> None:
+    (said,) = short_of({**GOOD, "rss_mb": [300, 320, 360]})
+    assert said.startswith("rss_mb: [300, 320, 360]")
