@@ -1,7 +1,9 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
+import asyncio
 import re
 
+import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
@@ -16,6 +18,7 @@ from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
 from mailpipe.access import Grant
+from mailpipe.attachments import LARGE_CHARS
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
@@ -96,8 +99,7 @@ class Emails:
         self._guard.spend(grant, len(entries))
         results: list[BatchResult | None] = [None] * len(entries)
         letters = dict[int, Letter]()
-        for index, raw in enumerate(entries):
-            made = await self._entry_letter(batches.entry(raw), grant)
+        for index, made in enumerate(await self._letters(entries, grant)):
             match made:
                 case Violation():
                     results[index] = _violated(batches.placed(made, index))
@@ -122,6 +124,21 @@ class Emails:
             idempotency_key=key,
             recorded=True,
         )
+
+    async def _letters(
+        self, entries: list[msgspec.Raw], grant: Grant
+    ) -> list[Letter | Violation | CallFailed]:
+        """What goes onto the queue for each, or why nothing does; large ones into S3 at once."""
+        async with asyncio.TaskGroup() as group:
+            large = {
+                index: group.create_task(self._entry_letter(batches.entry(raw), grant))
+                for index, raw in enumerate(entries)
+                if len(memoryview(raw)) > LARGE_CHARS
+            }
+            return [
+                await (large.get(index) or self._entry_letter(batches.entry(raw), grant))
+                for index, raw in enumerate(entries)
+            ]
 
     async def _entry_letter(
         self, entry: batches.BatchEntry | Violation, grant: Grant

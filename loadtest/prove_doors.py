@@ -33,8 +33,12 @@ QUIET_S = 120.0
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
 ACCEPTED = ("accepted", "accepted again")
-SETTINGS = {**TRUST, "MAILPIPE_INGEST_BODY_TIMEOUT_S": "1"}
-"""The corpus has bodies that never come."""
+SETTINGS = {
+    **TRUST,
+    "MAILPIPE_INGEST_BODY_TIMEOUT_S": "1",
+    "MAILPIPE_INGEST_MAX_BODY_BYTES": "4000000",
+}
+"""The corpus has bodies that never come, and such that never end."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

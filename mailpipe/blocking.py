@@ -27,7 +27,9 @@ CHUNK_S = 0.05
 """A chunk of `send_many` goes when it is full, or with the first mail that comes this late."""
 AHEAD = 4
 """So many chunks may be under way."""
-END_S = 10.0
+LAST_S = 1.0
+END_S = 15.0
+"""So long the thread may take to end: two queues, 5 s each, and who waits."""
 
 
 class _Running:
@@ -64,6 +66,9 @@ class _Running:
         self._opened.set_result(None)
         await self._stop.wait()
         self._left = await self.producer.close()
+        # Those who wait hear of it before the loop ends, and with it all of its tasks.
+        if waiting := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(waiting, timeout=LAST_S)
 
 
 class SyncProducer:

@@ -82,16 +82,15 @@ class Producer:
         """The same for code without an event loop: Django, Celery, scripts."""
         from mailpipe.blocking import SyncProducer  # which needs this file
 
-        made = Producer(
-            tenant=tenant, prefix=prefix, bodies_bucket=bodies_bucket, connections=connections
+        return SyncProducer(
+            partial(
+                Producer,
+                tenant=tenant,
+                prefix=prefix,
+                bodies_bucket=bodies_bucket,
+                connections=connections,
+            )
         )
-        return SyncProducer(made.again)
-
-    def again(self) -> "Producer":
-        """Another one like this, not open."""
-        another = Producer(tenant=self._tenant)
-        another._connect = self._connect
-        return another
 
     async def __aenter__(self) -> Self:
         """Connect. Raises CallFailed when a queue does not exist or may not be used."""

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 import botocore.exceptions
+import msgspec
 from yarl import URL
 
 from infra.local.cloud import LOCAL_KEY, clients
 from infra.local.stack import Stack
-from mailpipe import Email, Producer, resources
+from mailpipe import Attachment, Email, Producer, resources
 
 ANSWER_S = 20.0
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -92,6 +93,9 @@ class Asker:
         fields = {_SNAKE.sub("_", name).lower(): value for name, value in mail.items()}
         fields["from_"] = fields.pop("from")
         try:
+            if "attachments" in fields:
+                given = msgspec.convert(fields["attachments"], list[Attachment])
+                fields["attachments"] = given
             return Answer("accepted", await self._producer.send(Email(**fields), email_id=email_id))
         except ValueError as error:
             violation = getattr(error, "violation", None)

@@ -18,6 +18,7 @@ from mailpipe.access import Access
 from mailpipe.admin import serve
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, Received, open_queues
+from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.records import Attributes, Record
@@ -114,9 +115,10 @@ async def open_door(
     *,
     stores: Callable[[Tables], Any] = lambda tables: tables,
     queue: Any = None,
+    bucket: Bucket | None = None,
     **settings: Any,
 ) -> AsyncIterator[Door]:
-    """The door, served on a free port; `stores` and `queue` stand for what it uses."""
+    """The door, served on a free port; `stores`, `queue` and `bucket` stand for what it uses."""
     chosen = IngestSettings(address_hash_key=HASH_KEY.decode(), local=True, **settings)
     async with Aws() as aws, aiohttp.ClientSession() as session:
         queues = await open_queues(aws, PREFIX)
@@ -128,7 +130,7 @@ async def open_door(
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
         guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
-        app = application(chosen, used, stores(tables), guard, Bodies(None))
+        app = application(chosen, used, stores(tables), guard, Bodies(bucket))
         async with serve(app, "127.0.0.1", 0) as port:
             yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
         await tables.close()

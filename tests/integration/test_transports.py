@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from infra.local.stack import Stack
@@ -124,6 +125,28 @@ async def test_ses_takes_a_mail_from_either_side(both: Both) -> None:
     first, second = await both.each(ses.SEND_EMAIL, mail())
     assert first.message_id
     assert first.message_id != second.message_id
+
+
+@pytest.mark.parametrize("form", ["Simple", "Raw"])
+async def test_bytes_reach_ses_the_same_from_either_side(
+    both: Both, ses_cloud: Stack, form: str
+) -> None:
+    data = bytes(range(256))
+    content = ses.EmailContent(raw=ses.Raw(data=b"From: noreply@example.com\r\n\r\n" + data[:9]))
+    if form == "Simple":
+        content = mail().content
+        assert content.simple is not None
+        content.simple.attachments = [
+            ses.Attachment(file_name="a.bin", content_type="a/b", raw_content=data)
+        ]
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for answer in await both.each(ses.SEND_EMAIL, mail(content=content)):
+            url = f"{ses_cloud.ses_url}/_control/messages/{answer.message_id}"
+            async with session.get(url) as kept:
+                found.append((await kept.json())["Content"])
+    assert found[0] == found[1]
+    assert list(found[0]) == [form]
 
 
 async def test_ses_tells_its_quota(both: Both) -> None:

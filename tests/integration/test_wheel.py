@@ -14,6 +14,8 @@ def test_the_wheel_holds_only_the_shared_package(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
+        (entry_points,) = (name for name in names if name.endswith("/entry_points.txt"))
+        assert "[pytest11]\nmailpipe = mailpipe.pytest_plugin" in opened.read(entry_points).decode()
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"mailpipe"}
     assert "mailpipe/py.typed" in names

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import msgspec
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ from mailpipe.messages import (
     own_event_decoder,
     webhook_decoder,
 )
+from mailpipe.schema import schemas
 
-EXAMPLES = Path(__file__).parents[1] / "data" / "contract"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "tests" / "data" / "contract"
 DECODERS = {
     "email.v1": email_decoder,
     "event.v1": own_event_decoder,
@@ -72,3 +75,15 @@ def test_ids_are_uuid7_and_sort_by_time() -> None:
     assert len(set(ids)) == 200
     assert all(one[14] == "7" and one[19] in "89ab" for one in ids)
     assert ids[0][:13] <= ids[-1][:13]
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_published_schema_is_that_of_the_structs_and_of_the_example(name: str) -> None:
+    published = (ROOT / "docs" / "schema" / f"{name}.json").read_text()
+    assert published == schemas()[name], "run: python -m mailpipe.schema docs/schema"
+    judge = jsonschema_rs.validator_for(json.loads(published))
+    example = json.loads((EXAMPLES / f"{name}.json").read_text())
+    judge.validate(example)
+    assert judge.is_valid(example | {"addedLater": 1})
+    assert not judge.is_valid(example | {"type": "email.v9"})
+    assert not judge.is_valid(example | {"tenant": 5})

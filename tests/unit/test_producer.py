@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mailpipe import (
     NotAccepted,
     Producer,
     Refused,
+    SyncProducer,
     ValidationError,
 )
 from mailpipe.aws.queue import Fault, Outgoing
@@ -47,6 +49,7 @@ class Slow(MemoryBucket):
         super().__init__()
         self.placed = list[asyncio.Future[Fault]]()
         self.answers = False
+        self.told: threading.Event | None = None
         self.began = asyncio.Semaphore(0)
         self.upload = asyncio.Event()
 
@@ -56,6 +59,8 @@ class Slow(MemoryBucket):
     async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
         fate = asyncio.get_running_loop().create_future()
         self.placed.append(fate)
+        if self.told is not None:
+            self.told.set()
         if self.answers:
             fate.set_result(None)
         return fate
@@ -188,6 +193,36 @@ def test_many_threads_share_one_blocking_producer(outbox: Outbox) -> None:
     assert producer.close() == []
     with pytest.raises(Closed):
         producer.send(email())
+
+
+def test_closing_the_blocking_producer_tells_the_threads_that_wait() -> None:
+    queue, placed = Slow(), threading.Event()
+    queue.told = placed
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Doors]:
+        yield queue.doors()
+        for fate in queue.placed:  # as a batcher does at its end
+            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, "Closed"))
+
+    inner = Producer()
+    inner._connect = connect
+    producer, errors = SyncProducer(lambda: inner), list[Exception]()
+
+    def work() -> None:
+        try:
+            producer.send(email(), email_id="mine")
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert placed.wait(10)
+    assert producer.close() == ["mine"]
+    thread.join(10)
+    (error,) = errors
+    assert isinstance(error, NotAccepted)
+    assert error.email_id == "mine"
 
 
 def test_the_callers_thread_reads_what_a_blocking_producer_sends(outbox: Outbox) -> None:
