@@ -126,7 +126,9 @@ async def open_door(
         await _forget(tables)
         await _allow(tables, OTHER_KEY, tenant="other")
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
-        guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
+        guard = Guard(
+            Access(tables, local=True, per_second=chosen.key_per_second), Intake(chosen.limits())
+        )
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
         app = application(chosen, used, stores(tables), guard, Bodies(None))
         async with serve(app, "127.0.0.1", 0) as port:
