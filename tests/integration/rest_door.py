@@ -132,5 +132,8 @@ async def open_door(
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
         app = application(chosen, used, stores(tables), guard, Bodies(None))
         async with serve(app, "127.0.0.1", 0) as port:
-            yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
+            door = Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
+            yield door
+        for stream in lanes:  # other files look at the same queues
+            await door.queued(stream)
         await tables.close()
