@@ -29,6 +29,8 @@ from mailpipe.timing import iso, now_ms
 
 KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
+OTHERS_TURN = 50
+"""Entries of a batch after which other requests have their turn: one takes some 30 µs."""
 STORE_FAILED = "A store does not answer; please try again."
 CONFLICT = "This idempotency key stands for another e-mail already; use a new key."
 
@@ -135,10 +137,13 @@ class Emails:
                 for index, raw in enumerate(entries)
                 if len(memoryview(raw)) > LARGE_CHARS
             }
-            return [
-                await (large.get(index) or self._entry_letter(batches.entry(raw), grant))
-                for index, raw in enumerate(entries)
-            ]
+            letters = list[Letter | Violation | CallFailed]()
+            for index, raw in enumerate(entries):
+                if index % OTHERS_TURN == OTHERS_TURN - 1:
+                    await asyncio.sleep(0)
+                task = large.get(index)
+                letters.append(await (task or self._entry_letter(batches.entry(raw), grant)))
+            return letters
 
     async def _entry_letter(
         self, entry: batches.BatchEntry | Violation, grant: Grant

@@ -32,14 +32,15 @@ def preferred_wait_s(headers: Iterable[str]) -> int:
 class Waiters:
     """Requests that wait for their e-mail."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, most: int = MAX_WAITERS) -> None:
         self._tables = tables
+        self._most = most
         self._count = 0
 
     @property
     def full(self) -> bool:
         """Whether no more may wait."""
-        return self._count >= MAX_WAITERS
+        return self._count >= self._most
 
     async def ended(self, email_id: str, *, wait_s: float) -> Record | None:
         """The record once the e-mail is sent, or will never be; None when the time is over first.

@@ -87,6 +87,8 @@ class SenderStore:
 
     async def _make_stubs(self, message: EmailMessage, fields: RecordFields) -> None:
         """Before the record: once it is there nobody would make them."""
+        if len(message.email.recipients()) < 2:
+            return
         stubs = records.stubs(
             message.email_id,
             message.tenant,
@@ -94,8 +96,6 @@ class SenderStore:
             now_ms=now_ms(),
             retention_days=await self._retention.days(message.tenant),
         )
-        if not stubs:
-            return
         for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
             if isinstance(fate, CallFailed):
                 raise fate

@@ -128,9 +128,14 @@ async def open_door(
         await _forget(tables)
         await _allow(tables, OTHER_KEY, tenant="other")
         await _allow(tables, READ_ONLY_KEY, scopes=["read"])
-        guard = Guard(Access(tables, local=True), Intake(chosen.limits()))
+        guard = Guard(
+            Access(tables, local=True, per_second=chosen.key_per_second), Intake(chosen.limits())
+        )
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
         app = application(chosen, used, stores(tables), guard, Bodies(bucket))
         async with serve(app, "127.0.0.1", 0) as port:
-            yield Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
+            door = Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
+            yield door
+        for stream in lanes:  # other files look at the same queues
+            await door.queued(stream)
         await tables.close()

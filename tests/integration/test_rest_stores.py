@@ -1,4 +1,6 @@
-"""What the REST door says when a store is slow or gone: never a yes for what is not durable."""
+"""What the REST door says when there is too much, or a store is slow or gone: never a yes for what
+is not durable.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -106,3 +108,16 @@ async def test_a_table_that_does_not_answer_is_no_mail_that_is_missing(
         assert (waited.status, waited.body["status"]) == (202, "pending")
         for stream in resources.LANES:
             await door.queued(stream)
+
+
+async def test_a_key_beyond_its_rate_is_told_when_to_come_again(
+    cloud_environment: Stack,
+) -> None:
+    async with open_door(cloud_environment, key_per_second=2) as door:
+        assert (await door.ask("POST", "/send-emails", json={"emails": [MAIL] * 2})).status == 202
+        said = await door.send()
+        assert (said.status, said.body["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+        assert said.headers["Retry-After"] == str(said.body["retryAfter"]) == "1"
+        assert await door.queued("transactional") == []
+        assert (await door.ask("GET", "/health")).status == 200
+        await door.queued("bulk")

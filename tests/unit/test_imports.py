@@ -33,7 +33,16 @@ PURE = [
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),
     *(
         f"ingest/{name}.py"
-        for name in ("batches", "cursors", "errors", "errors_page", "openapi", "queries", "schemas")
+        for name in (
+            "batches",
+            "cursors",
+            "errors",
+            "errors_page",
+            "openapi",
+            "operations",
+            "queries",
+            "schemas",
+        )
     ),
     *("mailpipe/constraints.py", "mailpipe/suppression.py", "mailpipe/targets.py"),
     *("notifier/signing.py", "notifier/schedule.py"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.cursors import MAX_CURSOR_CHARS, Cursors
 from ingest.queries import PageQuery, emails, page
-from ingest.waiting import MAX_WAIT_S, preferred_wait_s
+from ingest.waiting import MAX_WAIT_S, Waiters, preferred_wait_s
 from mailpipe import records, resources
 from mailpipe.aws.table import Page, Tables
 from mailpipe.listing import MAX_DAYS, MAX_RECORDS, EmailQuery, Position, Walk
@@ -141,6 +141,20 @@ def test_a_time_far_away_costs_no_more() -> None:
     ages_ago = EmailQuery(created_from=-(10**14), created_to=10**15)
     assert all_pages(tables, ages_ago) == ["one"]
     assert tables.pages < 200 * resources.SHARDS
+
+
+async def test_only_so_many_wait_at_a_time() -> None:
+    class Never:
+        async def get(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+    waiters = Waiters(cast(Tables, Never()), most=1)
+    waiting = asyncio.create_task(waiters.ended("e", wait_s=60))
+    await asyncio.sleep(0)
+    assert waiters.full
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert not waiters.full
 
 
 # --- cursors and queries --------------------------------------------------------------------------

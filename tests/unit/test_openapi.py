@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from ingest.errors import ERRORS
-from ingest.openapi import NOT_BUILT, OPERATIONS, document
+from ingest.openapi import NOT_BUILT, document
+from ingest.operations import OPERATIONS
 from mailpipe.constraints import CONSTRAINTS
 from mailpipe.messages import Email
 from mailpipe.rules import check
