@@ -21,7 +21,7 @@ from infra.local.grants import TRUST, add_doors, key_of
 from infra.local.mails import Doors, mail_to
 from infra.local.observe import Depths
 from infra.local.stack import Plan, Stack
-from infra.local.stored import dead_letters, stored_ids
+from infra.local.stored import dead_letters, stored_bodies, stored_ids
 from loadtest import doors, proof
 from loadtest.checker import read_log
 from loadtest.doors import Case, Door, Found, Message, Outside, Request, expand
@@ -33,7 +33,7 @@ QUIET_S = 120.0
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
 ACCEPTED = ("accepted", "accepted again")
-SETTINGS = {**TRUST, "MAILPIPE_INGEST_BODY_TIMEOUT_S": "1"}
+SETTINGS = {**TRUST, "MAILPIPE_INGEST_BODY_TIMEOUT_S": "4"}
 """The corpus has bodies that never come."""
 
 
@@ -132,7 +132,7 @@ class Seen:
         self._dead = dead_letters(stack)
         lines = [one for one in read_log(stack.ses_log) if one.get("verdict") == "accepted"]
         self.sent = Counter[str](one["tags"]["email_id"] for one in lines)
-        self.stored = stored_ids(stack)
+        self.stored = stored_ids(stack) + stored_bodies(stack)
 
     def verdict(self, asked: Asked) -> str:
         """The door's, or the sender's on what the door has taken."""

@@ -16,7 +16,7 @@ import msgspec
 from mailpipe import attachments, resources
 from mailpipe.addresses import BadAddress, domain_of, parse
 from mailpipe.constraints import Constraint
-from mailpipe.messages import Email, MetadataValue
+from mailpipe.messages import Email, MetadataValue, plain
 from mailpipe.texts import unsafe_in_body, unsafe_in_header
 
 MAX_RECIPIENTS = 50
@@ -91,16 +91,22 @@ def _allowed(domains: tuple[str, ...]) -> frozenset[str]:
 def check_ids(tenant: str, email_id: str | None) -> Violation | None:
     """Whether the ids that a producer chose can be keys and SES tags."""
     for name, value in (("tenant", tenant), ("emailId", email_id)):
-        if value is not None and (not _TAG.match(value) or len(value) > resources.MAX_ID_CHARS):
+        if value is not None and not _is_id(value):
             return Violation(
                 name, "id_syntax", f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
             )
     return None
 
 
+def _is_id(value: object) -> bool:
+    return (
+        isinstance(value, str) and len(value) <= resources.MAX_ID_CHARS and bool(_TAG.match(value))
+    )
+
+
 def check_idempotency_key(key: str) -> Violation | None:
     """Whether this can be an idempotency key."""
-    if _IDEMPOTENCY_KEY.match(key):
+    if isinstance(key, str) and _IDEMPOTENCY_KEY.match(key):
         return None
     return Violation(
         "Idempotency-Key",
@@ -233,7 +239,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
         if constraint := _bad_metadata(key) or _bad_metadata(value):
             yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
             return
-    size = len(msgspec.json.encode(metadata))
+    size = len(msgspec.json.encode(metadata, enc_hook=plain))
     if size > MAX_METADATA_BYTES:
         yield Violation(
             "metadata",
@@ -243,7 +249,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
 
 
 def _bad_metadata(value: object) -> Constraint | None:
-    if type(value) is str:
+    if isinstance(value, str):
         return unsafe_in_body(value)
     if type(value) is int:
         return None if -MAX_INTEGER <= value <= MAX_INTEGER else "number"

@@ -15,7 +15,7 @@ from yarl import URL
 
 from infra.local.cloud import LOCAL_KEY, clients
 from infra.local.stack import Stack
-from mailpipe import Email, Producer, resources
+from mailpipe import Attachment, Email, Producer, resources
 
 ANSWER_S = 20.0
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -89,8 +89,10 @@ class Asker:
 
     async def sdk(self, mail: dict[str, Any], email_id: str | None = None) -> Answer:
         """The public SDK, as a Python producer calls it."""
-        fields = {_SNAKE.sub("_", name).lower(): value for name, value in mail.items()}
+        fields = _snake(mail)
         fields["from_"] = fields.pop("from")
+        if "attachments" in fields:
+            fields["attachments"] = [Attachment(**_snake(one)) for one in fields["attachments"]]
         try:
             return Answer("accepted", await self._producer.send(Email(**fields), email_id=email_id))
         except ValueError as error:
@@ -116,6 +118,10 @@ class Asker:
         except botocore.exceptions.ClientError:
             return Answer("refused by SQS")
         return Answer("accepted")
+
+
+def _snake(fields: dict[str, Any]) -> dict[str, Any]:
+    return {_SNAKE.sub("_", name).lower(): value for name, value in fields.items()}
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:

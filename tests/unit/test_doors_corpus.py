@@ -7,14 +7,15 @@ import msgspec
 import pytest
 
 from ingest.decoding import decode
-from loadtest.doors import CORPUS, Case, read, to_bytes
+from loadtest.doors import Case, read, to_bytes
 from mailpipe.constraints import CONSTRAINTS, Constraint
 from mailpipe.messages import Attachment, Email
 from mailpipe.rules import Violation, check
 from mailpipe.shapes import check_types
 
 CASES = read()
-LATER = read(CORPUS / "later")
+TOO_LARGE = "45"
+"""This row has 40 MB; here it would only cost time."""
 ROWS = {*range(1, 48), *range(50, 54), *range(55, 62), *range(63, 72), 73, 74}
 NOT_LOCALLY = {"forbidden_target", "url_port"}
 """The local cloud takes any host and port; tests/unit/test_targets.py provokes them."""
@@ -41,10 +42,14 @@ def by_rest(body: bytes) -> str:
 
 def by_sdk(mail: dict[str, Any]) -> str:
     """What the SDK makes of it."""
-    given = {SNAKE[name]: value for name, value in mail.items()}
-    if isinstance(files := given.get("attachments"), list):
-        given["attachments"] = [msgspec.convert(one, Attachment) for one in files]
-    email = Email(**given)
+    fields = {SNAKE[name]: value for name, value in mail.items()}
+    fields["attachments"] = [
+        Attachment(
+            filename=one["filename"], content_type=one["contentType"], content=one["content"]
+        )
+        for one in mail.get("attachments", [])
+    ]
+    email = Email(**fields)
     return said(check_types(email) or check(email))
 
 
@@ -57,9 +62,12 @@ def by_sender(mail: dict[str, Any]) -> str:
     return said(check(email))
 
 
-@pytest.mark.parametrize(
-    "case", [one for one in CASES if one.email is not None and one.email_id is None], ids=named
-)
+def only_an_email(case: Case) -> bool:
+    """Whether the verdict depends on nothing but the e-mail."""
+    return case.email is not None and case.email_id is None and case.row != TOO_LARGE
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if only_an_email(one)], ids=named)
 def test_all_doors_judge_an_email_as_the_corpus_says(case: Case) -> None:
     mail = case.mail()
     doors = {
@@ -89,14 +97,12 @@ def test_a_body_is_judged_as_the_corpus_says(case: Case) -> None:
 
 
 def test_names_are_unique_and_every_row_is_covered() -> None:
-    names = [(one.row, one.name) for one in CASES + LATER]
+    names = [(one.row, one.name) for one in CASES]
     assert len(set(names)) == len(names) >= 150
     assert {int(row) for row, _ in names} >= ROWS
 
 
 def test_every_constraint_is_explained_and_can_be_provoked() -> None:
     assert set(get_args(Constraint)) == set(CONSTRAINTS)
-    provoked = {
-        case.expected(door).rpartition(" ")[2] for case in CASES + LATER for door in case.asked()
-    }
+    provoked = {case.expected(door).rpartition(" ")[2] for case in CASES for door in case.asked()}
     assert set(CONSTRAINTS) - NOT_LOCALLY <= provoked
