@@ -35,6 +35,7 @@ GOOD: dict[str, Any] = {
     "subject": "Doors",
     "bodyText": "Hello",
 }
+ACCEPTED = ("accepted", "accepted again")
 ID = "$ID"
 """Stands for the mail's id in a message for the queue."""
 MAIL = "$MAIL"
@@ -195,6 +196,26 @@ class Found(msgspec.Struct):
         """One line about it."""
         wanted = self.case.expected(self.door)
         return f"{self.door}, row {self.case.row}, {self.case.name}: {self.verdict} (not {wanted})"
+
+
+_UNSENT = ("rejected", "failed", "suppressed", "expired", "missing")
+
+
+def final(said: str, door: Door, *, dead: str | None, status: dict[str, Any], sent: int) -> str:
+    """The verdict on a mail that its door has taken (`said`): the reason of its dead letter, what
+    the API says of it, how often SES accepted it.
+    """
+    if dead is not None:
+        return f"dead {dead.partition(':')[0]}"
+    ended = str(status.get("status", "missing"))
+    if ended in ("suppressed", "expired") and not sent:
+        return ended
+    if sent == 1 and ended not in _UNSENT:
+        return said
+    if ended == "rejected" and door == "queue" and not sent:
+        field, constraint, *_ = str(status["reason"]).split(": ")
+        return f"{field} {constraint}"
+    return f"accepted, then {ended}, sent {sent} times"
 
 
 class Outside(msgspec.Struct):

@@ -18,7 +18,7 @@ from mailpipe.attachments import LARGE_CHARS, MAX_MAIL_BYTES, is_large
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
-from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream
+from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import BODIES_PREFIX
 
@@ -165,7 +165,7 @@ def _size(email: Email) -> int:
 
 def _checked_in(message: EmailMessage) -> tuple[bytes, EmailMessage]:
     """The object, and the message that points to it."""
-    body = msgspec.json.encode(message.email)
+    body = msgspec.json.encode(message.email, enc_hook=plain)
     digest = sha256(body).hexdigest()
     # With the digest in its name no other mail under the same id ever overwrites it.
     pointer = BodyPointer(

@@ -141,8 +141,18 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return escaped, error.end
 
 
+def plain(value: object) -> str:
+    """For msgspec, which takes no subclass of `str`: Django's templates give `SafeString`.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 codecs.register_error("mailpipe-json", _escape)
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=plain)
 
 
 def encode(message: Struct) -> str:
@@ -187,7 +197,7 @@ def fingerprint(email: Email) -> str:
     """What an idempotency key stands for: SHA-256 (hex) of the e-mail as it was understood, so that
     the order of JSON's members does not matter.
     """
-    return hashlib.sha256(msgspec.json.encode(email, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(email, order="sorted", enc_hook=plain)).hexdigest()
 
 
 def short_hash(*parts: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from mailpipe import attachments, resources
 from mailpipe.addresses import BadAddress, domain_of, parse
 from mailpipe.constraints import Constraint
-from mailpipe.messages import Email, MetadataValue
+from mailpipe.messages import Email, MetadataValue, plain
 from mailpipe.texts import unsafe_in_body, unsafe_in_header
 
 MAX_RECIPIENTS = 50
@@ -37,6 +37,7 @@ _PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
 _TAG = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 _OWN_TAGS = frozenset({"email_id", "attempt", "tenant", "stream"})
+_RECIPIENTS = frozenset({"to", "cc", "bcc"})
 _RESERVED_HEADERS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "sender", "reply-to", "return-path", "date"}
     | {"message-id", "received", "mime-version", "x-email-id"}
@@ -91,16 +92,22 @@ def _allowed(domains: tuple[str, ...]) -> frozenset[str]:
 def check_ids(tenant: str, email_id: str | None) -> Violation | None:
     """Whether the ids that a producer chose can be keys and SES tags."""
     for name, value in (("tenant", tenant), ("emailId", email_id)):
-        if value is not None and (not _TAG.match(value) or len(value) > resources.MAX_ID_CHARS):
+        if value is not None and not _is_id(value):
             return Violation(
                 name, "id_syntax", f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
             )
     return None
 
 
+def _is_id(value: object) -> bool:
+    return (
+        isinstance(value, str) and len(value) <= resources.MAX_ID_CHARS and bool(_TAG.match(value))
+    )
+
+
 def check_idempotency_key(key: str) -> Violation | None:
     """Whether this can be an idempotency key."""
-    if _IDEMPOTENCY_KEY.match(key):
+    if isinstance(key, str) and _IDEMPOTENCY_KEY.match(key):
         return None
     return Violation(
         "Idempotency-Key",
@@ -143,22 +150,29 @@ def _addresses(email: Email) -> Iterator[Violation]:
         )
     if len(email.reply_to) > MAX_REPLY_TO:
         yield Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
-    recipients = {"to": email.to, "cc": email.cc, "bcc": email.bcc}
     seen = set[str]()
-    for name, texts in {"from": [email.from_], **recipients, "replyTo": email.reply_to}.items():
+    for name, texts in (
+        ("from", [email.from_]),
+        *(("to", email.to), ("cc", email.cc), ("bcc", email.bcc)),
+        ("replyTo", email.reply_to),
+    ):
         for index, text in enumerate(texts):
-            place = name if name == "from" else f"{name}[{index}]"
             try:
                 spec = parse(text).spec.casefold()
             except BadAddress as error:
+                place = _place(name, index)
                 yield Violation(place, error.constraint, f"{place}: {error}")
                 continue
-            if name in recipients:
+            if name in _RECIPIENTS:
                 if spec in seen:
-                    yield Violation(
-                        place, "unique", f"{place} stands twice in to, cc and bcc; name it once."
-                    )
+                    place = _place(name, index)
+                    text = f"{place} stands twice in to, cc and bcc; name it once."
+                    yield Violation(place, "unique", text)
                 seen.add(spec)
+
+
+def _place(name: str, index: int) -> str:
+    return name if name == "from" else f"{name}[{index}]"
 
 
 def _subject_and_body(email: Email) -> Iterator[Violation]:
@@ -188,29 +202,37 @@ def _subject_and_body(email: Email) -> Iterator[Violation]:
 def _headers(headers: dict[str, str]) -> Iterator[Violation]:
     if len(headers) > MAX_HEADERS:
         yield Violation("headers", "max_items", f"At most {MAX_HEADERS} custom headers.")
-    if len({name.lower() for name in headers}) < len(headers):
+    if len(headers) > 1 and len({name.lower() for name in headers}) < len(headers):
         yield Violation("headers", "unique", "A header stands twice; case makes no difference.")
     for name, value in headers.items():
-        where = f"headers.{name[:40]}"
-        lower = name.lower()
-        if not _HEADER_NAME.match(name) or len(name) > MAX_HEADER_NAME:
-            yield Violation(
-                "headers",
-                "header_name",
-                "A header's name is 1 to 126 printable ASCII characters without space or colon.",
-            )
-        elif lower in _RESERVED_HEADERS or lower.startswith(_RESERVED_PREFIXES):
-            yield Violation(where, "reserved", f"{name} is set by mailpipe or SES; leave it out.")
-        elif constraint := unsafe_in_header(value):
-            yield Violation(
-                where, constraint, f"{where} must not contain control characters or '=?'."
-            )
-        elif not _PRINTABLE.match(value) or len(value) > MAX_HEADER_VALUE:
-            yield Violation(
-                where,
-                "header_value",
-                f"{where} must be printable ASCII of at most {MAX_HEADER_VALUE} characters.",
-            )
+        if (constraint := _bad_header(name, value)) == "header_name":
+            yield Violation("headers", constraint, _HEADER_RULES[constraint])
+        elif constraint is not None:
+            where = f"headers.{name[:40]}"
+            yield Violation(where, constraint, f"{where} {_HEADER_RULES[constraint]}")
+
+
+def _bad_header(name: str, value: str) -> Constraint | None:
+    if not _HEADER_NAME.match(name) or len(name) > MAX_HEADER_NAME:
+        return "header_name"
+    lower = name.lower()
+    if lower in _RESERVED_HEADERS or lower.startswith(_RESERVED_PREFIXES):
+        return "reserved"
+    if constraint := unsafe_in_header(value):
+        return constraint
+    if not _PRINTABLE.match(value) or len(value) > MAX_HEADER_VALUE:
+        return "header_value"
+    return None
+
+
+_HEADER_RULES: dict[Constraint, str] = {
+    "header_name": "A header's name is 1 to 126 printable ASCII characters without space or colon.",
+    "reserved": "is set by mailpipe or SES; leave it out.",
+    "control_characters": "must not contain control characters.",
+    "encoded_word": "must not contain '=?'.",
+    "unicode": "must not contain half of a surrogate pair.",
+    "header_value": f"must be printable ASCII of at most {MAX_HEADER_VALUE} characters.",
+}
 
 
 def _tags(tags: dict[str, str]) -> Iterator[Violation]:
@@ -233,7 +255,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
         if constraint := _bad_metadata(key) or _bad_metadata(value):
             yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
             return
-    size = len(msgspec.json.encode(metadata))
+    size = len(msgspec.json.encode(metadata, enc_hook=plain))
     if size > MAX_METADATA_BYTES:
         yield Violation(
             "metadata",
@@ -243,7 +265,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
 
 
 def _bad_metadata(value: object) -> Constraint | None:
-    if type(value) is str:
+    if isinstance(value, str):
         return unsafe_in_body(value)
     if type(value) is int:
         return None if -MAX_INTEGER <= value <= MAX_INTEGER else "number"

@@ -10,6 +10,7 @@ from mailpipe.rules import Violation
 MAX_PLACE_CHARS = 120
 
 _FIELDS = tuple(zip(Email.__struct_fields__, Email.__struct_encode_fields__, strict=True))
+_PARTS = tuple(zip(Attachment.__struct_fields__, Attachment.__struct_encode_fields__, strict=True))
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `(?P<field>.+)`", re.DOTALL)
 _AT = re.compile(r" - at `(key` in `)?\$\.?(?P<field>[^`]*)`\Z")
@@ -18,19 +19,23 @@ _NO_NUMBER = ("Number out of range", "Integer value out of range")
 
 def check_types(email: Email) -> Violation | None:
     """Python does not hold a producer to the types of `Email`; this does (about 4 µs)."""
+    given = {name: getattr(email, field) for field, name in _FIELDS}
+    attached: object = email.attachments
+    if attached and type(attached) is list:
+        for index, one in enumerate(attached):
+            if not isinstance(one, Attachment):
+                place = f"attachments[{index}]"
+                return Violation(place, "type", f"{place} must be a mailpipe.Attachment.")
+        # As dicts: msgspec takes what is a struct already for right.
+        given["attachments"] = [
+            {name: getattr(one, field) for field, name in _PARTS} for one in email.attachments
+        ]
     try:
-        msgspec.convert({name: getattr(email, field) for field, name in _FIELDS}, Email)
+        msgspec.convert(given, Email)
     except msgspec.ValidationError as error:
         return violation_of(error)
     except ValueError:  # an integer of more than 4,300 digits (sys.get_int_max_str_digits)
         return Violation("metadata", "number", "metadata: integers have at most 64 bits.")
-    attachments: list[object] = [*email.attachments]
-    for index, one in enumerate(attachments):
-        # msgspec takes a dictionary for a struct, which our rules would not.
-        if not isinstance(one, Attachment):
-            field = f"attachments[{index}]"
-            text = f"{field}: expected mailpipe.Attachment, got {type(one).__name__}"
-            return Violation(field, "type", text)
     return None
 
 

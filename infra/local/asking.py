@@ -90,8 +90,10 @@ class Asker:
 
     async def sdk(self, mail: dict[str, Any], email_id: str | None = None) -> Answer:
         """The public SDK, as a Python producer calls it."""
-        fields = {_SNAKE.sub("_", name).lower(): value for name, value in mail.items()}
+        fields = _snake(mail)
         fields["from_"] = fields.pop("from")
+        if "attachments" in fields:
+            fields["attachments"] = [Attachment(**_snake(one)) for one in fields["attachments"]]
         try:
             if "attachments" in fields:
                 given = msgspec.convert(fields["attachments"], list[Attachment])
@@ -120,6 +122,10 @@ class Asker:
         except botocore.exceptions.ClientError:
             return Answer("refused by SQS")
         return Answer("accepted")
+
+
+def _snake(fields: dict[str, Any]) -> dict[str, Any]:
+    return {_SNAKE.sub("_", name).lower(): value for name, value in fields.items()}
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:

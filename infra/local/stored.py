@@ -33,3 +33,13 @@ def stored_ids(stack: Stack) -> list[str]:
     pages = client.get_paginator("scan").paginate(TableName=name, ProjectionExpression="emailId")
     items = (item for page in pages for item in page["Items"])
     return sorted({item["emailId"]["S"].partition("#")[0] for item in items})
+
+
+def stored_bodies(stack: Stack) -> list[str]:
+    """The e-mails whose body lies in the bucket."""
+    client: Any = clients(stack.cloud_url)("s3")
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=stack.bodies_bucket, Prefix=resources.BODIES_PREFIX
+    )
+    keys = (one["Key"] for page in pages for one in page.get("Contents", []))
+    return sorted({key.split("/")[2] for key in keys})

@@ -14,6 +14,8 @@ from mailpipe.rules import Violation, check
 from mailpipe.shapes import check_types
 
 CASES = read()
+TOO_LARGE = "45"
+"""This row has 40 MB; here it would only cost time."""
 ROWS = {*range(1, 48), *range(50, 54), *range(55, 62), *range(63, 72), 73, 74}
 NOT_LOCALLY = {"forbidden_target", "url_port"}
 """The local cloud takes any host and port; tests/unit/test_targets.py provokes them."""
@@ -40,10 +42,14 @@ def by_rest(body: bytes) -> str:
 
 def by_sdk(mail: dict[str, Any]) -> str:
     """What the SDK makes of it."""
-    given = {SNAKE[name]: value for name, value in mail.items()}
-    if isinstance(files := given.get("attachments"), list):
-        given["attachments"] = [msgspec.convert(one, Attachment) for one in files]
-    email = Email(**given)
+    fields = {SNAKE[name]: value for name, value in mail.items()}
+    fields["attachments"] = [
+        Attachment(
+            filename=one["filename"], content_type=one["contentType"], content=one["content"]
+        )
+        for one in mail.get("attachments", [])
+    ]
+    email = Email(**fields)
     return said(check_types(email) or check(email))
 
 
@@ -56,9 +62,12 @@ def by_sender(mail: dict[str, Any]) -> str:
     return said(check(email))
 
 
-@pytest.mark.parametrize(
-    "case", [one for one in CASES if one.email is not None and one.email_id is None], ids=named
-)
+def only_an_email(case: Case) -> bool:
+    """Whether the verdict depends on nothing but the e-mail."""
+    return case.email is not None and case.email_id is None and case.row != TOO_LARGE
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if only_an_email(one)], ids=named)
 def test_all_doors_judge_an_email_as_the_corpus_says(case: Case) -> None:
     mail = case.mail()
     doors = {

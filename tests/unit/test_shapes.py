@@ -1,10 +1,14 @@
 """Python producers are held to the types of the contract."""
 
 import pytest
+from msgspec.structs import replace
 
-from mailpipe.messages import Email
+from mailpipe.accepting import message_for
+from mailpipe.messages import Attachment, Email, email_decoder, encode
 from mailpipe.shapes import check_types, shown
 from tests.unit.test_rules import email
+
+PDF = Attachment(filename="a.pdf", content_type="application/pdf", content="eA==")
 
 
 @pytest.mark.parametrize(
@@ -21,12 +25,11 @@ from tests.unit.test_rules import email
         ({"tags": {1: "a"}}, "tags", "type"),
         ({"metadata": {"a": {}}}, "metadata[...]", "type"),
         ({"metadata": [1]}, "metadata", "type"),
+        ({"attachments": {}}, "attachments", "type"),
+        ({"attachments": [{"filename": "a"}]}, "attachments[0]", "type"),
+        ({"attachments": [PDF, b"x"]}, "attachments[1]", "type"),
+        ({"attachments": [replace(PDF, content=b"x")]}, "attachments[0].content", "type"),
         ({"in_doubt": "maybe"}, "inDoubt", "enum"),
-        (
-            {"attachments": [{"filename": "a", "contentType": "b/c", "content": ""}]},
-            "attachments[0]",
-            "type",
-        ),
     ],
 )
 def test_a_value_of_another_type_is_named(
@@ -39,6 +42,7 @@ def test_a_value_of_another_type_is_named(
 
 def test_what_has_the_types_passes() -> None:
     assert check_types(email()) is None
+    assert check_types(email(attachments=[PDF])) is None
     full = email(to=("a@example.com",), headers={"X-A": "1"}, metadata={"a": 1, "b": None})
     assert check_types(full) is None
 
@@ -51,3 +55,28 @@ def test_every_field_is_looked_at() -> None:
 def test_what_a_caller_wrote_is_shown_short_and_printable() -> None:
     assert shown("a\nb\u202e\ud800") == r"a\nb\u202e\ud800"
     assert len(shown("x" * 10_000)) < 200
+
+
+class SafeString(str):
+    """As Django's templates give it."""
+
+    __slots__ = ()
+
+
+def test_a_subclass_of_str_is_a_text_all_over() -> None:
+    """The SDK's users hand over what their template engine has made."""
+    safe = email(
+        to=[SafeString("a@example.com")],
+        subject=SafeString("Hi"),
+        body_html=SafeString("<p>é</p>"),
+        headers={SafeString("X-A"): SafeString("1")},
+        metadata={SafeString("k"): SafeString("v")},
+    )
+    ordinary = email(body_html="<p>é</p>", headers={"X-A": "1"}, metadata={"k": "v"})
+    assert check_types(safe) is None
+    sent = [
+        message_for(one, tenant="t", stream="bulk", email_id="e", idempotency_key="k")[0]
+        for one in (safe, ordinary)
+    ]
+    assert sent[0].fingerprint == sent[1].fingerprint
+    assert email_decoder.decode(encode(sent[0])).email == ordinary

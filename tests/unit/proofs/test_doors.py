@@ -15,6 +15,7 @@ from loadtest.doors import (
     Request,
     envelope,
     expand,
+    final,
     judge,
     parts,
     read,
@@ -73,6 +74,36 @@ def test_what_is_left_or_has_ended_is_a_fault() -> None:
         "2 messages are left in mail-bulk"
     ]
     assert judge(right(), outside(ended=["sender has ended"]))[1] == ["sender has ended"]
+
+
+REJECTED = {"status": "rejected", "reason": "subject: required: Missing required field: subject"}
+
+
+@pytest.mark.parametrize(
+    ("door", "status", "sent", "verdict"),
+    [
+        ("rest", {"status": "delivered"}, 1, "accepted"),
+        ("queue", {"status": "bounced"}, 1, "accepted"),
+        ("queue", REJECTED, 0, "subject required"),
+        ("queue", {"status": "expired"}, 0, "expired"),
+        ("sdk", {"status": "suppressed"}, 0, "suppressed"),
+        ("rest", {"status": "delivered"}, 2, "accepted, then delivered, sent 2 times"),
+        ("rest", {"status": "delivered"}, 0, "accepted, then delivered, sent 0 times"),
+        ("rest", REJECTED, 0, "accepted, then rejected, sent 0 times"),
+        ("queue", REJECTED, 1, "accepted, then rejected, sent 1 times"),
+        ("sdk", {"status": "suppressed"}, 1, "accepted, then suppressed, sent 1 times"),
+        ("sdk", {"error": "NOT_FOUND"}, 0, "accepted, then missing, sent 0 times"),
+    ],
+)
+def test_what_became_of_a_mail_is_part_of_the_verdict(
+    door: Door, status: dict[str, Any], sent: int, verdict: str
+) -> None:
+    assert final("accepted", door, dead=None, status=status, sent=sent) == verdict
+
+
+def test_a_dead_letter_is_told_by_its_kind() -> None:
+    found = final("accepted", "queue", dead="tenant: no such", status={}, sent=0)
+    assert found == "dead tenant"
 
 
 def test_the_corpus_is_read_strictly(tmp_path: Path) -> None:
