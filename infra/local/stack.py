@@ -225,6 +225,7 @@ class Stack:
         return {
             **self.aws_environment(),
             "MAILPIPE_PREFIX": self.plan.prefix,
+            "MAILPIPE_BODIES_BUCKET": self.bodies_bucket,
             "MAILPIPE_ADDRESS_HASH_KEY": self._address_hash_key,
         }
 

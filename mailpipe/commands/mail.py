@@ -1,5 +1,8 @@
 """`send`, `status` and `emails`."""
 
+import mimetypes
+from base64 import b64encode
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -16,7 +19,7 @@ from mailpipe.commands.output import Output, when
 from mailpipe.commands.parameters import Instant, tenant_option
 from mailpipe.fates import Accepted, Keyed, NotAccepted, Refused
 from mailpipe.listing import EmailQuery, Walk
-from mailpipe.messages import Stream
+from mailpipe.messages import Attachment, Stream
 from mailpipe.producer import Producer
 from mailpipe.records import Attributes, Record
 from mailpipe.status import STATUSES, shown
@@ -60,7 +63,11 @@ _mail_options = (
     click.option("--header", "headers", multiple=True, metavar="NAME=VALUE"),
     click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE"),
     click.option("--metadata", multiple=True, metavar="NAME=VALUE"),
+    click.option(
+        "--attach", "attachments", type=click.Path(dir_okay=False, exists=True), multiple=True
+    ),
     click.option("--id", "email_id", help="An id of your own: the same id twice is one mail."),
+    click.option("--idempotency-key", help="The same key twice is one mail, as in the REST API."),
 )
 
 
@@ -96,8 +103,7 @@ async def send(
     async with Producer(tenant=tenant, prefix=deployment.prefix) as producer:
         fates = list[dict[str, Any]]()
         with output.progress("send", len(mails)) as sent:
-            keyed = (Keyed(one.email(), one.stream, one.email_id) for one in mails)
-            async for fate in producer.send_many(keyed, stream=stream):
+            async for fate in producer.send_many(map(_keyed, mails), stream=stream):
                 fates.append(_fate(fate))
                 sent(1)
     refused = sum("error" in fate for fate in fates)
@@ -124,9 +130,23 @@ def _given(source: IO[bytes] | None, given: dict[str, Any]) -> list[Letter]:
             raise click.UsageError(f"Missing {options} (or --file).")
         for name in ("to", "cc", "bcc", "reply_to"):
             said[name] = list(said.get(name, ()))
+        said["attachments"] = [_attachment(Path(one)) for one in said.get("attachments", ())]
         return [Letter(**said)]
     except letters.Unreadable as unreadable:
         raise click.UsageError(f"{unreadable}.") from None
+
+
+def _attachment(path: Path) -> Attachment:
+    kind, encoding = mimetypes.guess_type(path.name)
+    return Attachment(
+        filename=path.name,
+        content_type=kind if kind and not encoding else "application/octet-stream",
+        content=b64encode(path.read_bytes()).decode(),
+    )
+
+
+def _keyed(letter: Letter) -> Keyed:
+    return Keyed(letter.email(), letter.stream, letter.email_id, letter.idempotency_key)
 
 
 def _fate(fate: Accepted | Refused) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""A sender with short leases over the local cloud; SES's answers are scripted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mailpipe import records, resources, tenants
+from mailpipe.addresses import suppression_hash
+from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.ses_operations import SendEmail, SendEmailAnswer
+from mailpipe.aws.table import Tables
+from mailpipe.bodies import Bodies
+from mailpipe.lifecycle import Stop
+from mailpipe.messages import (
+    EmailMessage,
+    OwnEvent,
+    own_event_decoder,
+)
+from mailpipe.outbox import MemoryBucket
+from mailpipe.outcomes import CallFailed, Outcome
+from mailpipe.statements import insert_into
+from mailpipe.tenants import Retention, Tenant, Tenants
+from mailpipe.testing import InMemoryQueue
+from sender.handler import Sender
+from sender.limiter import LocalLimiter
+from sender.pacing import Lead
+from sender.settings import SenderSettings
+from sender.slots import Slots
+from sender.store import SenderStore
+from tests.integration.conftest import HASH_KEY, PREFIX, Parts, received
+
+INGEST = "AROAINGESTINGESTINGES"
+SHOP = "AIDASHOPSHOPSHOPSHOPS"
+
+
+class ScriptedSes:
+    """Answers each send with the next of its script; accepts when there is none."""
+
+    def __init__(self) -> None:
+        self.script = list[CallFailed]()
+        self.sent = list[SendEmail]()
+
+    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+        assert isinstance(request, SendEmail)
+        self.sent.append(request)
+        if self.script:
+            raise self.script.pop(0)
+        answer: Any = SendEmailAnswer(message_id=f"ses-{len(self.sent)}")
+        return answer
+
+
+class Rig:
+    """A sender with short leases, and what it did."""
+
+    def __init__(self, parts: Parts, *, grace_s: float = 0.0) -> None:
+        self.parts = parts
+        self.ses = ScriptedSes()
+        self.events = InMemoryQueue("ses-events")
+        settings = SenderSettings(
+            address_hash_key=HASH_KEY.decode(),
+            ses_timeout_s=0.3,
+            lease_margin_s=0.7,
+            in_doubt_grace_s=grace_s,
+            lateness_s=0.5,
+            trusted_principals=INGEST,
+        )
+        lead = Lead()
+        limiter = LocalLimiter(lead, share=1, spread_s=0.05)
+        limiter.allow(1000)
+        self.slots = Slots(limiter, "transactional")
+        self.store = store(parts.tables, settings)
+        self.bucket = MemoryBucket()
+        self.sender = Sender(
+            settings,
+            self.slots,
+            self.store,
+            bodies=Bodies(self.bucket),
+            client=self.ses,
+            events=self.events,
+            lead=lead,
+            tenants=Tenants(parts.tables),
+        )
+
+    async def handle(
+        self, one: EmailMessage, *, receives: int = 1, sender_id: str | None = INGEST
+    ) -> Outcome:
+        """Hand the message to the sender."""
+        return await self.sender.handle(
+            replace(received(one, receives=receives), sender_id=sender_id)
+        )
+
+    async def announced(self) -> list[OwnEvent]:
+        """Our own events since the last look."""
+        messages = await self.events.receive(10, wait_s=0)
+        await self.events.delete([one.receipt for one in messages])
+        return [own_event_decoder.decode(one.body) for one in messages]
+
+
+def store(tables: Tables, settings: SenderSettings) -> SenderStore:
+    return SenderStore(
+        tables,
+        PREFIX,
+        address_hash_key=settings.address_hash_key.encode(),
+        lease_s=settings.lease_s,
+        grace_s=settings.in_doubt_grace_s,
+        retention=Retention(Tenants(tables), usual_days=90),
+    )
+
+
+@pytest.fixture
+async def rig(parts: Parts) -> AsyncIterator[Rig]:
+    built, stop = Rig(parts), Stop()
+    running = asyncio.create_task(built.slots.run(stop))
+    yield built
+    stop.set()
+    await running
+
+
+async def suppress(
+    parts: Parts, address: str, *, tenant: str = "default", scope: str = "all", ttl: int = 0
+) -> None:
+    item: records.Attributes = {
+        "tenant": tenant,
+        "addressHash": suppression_hash(HASH_KEY, address),
+        "scope": scope,
+    }
+    if ttl:
+        item["ttl"] = ttl
+    await parts.tables.write(insert_into(PREFIX, resources.SUPPRESSION_LIST, item))
+
+
+async def known(parts: Parts, tenant: Tenant) -> None:
+    """A tenant that the table holds."""
+    item = tenants.item_of(tenant)
+    await parts.tables.write(insert_into(PREFIX, resources.ACCESS, item))

@@ -1,0 +1,68 @@
+"""Large mail at the sender, over the local cloud."""
+
+import msgspec
+
+from mailpipe.bodies import Bodies
+from mailpipe.messages import (
+    Attachment,
+    EmailMessage,
+    email_decoder,
+)
+from mailpipe.outcomes import Dead, Done, Retry
+from tests.integration.conftest import message
+from tests.integration.sender_rig import Rig, rig
+
+__all__ = ["rig"]
+
+
+async def large(rig: Rig, **changes: object) -> EmailMessage:
+    """A mail that has gone by S3, as it is read from the queue."""
+    one = message(body_text="x" * 60_000, **changes)
+    return email_decoder.decode((await Bodies(rig.bucket).outgoing(one)).body)
+
+
+async def test_a_large_mail_is_fetched_sent_whole_and_recorded(rig: Rig) -> None:
+    name = Attachment(filename="a.pdf", content_type="application/pdf", content="aGVsbG8=")
+    one = await large(rig, attachments=[name], metadata={"a": "1"})
+    assert await rig.handle(one) == Done()
+    (sent,) = rig.ses.sent
+    assert sent.content.simple is not None
+    assert sent.content.simple.body.text is not None
+    assert len(sent.content.simple.body.text.data) == 60_000
+    assert [one.raw_content for one in sent.content.simple.attachments] == [b"hello"]
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.subject, record.metadata) == ("sent", "Hi", '{"a":"1"}')
+
+
+async def test_a_large_mail_that_breaks_a_rule_is_rejected_like_a_small_one(rig: Rig) -> None:
+    broken = Attachment(filename="a.exe", content_type="a/b", content="A" * 60_000)
+    assert await rig.handle(await large(rig, attachments=[broken])) == Done()
+    (event,) = await rig.announced()
+    assert event.status == "rejected"
+    assert event.reason.startswith("attachments[0].filename: file_type: ")
+    assert rig.ses.sent == []
+
+
+async def test_a_missing_body_is_waited_for_and_then_fails_the_mail(rig: Rig) -> None:
+    one = await large(rig)
+    rig.bucket.objects.clear()
+    first, last = await rig.handle(one, receives=1), await rig.handle(one, receives=4)
+    assert isinstance(first, Retry)
+    assert isinstance(last, Retry)
+    assert 3 < first.after_s < last.after_s
+    assert await rig.parts.record(one.email_id) is None
+    assert await rig.handle(one, receives=5) == Done()
+    (event,) = await rig.announced()
+    assert (event.status, event.reason[:13]) == ("failed", "body_missing:")
+    assert rig.ses.sent == []
+
+
+async def test_a_pointer_to_what_is_not_ours_is_quarantined_unread(rig: Rig) -> None:
+    one = await large(rig)
+    stolen = msgspec.structs.replace(one, tenant="other")
+    outcome = await rig.handle(stolen)
+    assert isinstance(outcome, Dead)
+    assert outcome.reason.startswith("claim_check: ")
+    assert rig.bucket.asked == []
+    assert rig.ses.sent == []
