@@ -98,7 +98,7 @@ OPERATIONS = (
         answers={200: schemas.EmailsPage},
         scope="read",
         text="A page may be short, or empty, and have a next one: what a request reads is bounded."
-        " New e-mails appear within about a second, and do not shift the pages of a list.",
+        " New e-mails appear a little later, and do not shift the pages of a list.",
         errors=("VALIDATION_ERROR",),
         parameters=(
             *("recipient", "status", "createdAfter", "createdBefore", "stream"),

@@ -250,3 +250,9 @@ async def test_what_the_server_refuses_has_the_apis_shape(
     assert (said.status, said.body["success"]) == (status, False)
     assert said.headers.get("Allow") == allow
     assert "Access-Control-Allow-Origin" not in said.headers
+
+
+async def test_a_head_is_answered_without_a_body(door: Door) -> None:
+    for path, status in (("/health", 200), ("/send-email", 405), ("/nothing", 404)):
+        said = await door.ask("HEAD", path)
+        assert (said.status, said.body) == (status, None)
