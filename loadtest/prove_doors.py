@@ -37,7 +37,7 @@ SETTINGS = {
     **TRUST,
     # The corpus has bodies that never come, and mails that come twice at once: the second copy
     # waits for the lease of the first.
-    "MAILPIPE_INGEST_BODY_TIMEOUT_S": "4",
+    "MAILPIPE_INGEST_BODY_TIMEOUT_S": "8",
     "MAILPIPE_SENDER_SES_TIMEOUT_S": "2",
     "MAILPIPE_SENDER_LEASE_MARGIN_S": "1",
 }
