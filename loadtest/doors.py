@@ -72,7 +72,7 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
 
 class Case(msgspec.Struct, forbid_unknown_fields=True):
     """One input. `row` is the row of the list of bad inputs that it covers; `email_id` an id for
-    the SDK.
+    the SDK; `slow`: a small run does without it.
     """
 
     row: str
@@ -84,6 +84,7 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     rest: Request | None = None
     queue: Message | None = None
     email_id: str | None = None
+    slow: bool = False
 
     def asked(self) -> list[Door]:
         """The doors that get it."""

@@ -33,8 +33,14 @@ QUIET_S = 120.0
 BOUNCE_S = 60.0
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
-SETTINGS = {**TRUST, "MAILPIPE_INGEST_BODY_TIMEOUT_S": "4"}
-"""The corpus has bodies that never come."""
+SETTINGS = {
+    **TRUST,
+    # The corpus has bodies that never come, and mails that come twice at once: the second copy
+    # waits for the lease of the first.
+    "MAILPIPE_INGEST_BODY_TIMEOUT_S": "8",
+    "MAILPIPE_SENDER_SES_TIMEOUT_S": "2",
+    "MAILPIPE_SENDER_LEASE_MARGIN_S": "1",
+}
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -49,8 +55,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 def chosen(count: int, seed: int) -> list[Case]:
     """The cases of a run."""
     every = doors.read()
+    if not count:
+        return every
+    quick = [one for one in every if not one.slow]
     choice = random.Random(seed)  # noqa: S311 - a reproducible choice is the point
-    return choice.sample(every, min(count, len(every))) if count else every
+    return choice.sample(quick, min(count, len(quick)))
 
 
 class Asked:
