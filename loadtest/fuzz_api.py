@@ -35,14 +35,20 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 
 async def asked(
-    url: str, folder: Path, *, examples: int, seed: int, phases: tuple[str, ...] = PHASES
+    url: str,
+    folder: Path,
+    *,
+    examples: int,
+    seed: int,
+    key: str = LOCAL_KEY,
+    phases: tuple[str, ...] = PHASES,
 ) -> tuple[dict[str, Any], str]:
     """What schemathesis found at `url`, in figures and in its words; `folder` gets the report."""
     report = folder / "schemathesis.json"
     report.unlink(missing_ok=True)
     argv = [
         *(str(SCHEMATHESIS), "--config-file", str(SETTINGS), "run", f"{url}/openapi.json"),
-        *("--header", f"X-API-Key: {LOCAL_KEY}", "--phases", ",".join(phases)),
+        *("--header", f"X-API-Key: {key}", "--phases", ",".join(phases)),
         *("--max-examples", str(examples), "--seed", str(seed)),
         *("--continue-on-failure", "--no-shrink", "--report-json-path", str(report)),
     ]
