@@ -118,11 +118,12 @@ async def watch_loop() -> None:
 
 
 def _on_signal(stop: Stop, number: signal.Signals) -> None:
-    log.info("stopping", signal=number.name)
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)
+    # Said only now: who reads it and signals again means it.
+    log.info("stopping", signal=number.name)
     stop.set()
 
 
