@@ -68,6 +68,11 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
         "operations": report["operations"]["tested"],
         "untested": report["operations"]["total"] - report["operations"]["tested"],
         "requests": report["test_cases"]["generated"],
+        "never_accepted": [
+            name
+            for name, phases in report["valid_rates"].items()
+            if not any(phase["accepted"] for phase in phases.values())
+        ],
         "failures": failures,
     }
 
@@ -77,6 +82,8 @@ def faults(row: dict[str, Any]) -> list[str]:
     found = [f"{name}: {count}" for name, count in row["failures"].items()]
     if not row["operations"] or row.get("untested"):
         found.append(f"only {row['operations']} operations were asked")
+    # A door that refuses everything would meet its description, too.
+    found += [f"{name}: no request was accepted" for name in row.get("never_accepted", ())]
     return found
 
 
