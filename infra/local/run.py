@@ -112,7 +112,7 @@ def _welcome(stack: Stack) -> str:
     where = places(stack)
     metrics = "  ".join(f"{name} {url}/metrics" for name, url in where["admin"].items())
     return f"""
-  REST API    {where["ingest"]}     API key: {LOCAL_KEY}
+  REST API    {where["ingest"]}     API key: {LOCAL_KEY}     its pages: {where["ingest"]}/docs
   SES         {where["ses"]}     inbox of the mails that were sent: {where["ses"]}/inbox
   AWS         {where["cloud"]}     SQS, SNS, DynamoDB, S3, Secrets Manager
   receiver    {where["receiver"]}     verifies the webhooks of the endpoint "sample"
