@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from ingest import batches, views
 from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed
 from ingest.answers import answer
-from ingest.deadline import paused
+from ingest.deadline import lifted, paused
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
@@ -61,7 +61,7 @@ class Emails:
             letter = await self._letter(decoded, grant, key=key)
         except ValidationError as broken:
             raise invalid(broken.violation) from None
-        (fate,) = await self._take(grant, [letter])
+        (fate,) = await self._take(request, grant, [letter])
         if isinstance(fate, CallFailed):
             raise fate
         if isinstance(fate, Conflict):
@@ -109,7 +109,7 @@ class Emails:
                     results[index] = _unaccepted(made)
                 case _:
                     letters[index] = made
-        fates = await self._take(grant, list(letters.values()))
+        fates = await self._take(request, grant, list(letters.values()))
         for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
             results[index] = _result(message.email_id, fate)
         return _batch_answer([result for result in results if result is not None])
@@ -159,9 +159,11 @@ class Emails:
             own = violation.field == KEY
             return violation._replace(field="idempotencyKey") if own else violation
 
-    async def _take(self, grant: Grant, letters: list[Letter]) -> list[Acceptance]:
+    async def _take(
+        self, request: web.Request, grant: Grant, letters: list[Letter]
+    ) -> list[Acceptance]:
         days = grant.settings.retained_days(self._retention_days)
-        return await self._desk.take(letters, retention_days=days)
+        return await self._desk.take(letters, retention_days=days, due_s=lifted(request))
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""
