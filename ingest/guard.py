@@ -1,7 +1,9 @@
 """What a request goes through before its handler does anything: its key, its rate, its body."""
 
+import asyncio
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from aiohttp import web
@@ -22,6 +24,7 @@ class Guard:
     def __init__(self, access: Access, intake: Intake) -> None:
         self._access = access
         self._intake = intake
+        self._alone = asyncio.Lock()
         self.bounded = intake.bounded
 
     async def admit(self, request: web.Request, scope: str, *, count: int = 1) -> Grant:
@@ -48,14 +51,21 @@ class Guard:
             text = f"Rate limit exceeded. Please retry after {seconds} seconds."
             raise Refusal("RATE_LIMIT_EXCEEDED", text, retry_after_s=seconds)
 
-    async def decoded(self, request: web.Request, decode: Callable[[bytes], T | Violation]) -> T:
-        """The request's body, read and decoded. Raises Refusal."""
+    async def decoded(
+        self,
+        request: web.Request,
+        decode: Callable[[bytes], T | Violation],
+        *,
+        max_bytes: int | None = None,
+    ) -> T:
+        """The request's body, of at most `max_bytes`, read and decoded. Raises Refusal."""
         if request.content.is_eof():
-            body = await self._intake.body(request)
+            body = await self._intake.body(request, max_bytes)
         else:  # a slow client has a deadline of its own
             with paused(request):
-                body = await self._intake.body(request)
-        found = await limits.decoded(decode, body)
+                body = await self._intake.body(request, max_bytes)
+        async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
+            found = await limits.decoded(decode, body)
         if isinstance(found, Violation):
             raise invalid(found)
         return found

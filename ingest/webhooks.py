@@ -11,6 +11,7 @@ from ingest import strict_json
 from ingest.answers import answer
 from ingest.errors import invalid, not_found
 from ingest.guard import Guard
+from ingest.limits import FORM_BYTES
 from ingest.schemas import AddWebhook, CreatedWebhook, Removed, Webhook, WebhookList
 from mailpipe import resources
 from mailpipe.aws.table import Tables
@@ -38,7 +39,7 @@ class WebhookEndpoints:
     async def create(self, request: web.Request) -> web.Response:
         """A new endpoint; its secret is in this answer and in no other."""
         grant = await self._guard.admit(request, "admin")
-        decoded = await self._guard.decoded(request, _decode)
+        decoded = await self._guard.decoded(request, _decode, max_bytes=FORM_BYTES)
         violation = check_url(decoded.url, local=self._local) or _check_types(decoded.types)
         if violation is not None:
             raise invalid(violation)

@@ -251,6 +251,10 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
 
 
 def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
+    if _too_large(metadata):  # before all of it is looked at
+        text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
+        yield Violation("metadata", "max_bytes", text)
+        return
     for key, value in metadata.items():
         if constraint := _bad_metadata(key) or _bad_metadata(value):
             yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
@@ -262,6 +266,15 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
             "max_bytes",
             f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}.",
         )
+
+
+def _too_large(metadata: dict[str, MetadataValue]) -> bool:
+    """Whether it must be, without encoding it: an entry is its texts and `"":0,` at least."""
+    least = 5 * len(metadata)
+    if least <= MAX_METADATA_BYTES:
+        texts = (text for entry in metadata.items() for text in entry if isinstance(text, str))
+        least += sum(map(len, texts))
+    return least > MAX_METADATA_BYTES
 
 
 def _bad_metadata(value: object) -> Constraint | None:

@@ -29,6 +29,20 @@ def test_a_broken_rule_names_field_and_constraint(
     assert violation.message
 
 
+@pytest.mark.parametrize("metadata", [{str(n): "\0" for n in range(820)}, {"a": "\0" * 4097}])
+def test_metadata_that_is_too_large_is_refused_before_it_is_looked_at(
+    metadata: dict[str, str],
+) -> None:
+    violation = check(email(metadata=metadata))
+    assert violation is not None
+    assert (violation.field, violation.constraint) == ("metadata", "max_bytes")
+
+
+def test_metadata_of_just_the_size_passes() -> None:
+    assert check(email(metadata={"a": "x" * (4096 - len('{"a":""}'))})) is None
+    assert check(email(metadata={"": 0, **{f"{n:x}": 0 for n in range(480)}})) is None
+
+
 DOMAINS = ["Shop.example", "XN--BCHER-KVA.example"]
 
 
