@@ -27,8 +27,8 @@ class Guard:
         self._alone = asyncio.Lock()
         self.bounded = intake.bounded
 
-    async def admit(self, request: web.Request, scope: str, *, count: int = 1) -> Grant:
-        """What the request's key allows; it counts as `count` against the key's rate.
+    async def admit(self, request: web.Request, scope: str) -> Grant:
+        """What the request's key allows; it counts as one against the key's rate.
 
         Raises Refusal, and CallFailed when the key cannot be read.
         """
@@ -39,12 +39,21 @@ class Guard:
             raise Refusal("FORBIDDEN", "The tenant of this API key is disabled.")
         if scope not in grant.scopes:
             raise Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'.")
-        if count:
-            self.spend(grant, count)
+        self._spend(grant, 1)
         return grant
 
-    def spend(self, grant: Grant, count: int) -> None:
-        """Count so many mails against the key's rate. Raises Refusal."""
+    def spend_batch(self, grant: Grant, count: int) -> None:
+        """The request that was admitted holds so many mails. Raises Refusal; then it stays the one
+        that it was counted as, so that refused batches are not read for nothing without end.
+        """
+        self._access.allow(grant, -1)
+        try:
+            self._spend(grant, count)
+        except Refusal:
+            self._access.allow(grant, 1)
+            raise
+
+    def _spend(self, grant: Grant, count: int) -> None:
         wait_s = self._access.allow(grant, count)
         if wait_s > 0:
             seconds = math.ceil(wait_s)
