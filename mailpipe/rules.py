@@ -213,16 +213,17 @@ def _headers(headers: dict[str, str]) -> Iterator[Violation]:
 
 
 def _bad_header(name: str, value: str) -> Constraint | None:
-    if not _HEADER_NAME.match(name) or len(name) > MAX_HEADER_NAME:
+    # Lengths first: a text that may be as long as a request must not be searched on an event loop.
+    if len(name) > MAX_HEADER_NAME or not _HEADER_NAME.match(name):
         return "header_name"
     lower = name.lower()
     if lower in _RESERVED_HEADERS or lower.startswith(_RESERVED_PREFIXES):
         return "reserved"
+    if len(value) > MAX_HEADER_VALUE:
+        return "header_value"
     if constraint := unsafe_in_header(value):
         return constraint
-    if not _PRINTABLE.match(value) or len(value) > MAX_HEADER_VALUE:
-        return "header_value"
-    return None
+    return None if _PRINTABLE.match(value) else "header_value"
 
 
 _HEADER_RULES: dict[Constraint, str] = {
@@ -242,7 +243,7 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
         if name in _OWN_TAGS:
             yield Violation(f"tags.{name}", "reserved", f"The tag {name} is mailpipe's own.")
         for text in (name, value):
-            if not _TAG.match(text) or len(text) > MAX_TAG_CHARS:
+            if len(text) > MAX_TAG_CHARS or not _TAG.match(text):
                 yield Violation(
                     "tags",
                     "tag_syntax",
