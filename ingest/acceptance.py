@@ -1,11 +1,12 @@
 """How e-mails become durable: first the queue, then the record, then the yes.
 
 A record is never written before the queue's yes. After it the answer is yes whatever the record
-says (the sender makes a missing one), but for mail under an idempotency key: whether the key stands
-for this mail is known from the record only, so without one the answer is "again", which does no
-harm.
+says, and however long it takes (the sender makes a missing one), but for mail under an idempotency
+key: whether the key stands for this mail is known from the record only, so without one the answer
+is "again", which does no harm. A queue that does not answer in time may still take the mail.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,11 @@ from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms, parse_iso
+
+LEAST_RECORD_S = 1.0
+"""What records may take after the queue's yes, even when that came at the last moment."""
+TOGETHER = 10
+"""So many messages go into one call of SQS (SQS API reference, "SendMessageBatch")."""
 
 log = logs.get()
 
@@ -48,53 +54,109 @@ Letter = tuple[EmailMessage, Outgoing]
 class Desk:
     """Takes e-mails in."""
 
-    def __init__(self, queues: dict[str, Queue], tables: Tables, *, prefix: str) -> None:
+    def __init__(
+        self,
+        queues: dict[str, Queue],
+        tables: Tables,
+        *,
+        prefix: str,
+        least_record_s: float = LEAST_RECORD_S,
+    ) -> None:
+        self._least_record_s = least_record_s
         self._queues = queues
         self._tables = tables
         self._statements = EmailStatements(prefix)
 
-    async def take(self, letters: Sequence[Letter], *, retention_days: int) -> list[Acceptance]:
+    async def take(
+        self, letters: Sequence[Letter], *, retention_days: int, due_s: float
+    ) -> list[Acceptance]:
         """The fate of each, in order; records are kept for so long after their end.
 
-        Raises CallFailed when the records of keys cannot be read.
+        Ends at `due_s` (of the loop's clock), or LEAST_RECORD_S later if the queue has taken some.
         """
-        # Looked up first so that repeats put no copies onto the queue; right without it, too.
-        fates = await self._known([message for message, _ in letters])
+        now_s = asyncio.get_running_loop().time()
+        # Looked up first so that repeats put no copies onto the queue; right without it, too. It
+        # leaves half of the time to neighbours without a key.
+        messages = [message for message, _ in letters]
+        fates = await self._known(messages, due_s=(now_s + due_s) / 2)
         new = [index for index, fate in enumerate(fates) if fate is None]
-        faults = await self._enqueue([letters[index] for index in new])
+        faults = await self._enqueue([letters[index] for index in new], due_s=due_s)
         queued = list[int]()
         for index, fault in zip(new, faults, strict=True):
             if fault is None:
                 queued.append(index)
             else:
                 fates[index] = fault
-        messages = [letters[index][0] for index in queued]
-        recorded = await self._record(messages, retention_days)
+        recorded = await self._promised(
+            [messages[index] for index in queued], retention_days, due_s
+        )
         for index, fate in zip(queued, recorded, strict=True):
             fates[index] = fate
         return [fate for fate in fates if fate is not None]
 
-    async def _known(self, messages: Sequence[EmailMessage]) -> list[Acceptance | None]:
-        """What the records say of mail under a key; None where there is none."""
+    async def _known(
+        self, messages: Sequence[EmailMessage], *, due_s: float | None = None
+    ) -> list[Acceptance | None]:
+        """What the records say of mail under a key; None where there is none. That they cannot be
+        read is the fate of such mail only.
+        """
         keyed = {one.email_id for one in messages if one.fingerprint is not None}
         if not keyed:
             return [None] * len(messages)
         keys: list[records.Attributes] = [{"emailId": one} for one in keyed]
-        found = await self._tables.get_all(resources.EMAIL_TRACKING, keys)
+        try:
+            async with asyncio.timeout_at(due_s):
+                found = await self._tables.get_all(resources.EMAIL_TRACKING, keys)
+        except (CallFailed, TimeoutError) as failed:
+            fault = _failed(failed)
+            return [fault if one.fingerprint is not None else None for one in messages]
         by_id = {str(item["emailId"]): records.read(item) for item in found}
         return [
             _compared(one, by_id.get(one.email_id)) if one.fingerprint is not None else None
             for one in messages
         ]
 
-    async def _enqueue(self, letters: Sequence[Letter]) -> list[CallFailed | None]:
+    async def _enqueue(self, letters: Sequence[Letter], *, due_s: float) -> list[CallFailed | None]:
+        """Why the queue has not taken them; in doubt when it did not say so in time."""
+        by_stream = dict[str, list[int]]()
+        for place, (message, _) in enumerate(letters):
+            by_stream.setdefault(message.stream, []).append(place)
+        # In parts, so that one call that does not answer leaves few in doubt.
+        parts = [
+            (stream, places[start : start + TOGETHER])
+            for stream, places in by_stream.items()
+            for start in range(0, len(places), TOGETHER)
+        ]
+        calls = [
+            self._send(stream, [letters[place][1] for place in places], due_s)
+            for stream, places in parts
+        ]
         faults: list[CallFailed | None] = [None] * len(letters)
-        for stream in dict.fromkeys(message.stream for message, _ in letters):
-            places = [n for n, (message, _) in enumerate(letters) if message.stream == stream]
-            sent = await self._queues[stream].send([letters[place][1] for place in places])
-            for place, fault in zip(places, sent, strict=True):
+        answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        for (_, places), answer in zip(parts, answers, strict=True):
+            for place, fault in zip(places, answer, strict=True):
                 faults[place] = fault
         return faults
+
+    async def _send(
+        self, stream: str, messages: list[Outgoing], due_s: float
+    ) -> Sequence[CallFailed | None]:
+        try:
+            async with asyncio.timeout_at(due_s):
+                return await self._queues[stream].send(messages)
+        except TimeoutError as late:
+            return [_failed(late)] * len(messages)
+
+    async def _promised(
+        self, messages: Sequence[EmailMessage], retention_days: int, due_s: float
+    ) -> list[Acceptance]:
+        """The fate of what is on the queue."""
+        until_s = max(due_s, asyncio.get_running_loop().time() + self._least_record_s)
+        try:
+            async with asyncio.timeout_at(until_s):
+                return await self._record(messages, retention_days)
+        except TimeoutError as late:
+            return [_fate(one, _failed(late)) for one in messages]
 
     async def _record(
         self, messages: Sequence[EmailMessage], retention_days: int
@@ -157,6 +219,12 @@ def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None
         return Conflict()
     # A sender may be faster than we are: a record of this very moment is no earlier request's.
     return Taken() if record.created_at == parse_iso(message.queued_at) else Replayed(record)
+
+
+def _failed(error: CallFailed | TimeoutError) -> CallFailed:
+    if isinstance(error, CallFailed):
+        return error
+    return CallFailed(Kind.IN_DOUBT, "AnswerTimeout", operation="accept")
 
 
 def _gone() -> CallFailed:

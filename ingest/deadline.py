@@ -2,7 +2,8 @@
 
 A call to a store is repeated by itself a few times; together that may take a minute, in which
 requests would pile up. What was under way may still happen: nothing was promised, and mail under an
-idempotency key is the same mail when it comes again.
+idempotency key is the same mail when it comes again. Once e-mails go onto the queue (`lifted`), the
+time of each step is kept there: what the queue has taken is not answered with 503.
 """
 
 import asyncio
@@ -18,6 +19,14 @@ def started(request: web.Request, timeout_s: float) -> asyncio.Timeout:
     """The request's deadline, to be entered; its end raises TimeoutError."""
     request[_DEADLINE] = deadline = asyncio.timeout(timeout_s)
     return deadline
+
+
+def lifted(request: web.Request) -> float:
+    """The request is not cut any more; when it would have been, on the loop's clock."""
+    deadline = request[_DEADLINE]
+    due_s = deadline.when()
+    deadline.reschedule(None)
+    return asyncio.get_running_loop().time() if due_s is None else due_s
 
 
 @contextmanager

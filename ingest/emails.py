@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from ingest import batches, views
 from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed
 from ingest.answers import answer
-from ingest.deadline import paused
+from ingest.deadline import lifted, paused
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
@@ -61,7 +61,7 @@ class Emails:
             letter = await self._letter(decoded, grant, key=key)
         except ValidationError as broken:
             raise invalid(broken.violation) from None
-        (fate,) = await self._take(grant, [letter])
+        (fate,) = await self._take(request, grant, [letter])
         if isinstance(fate, CallFailed):
             raise fate
         if isinstance(fate, Conflict):
@@ -88,7 +88,7 @@ class Emails:
 
     async def send_many(self, request: web.Request) -> web.Response:
         """Take up to 500 e-mails; each has a result of its own."""
-        grant = await self._guard.admit(request, "send", count=0)
+        grant = await self._guard.admit(request, "send")
         if KEY in request.headers:
             text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
             raise invalid(Violation(KEY, "not_supported", text))
@@ -98,7 +98,7 @@ class Emails:
             raise Refusal(
                 "PAYLOAD_TOO_LARGE", text, violation=Violation("emails", "max_items", text)
             )
-        self._guard.spend(grant, len(entries))
+        self._guard.spend_batch(grant, len(entries))
         results: list[BatchResult | None] = [None] * len(entries)
         letters = dict[int, Letter]()
         for index, made in enumerate(await self._letters(entries, grant)):
@@ -109,7 +109,7 @@ class Emails:
                     results[index] = _unaccepted(made)
                 case _:
                     letters[index] = made
-        fates = await self._take(grant, list(letters.values()))
+        fates = await self._take(request, grant, list(letters.values()))
         for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
             results[index] = _result(message.email_id, fate)
         return _batch_answer([result for result in results if result is not None])
@@ -133,7 +133,7 @@ class Emails:
         """What goes onto the queue for each, or why nothing does; large ones into S3 at once."""
         async with asyncio.TaskGroup() as group:
             large = {
-                index: group.create_task(self._entry_letter(batches.entry(raw), grant))
+                index: group.create_task(self._large_letter(raw, grant))
                 for index, raw in enumerate(entries)
                 if len(memoryview(raw)) > LARGE_CHARS
             }
@@ -144,6 +144,12 @@ class Emails:
                 task = large.get(index)
                 letters.append(await (task or self._entry_letter(batches.entry(raw), grant)))
             return letters
+
+    async def _large_letter(
+        self, raw: msgspec.Raw, grant: Grant
+    ) -> Letter | Violation | CallFailed:
+        # In a thread each: many that are just large take as long as a huge one.
+        return await self._entry_letter(await asyncio.to_thread(batches.entry, raw), grant)
 
     async def _entry_letter(
         self, entry: batches.BatchEntry | Violation, grant: Grant
@@ -159,9 +165,11 @@ class Emails:
             own = violation.field == KEY
             return violation._replace(field="idempotencyKey") if own else violation
 
-    async def _take(self, grant: Grant, letters: list[Letter]) -> list[Acceptance]:
+    async def _take(
+        self, request: web.Request, grant: Grant, letters: list[Letter]
+    ) -> list[Acceptance]:
         days = grant.settings.retained_days(self._retention_days)
-        return await self._desk.take(letters, retention_days=days)
+        return await self._desk.take(letters, retention_days=days, due_s=lifted(request))
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""

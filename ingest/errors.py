@@ -98,8 +98,10 @@ ERRORS: dict[Code, Error] = {
     ),
     "SERVICE_UNAVAILABLE": Error(
         503,
-        "A store is slow or gone, or the service has too much to do: nothing was promised.",
-        "Try again after the seconds of the header Retry-After, with the same idempotency key.",
+        "A store is slow or gone, or the service has too much to do: nothing was promised. A mail "
+        "may be sent all the same when the queue's answer did not come in time.",
+        "Try again after the seconds of the header Retry-After, with the same idempotency key; "
+        "without one the repeat may be a second mail.",
     ),
 }
 

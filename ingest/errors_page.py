@@ -11,8 +11,10 @@ from mailpipe.constraints import CONSTRAINTS
 _HEAD = """\
 # Errors
 
-Every refusal has this shape. `details` comes with `VALIDATION_ERROR` (and with a batch of too many
-e-mails), `retryAfter` (seconds) wherever the header `Retry-After` does:
+Every refusal has this shape, but for HTTP that cannot be parsed: the server answers that itself
+with 400 and a plain text, which may quote the line at fault, and closes the connection. `details`
+comes with `VALIDATION_ERROR` (and with a batch of too many e-mails), `retryAfter` (seconds)
+wherever the header `Retry-After` does:
 
 ```json
 {

@@ -1,7 +1,9 @@
 """What a request goes through before its handler does anything: its key, its rate, its body."""
 
+import asyncio
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from aiohttp import web
@@ -22,10 +24,11 @@ class Guard:
     def __init__(self, access: Access, intake: Intake) -> None:
         self._access = access
         self._intake = intake
+        self._alone = asyncio.Lock()
         self.bounded = intake.bounded
 
-    async def admit(self, request: web.Request, scope: str, *, count: int = 1) -> Grant:
-        """What the request's key allows; it counts as `count` against the key's rate.
+    async def admit(self, request: web.Request, scope: str) -> Grant:
+        """What the request's key allows; it counts as one against the key's rate.
 
         Raises Refusal, and CallFailed when the key cannot be read.
         """
@@ -36,26 +39,42 @@ class Guard:
             raise Refusal("FORBIDDEN", "The tenant of this API key is disabled.")
         if scope not in grant.scopes:
             raise Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'.")
-        if count:
-            self.spend(grant, count)
+        self._spend(grant, 1)
         return grant
 
-    def spend(self, grant: Grant, count: int) -> None:
-        """Count so many mails against the key's rate. Raises Refusal."""
+    def spend_batch(self, grant: Grant, count: int) -> None:
+        """The request that was admitted holds so many mails. Raises Refusal; then it stays the one
+        that it was counted as, so that refused batches are not read for nothing without end.
+        """
+        self._access.allow(grant, -1)
+        try:
+            self._spend(grant, count)
+        except Refusal:
+            self._access.allow(grant, 1)
+            raise
+
+    def _spend(self, grant: Grant, count: int) -> None:
         wait_s = self._access.allow(grant, count)
         if wait_s > 0:
             seconds = math.ceil(wait_s)
             text = f"Rate limit exceeded. Please retry after {seconds} seconds."
             raise Refusal("RATE_LIMIT_EXCEEDED", text, retry_after_s=seconds)
 
-    async def decoded(self, request: web.Request, decode: Callable[[bytes], T | Violation]) -> T:
-        """The request's body, read and decoded. Raises Refusal."""
+    async def decoded(
+        self,
+        request: web.Request,
+        decode: Callable[[bytes], T | Violation],
+        *,
+        max_bytes: int | None = None,
+    ) -> T:
+        """The request's body, of at most `max_bytes`, read and decoded. Raises Refusal."""
         if request.content.is_eof():
-            body = await self._intake.body(request)
+            body = await self._intake.body(request, max_bytes)
         else:  # a slow client has a deadline of its own
             with paused(request):
-                body = await self._intake.body(request)
-        found = await limits.decoded(decode, body)
+                body = await self._intake.body(request, max_bytes)
+        async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
+            found = await limits.decoded(decode, body)
         if isinstance(found, Violation):
             raise invalid(found)
         return found

@@ -96,7 +96,7 @@ class Answering:
         except CallFailed as failure:
             log.warning("store_failed", code=failure.code, text=failure.text)
             return refused(unavailable(STORE_FAILED))
-        except TimeoutError:
+        except TimeoutError:  # nothing is on a queue yet: from there on the desk keeps the time
             log.warning("stores_slow", route=_route(request))
             return refused(unavailable(STORE_FAILED))
         except limits.Refused as unread:

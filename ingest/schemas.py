@@ -31,7 +31,7 @@ class Details(_Answer, kw_only=True):
 
 
 class ErrorAnswer(_Answer, kw_only=True):
-    """Every refusal has this shape."""
+    """Every refusal has this shape, but for HTTP that cannot be parsed."""
 
     success: Literal[False] = False
     error: str

@@ -25,8 +25,9 @@ class IngestSettings(Common, frozen=True, kw_only=True):
         Meta(
             ge=1024,
             le=100_000_000_000,
-            description="bodies of all requests in hand; beyond it 503. A large one needs about "
-            "three times its size of memory",
+            description="bodies of all requests in hand; beyond it 503. To read one takes "
+            "three times its size more, twelve if it is not ASCII; those above 256 KB are read "
+            "one by one",
         ),
     ] = 256_000_000
     max_requests: Annotated[

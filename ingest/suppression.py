@@ -12,6 +12,7 @@ from ingest.answers import answer
 from ingest.cursors import Cursors
 from ingest.errors import invalid, not_found
 from ingest.guard import Guard
+from ingest.limits import FORM_BYTES
 from ingest.schemas import AddSuppression, Removed, SuppressedAnswer, SuppressionPage
 from mailpipe import resources, suppression
 from mailpipe.addresses import BadAddress, parse
@@ -48,7 +49,7 @@ class SuppressionList:
     async def add(self, request: web.Request) -> web.Response:
         """Put an address on the list. What stops it already, for as much and for ever, stays."""
         grant = await self._guard.admit(request, "admin")
-        decoded = await self._guard.decoded(request, _decode)
+        decoded = await self._guard.decoded(request, _decode, max_bytes=FORM_BYTES)
         try:
             item = suppression.item_for(
                 self._hash_key,

@@ -1,6 +1,7 @@
 """`POST /webhooks`, `GET /webhooks`, `DELETE /webhooks/{id}`: a tenant's endpoints."""
 
 import base64
+import re
 import secrets
 from functools import partial
 
@@ -11,6 +12,7 @@ from ingest import strict_json
 from ingest.answers import answer
 from ingest.errors import invalid, not_found
 from ingest.guard import Guard
+from ingest.limits import FORM_BYTES
 from ingest.schemas import AddWebhook, CreatedWebhook, Removed, Webhook, WebhookList
 from mailpipe import resources
 from mailpipe.aws.table import Tables
@@ -23,6 +25,9 @@ from mailpipe.targets import check_url
 SECRET_BYTES = 32
 """Standard Webhooks asks for 24 to 64."""
 
+NO_ENDPOINT = "There is no endpoint with this id."
+
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{resources.MAX_ID_CHARS}}}")
 _decode = partial(strict_json.read, msgspec.json.Decoder(AddWebhook))
 
 
@@ -38,7 +43,7 @@ class WebhookEndpoints:
     async def create(self, request: web.Request) -> web.Response:
         """A new endpoint; its secret is in this answer and in no other."""
         grant = await self._guard.admit(request, "admin")
-        decoded = await self._guard.decoded(request, _decode)
+        decoded = await self._guard.decoded(request, _decode, max_bytes=FORM_BYTES)
         violation = check_url(decoded.url, local=self._local) or _check_types(decoded.types)
         if violation is not None:
             raise invalid(violation)
@@ -76,8 +81,10 @@ class WebhookEndpoints:
         """Remove an endpoint: 404 when it is none of the tenant's."""
         grant = await self._guard.admit(request, "admin")
         key: Attributes = {"tenant": grant.tenant, "endpoint": request.match_info["id"]}
+        if not _ID.fullmatch(request.match_info["id"]):  # DynamoDB takes no key of any length
+            raise not_found(NO_ENDPOINT)
         if await self._tables.get(resources.WEBHOOK_ENDPOINTS, key) is None:
-            raise not_found("There is no endpoint with this id.")
+            raise not_found(NO_ENDPOINT)
         await self._tables.write(delete_from(self._prefix, resources.WEBHOOK_ENDPOINTS, key))
         return answer(Removed())
 

@@ -81,7 +81,7 @@ class Access:
 
     def allow(self, grant: Grant, count: int = 1) -> float:
         """Count so many mails or requests against the rate of the key, or of its tenant where that
-        is lower. Seconds to wait: 0 = go on; else nothing was counted.
+        is lower; fewer than 0 are given back. Seconds to wait: 0 = go on; else nothing was counted.
         """
         own, per_second = grant.settings.max_per_second, self._per_second
         # A limit of the tenant is for all of its keys together.

@@ -92,8 +92,8 @@ def _name(place: str, name: str) -> Iterator[Fault]:
 
 
 def _type(place: str, text: str) -> Iterator[Fault]:
-    found = _TYPE.match(text)
-    if found is None or len(text) > MAX_TYPE_CHARS:
+    found = _TYPE.match(text) if len(text) <= MAX_TYPE_CHARS else None
+    if found is None:
         wanted = f"like application/pdf, at most {MAX_TYPE_CHARS} characters"
         yield place, "content_type", f"{place} is a media type {wanted}."
     elif found[1].lower() in _NOT_ATTACHED:

@@ -5,9 +5,11 @@ and filtered. What one walk reads is bounded, so it may find little, or nothing,
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +23,10 @@ from mailpipe.timing import iso
 MAX_DAYS = 14
 MAX_RECORDS = 1_000
 """What one walk looks at, at most."""
+MAX_S = 3.0
+"""Then a walk ends where it is: a client waits for its answer."""
+TOGETHER = 100
+"""So many keys and records are read at a time where a filter may leave most of them out."""
 DAY_MS = DAY_S * 1000
 END_OF_TIME_MS = 253_402_300_800_000
 """The year 10000, which RFC 3339 cannot write."""
@@ -59,7 +65,14 @@ class Walk:
     """A bounded way through an index."""
 
     def __init__(
-        self, tables: Tables, tenant: str, query: EmailQuery, *, now_ms: int, kept_ms: int
+        self,
+        tables: Tables,
+        tenant: str,
+        query: EmailQuery,
+        *,
+        now_ms: int,
+        kept_ms: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
         self._tenant = tenant
@@ -72,25 +85,42 @@ class Walk:
             self._from_ms = max(self._from_ms, now_ms - kept_ms)
             self._last_ms = min(self._last_ms, now_ms + DAY_MS)
         self._looked_at = 0
+        self._clock = clock
+        self._until_s = clock() + MAX_S
+        filtered = query.stream is not None or query.status is not None
+        self._together = max(query.limit, TOGETHER) if filtered else query.limit
 
     async def run(self, position: Position | None) -> tuple[list[Record], Position | None]:
         """The records of a page, and where it ended; None when there is nothing more."""
         found = list[Record]()
         days = list(islice(self._days(position), MAX_DAYS + 1))
         for day in days[:MAX_DAYS]:
-            begun = position is not None and position.day == day
-            shards = self._shards(day, position if begun else None)
+            here = position if position is not None and position.day == day else None
+            shards = self._shards(day, here)
             while True:
-                room = self._query.limit - len(found)
-                if room == 0 or self._looked_at >= MAX_RECORDS:
+                if len(found) == self._query.limit or self._worn_out():
                     return found, _position(day, shards)
-                ids = await _newest(shards, room)
-                if not ids:
+                heads = await _newest(shards, self._together)
+                if not heads:
                     break
-                self._looked_at += len(ids)
-                found += await self._matching(ids)
+                self._looked_at += len(heads)
+                await self._take(heads, found)
         more = days[MAX_DAYS:]
         return found, Position(day=more[0]) if more else None
+
+    def _worn_out(self) -> bool:
+        return self._looked_at >= MAX_RECORDS or self._clock() > self._until_s
+
+    async def _take(self, heads: "list[_Head]", found: list[Record]) -> None:
+        """Add what matches, until the page is full: what comes after that is of the next one."""
+        ids = list(dict.fromkeys(head.email_id for head in heads))
+        matching = {record.email_id: record for record in await self._matching(ids)}
+        for head in heads:
+            if len(found) == self._query.limit:
+                return
+            head.shard.last = head.key
+            if record := matching.pop(head.email_id, None):
+                found.append(record)
 
     def _days(self, position: Position | None) -> Iterator[str]:
         """The days to look at, the newest first; `""` alone for a recipient."""
@@ -127,7 +157,7 @@ class Walk:
                 name,
                 key=key,
                 between=(self._from_ms, self._last_ms if name in ends else untouched_ms),
-                limit=self._query.limit,
+                limit=self._together,
                 last=ends.get(name),
             )
             for name, key in partitions.items()
@@ -195,32 +225,45 @@ class _Shard:
             self.waiting.extend(map(_key_of, page.items))
             self._after, self._ended = page.last, page.last is None
 
-    def pop(self) -> str:
-        """Take the head; the mail's id."""
-        self.last = self.waiting.popleft()
-        return records.email_id_of(self.last[1])
+    def pop(self) -> "_Head":
+        """Take the head; `last` is for who has looked at it."""
+        return _Head(self, self.waiting.popleft())
 
     def _start_key(self, last: tuple[int, str]) -> Attributes:
         index = resources.TABLES[resources.EMAIL_TRACKING].indexes[self._index]
         return {index.partition: self._key, index.sort: last[0], "emailId": last[1]}
 
 
-async def _newest(shards: list[_Shard], most: int) -> list[str]:
-    """The ids of the next mails of all shards, each once."""
-    ids = dict[str, None]()
-    while len(ids) < most:
+class _Head(NamedTuple):
+    """A key, and where it was read."""
+
+    shard: _Shard
+    key: tuple[int, str]
+
+    @property
+    def email_id(self) -> str:
+        """The mail's id."""
+        return records.email_id_of(self.key[1])
+
+
+async def _newest(shards: list[_Shard], most: int) -> list[_Head]:
+    """The next keys of all shards."""
+    heads = list[_Head]()
+    while len(heads) < most:
         if dry := [shard for shard in shards if shard.dry]:
             await asyncio.gather(*(shard.fill() for shard in dry))
         left = [shard for shard in shards if shard.waiting]
         if not left:
             break
-        ids[max(left, key=lambda shard: shard.waiting[0]).pop()] = None
-    return list(ids)
+        heads.append(max(left, key=lambda shard: shard.waiting[0]).pop())
+    return heads
 
 
 def _position(day: str, shards: list[_Shard]) -> Position:
     last = {shard.name: shard.last for shard in shards if shard.last is not None}
-    return Position(day=day, at_ms=min(at_ms for at_ms, _ in last.values()), last=last)
+    return Position(
+        day=day, at_ms=min((at_ms for at_ms, _ in last.values()), default=None), last=last
+    )
 
 
 def _key_of(item: Attributes) -> tuple[int, str]:

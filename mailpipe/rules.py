@@ -213,16 +213,17 @@ def _headers(headers: dict[str, str]) -> Iterator[Violation]:
 
 
 def _bad_header(name: str, value: str) -> Constraint | None:
-    if not _HEADER_NAME.match(name) or len(name) > MAX_HEADER_NAME:
+    # Lengths first: a text that may be as long as a request must not be searched on an event loop.
+    if len(name) > MAX_HEADER_NAME or not _HEADER_NAME.match(name):
         return "header_name"
     lower = name.lower()
     if lower in _RESERVED_HEADERS or lower.startswith(_RESERVED_PREFIXES):
         return "reserved"
+    if len(value) > MAX_HEADER_VALUE:
+        return "header_value"
     if constraint := unsafe_in_header(value):
         return constraint
-    if not _PRINTABLE.match(value) or len(value) > MAX_HEADER_VALUE:
-        return "header_value"
-    return None
+    return None if _PRINTABLE.match(value) else "header_value"
 
 
 _HEADER_RULES: dict[Constraint, str] = {
@@ -242,7 +243,7 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
         if name in _OWN_TAGS:
             yield Violation(f"tags.{name}", "reserved", f"The tag {name} is mailpipe's own.")
         for text in (name, value):
-            if not _TAG.match(text) or len(text) > MAX_TAG_CHARS:
+            if len(text) > MAX_TAG_CHARS or not _TAG.match(text):
                 yield Violation(
                     "tags",
                     "tag_syntax",
@@ -251,6 +252,10 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
 
 
 def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
+    if _too_large(metadata):  # before all of it is looked at
+        text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
+        yield Violation("metadata", "max_bytes", text)
+        return
     for key, value in metadata.items():
         if constraint := _bad_metadata(key) or _bad_metadata(value):
             yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
@@ -262,6 +267,15 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
             "max_bytes",
             f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}.",
         )
+
+
+def _too_large(metadata: dict[str, MetadataValue]) -> bool:
+    """Whether it must be, without encoding it: an entry is its texts and `"":0,` at least."""
+    least = 5 * len(metadata)
+    if least <= MAX_METADATA_BYTES:
+        texts = (text for entry in metadata.items() for text in entry if isinstance(text, str))
+        least += sum(map(len, texts))
+    return least > MAX_METADATA_BYTES
 
 
 def _bad_metadata(value: object) -> Constraint | None:

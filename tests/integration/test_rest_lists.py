@@ -322,6 +322,17 @@ async def test_changes_need_their_scope(door: Door, method: str, path: str, body
     assert (said.status, said.body["error"]) == (403, "FORBIDDEN")
 
 
+@pytest.mark.parametrize("endpoint", ["ep_1", "x" * 1025, "x" * 3000, "%00", "ep_%20"])
+async def test_an_id_that_no_endpoint_can_have_is_not_found(door: Door, endpoint: str) -> None:
+    said = await door.ask("DELETE", f"/webhooks/{endpoint}")
+    assert (said.status, said.body["error"]) == (404, "NOT_FOUND")
+
+
+async def test_what_holds_no_email_is_small(door: Door) -> None:
+    said = await door.ask("POST", "/webhooks", json={"url": "x" * 65_536})
+    assert (said.status, said.body["error"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
 async def test_the_door_describes_itself_without_a_key(door: Door) -> None:
     said = await door.ask("GET", "/openapi.json", key="")
     assert (said.status, said.body["openapi"]) == (200, "3.1.0")

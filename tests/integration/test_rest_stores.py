@@ -121,3 +121,12 @@ async def test_a_key_beyond_its_rate_is_told_when_to_come_again(
         assert await door.queued("transactional") == []
         assert (await door.ask("GET", "/health")).status == 200
         await door.queued("bulk")
+
+
+async def test_refused_batches_count_against_the_rate(cloud_environment: Stack) -> None:
+    async with open_door(cloud_environment, key_per_second=1) as door:
+        body = {"emails": [MAIL] * 501}
+        first = await door.ask("POST", "/send-emails", json=body)
+        assert (first.status, first.body["error"]) == (413, "PAYLOAD_TOO_LARGE")
+        again = await door.ask("POST", "/send-emails", json=body)
+        assert (again.status, again.body["error"]) == (429, "RATE_LIMIT_EXCEEDED")

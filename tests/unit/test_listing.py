@@ -14,7 +14,7 @@ from ingest.waiting import MAX_WAIT_S, Waiters, preferred_wait_s
 from mailpipe import records, resources
 from mailpipe.aws.table import Page, Tables
 from mailpipe.listing import MAX_DAYS, MAX_RECORDS, EmailQuery, Position, Walk
-from mailpipe.messages import RecordFields
+from mailpipe.messages import RecordFields, Stream
 from mailpipe.records import Attributes
 from mailpipe.rules import Violation
 
@@ -30,6 +30,7 @@ class FakeTables:
         self.items = dict[str, Attributes]()
         self.pages = 0
         self.reads = 0
+        self.lookups = 0
 
     def add(self, email_id: str, at_ms: int, *, stream: str = "bulk") -> None:
         fields = RecordFields(
@@ -68,6 +69,7 @@ class FakeTables:
 
     async def get_all(self, _: str, keys: list[Attributes]) -> list[Attributes]:
         self.reads += len(keys)
+        self.lookups += 1
         found = [self.items.get(str(key["emailId"])) for key in keys]
         return [item for item in reversed(found) if item is not None]
 
@@ -96,14 +98,21 @@ ages = st.lists(st.integers(0, 40).map(lambda hours: hours * 3_600_000), max_siz
 
 
 @settings(deadline=None, max_examples=50)
-@given(ages=ages, limit=st.integers(1, 7), late=st.integers(0, 30), recipient=st.booleans())
+@given(
+    ages=ages,
+    limit=st.integers(1, 7),
+    late=st.integers(0, 30),
+    recipient=st.booleans(),
+    stream=st.sampled_from([None, "bulk"]),
+)
 def test_pages_hold_every_mail_once_the_newest_first_while_new_mail_comes(
-    ages: list[int], limit: int, late: int, recipient: bool
+    ages: list[int], limit: int, late: int, recipient: bool, stream: Stream | None
 ) -> None:
     tables = FakeTables()
     for number, age_ms in enumerate(ages):
         tables.add(f"e{number}", NOW - age_ms)
-    query = EmailQuery(limit=limit, recipient="b@example.net" if recipient else None)
+    to = "b@example.net" if recipient else None
+    query = EmailQuery(limit=limit, recipient=to, stream=stream)
     found, position = turn(tables, query, None)
     if len(found) == limit:  # else the rest of the list is still to be looked for
         for number in range(late):
@@ -123,6 +132,35 @@ def test_what_a_request_reads_is_bounded() -> None:
     query = EmailQuery(stream="transactional", limit=100)
     assert turn(tables, query, None) == ([], turn(tables, query, None)[1])
     assert tables.reads <= 2 * (MAX_RECORDS + 100)
+    assert all_pages(tables, query) == []
+
+
+def test_a_rare_filter_costs_few_calls_however_small_the_page() -> None:
+    tables = FakeTables()
+    for number in range(MAX_RECORDS):
+        tables.add(f"e{number}", NOW - number, stream="transactional" if number == 700 else "bulk")
+    query = EmailQuery(stream="transactional", limit=1)
+    found, position = turn(tables, query, None)
+    assert found == ["e700"]
+    assert tables.pages + tables.lookups < 100
+    assert position is not None
+    assert position.at_ms == NOW - 700
+    assert all_pages(tables, EmailQuery(limit=60, stream="bulk")) == [
+        f"e{number}" for number in range(MAX_RECORDS) if number != 700
+    ]
+
+
+def test_a_walk_over_slow_tables_ends_where_it_is() -> None:
+    tables = FakeTables()
+    for number in range(500):
+        tables.add(f"e{number}", NOW - number)
+    query, now_s = EmailQuery(stream="transactional"), iter(range(10**6))
+    walk = Walk(
+        cast(Tables, tables), "t", query, now_ms=NOW, kept_ms=KEPT_MS, clock=lambda: next(now_s)
+    )
+    found, position = asyncio.run(walk.run(None))
+    assert (found, tables.lookups) == ([], 2)
+    assert position is not None
     assert all_pages(tables, query) == []
 
 

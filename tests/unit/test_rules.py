@@ -3,9 +3,13 @@
 import msgspec
 import pytest
 
-from mailpipe.messages import Email
+from mailpipe.messages import Attachment, Email
 from mailpipe.rules import check, check_from, check_ids
 from tests.broken_emails import BROKEN
+
+LONG = 5_000_000
+TYPE = "a/b" + "; a=b" * 1_000_000
+PLACE = "attachments[0].contentType"
 
 
 def email(**changes: object) -> Email:
@@ -27,6 +31,43 @@ def test_a_broken_rule_names_field_and_constraint(
     assert violation is not None
     assert (violation.field, violation.constraint) == (field, constraint)
     assert violation.message
+
+
+@pytest.mark.parametrize("metadata", [{str(n): "\0" for n in range(820)}, {"a": "\0" * 4097}])
+def test_metadata_that_is_too_large_is_refused_before_it_is_looked_at(
+    metadata: dict[str, str],
+) -> None:
+    violation = check(email(metadata=metadata))
+    assert violation is not None
+    assert (violation.field, violation.constraint) == ("metadata", "max_bytes")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"headers": {"X-A": "x" * LONG}}, "headers.X-A"),
+        ({"headers": {"x" * LONG: "a"}}, "headers"),
+        ({"tags": {"x" * LONG: "a"}}, "tags"),
+        ({"tags": {"a": "x" * LONG}}, "tags"),
+        ({"metadata": {"a": "x" * LONG}}, "metadata"),
+        ({"attachments": [Attachment(filename="a", content_type=TYPE, content="QUJD")]}, PLACE),
+    ],
+)
+def test_a_text_as_long_as_a_request_is_refused(changes: dict[str, object], field: str) -> None:
+    violation = check(email(**changes))
+    assert violation is not None
+    assert violation.field == field
+
+
+def test_a_header_that_is_too_long_is_not_searched() -> None:
+    violation = check(email(headers={"X-A": "\n" * 871}))
+    assert violation is not None
+    assert violation.constraint == "header_value"
+
+
+def test_metadata_of_just_the_size_passes() -> None:
+    assert check(email(metadata={"a": "x" * (4096 - len('{"a":""}'))})) is None
+    assert check(email(metadata={"": 0, **{f"{n:x}": 0 for n in range(480)}})) is None
 
 
 DOMAINS = ["Shop.example", "XN--BCHER-KVA.example"]

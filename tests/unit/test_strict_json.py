@@ -1,6 +1,7 @@
 """JSON without ambiguity: one meaning, or a refusal that says why."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.decoding import SendEmailRequest, decode
-from ingest.strict_json import MAX_DEPTH, depth, part, read
+from ingest.strict_json import MAX_DEPTH, MAX_STRUCTURE, check_shape, outside_texts, part, read
 from mailpipe.rules import Violation
 
 ANYTHING = msgspec.json.Decoder(object)
@@ -83,7 +84,7 @@ def test_nesting_is_allowed_to_the_limit() -> None:
 def test_brackets_in_texts_are_no_nesting() -> None:
     text = '\\" [{" \\\\' * 1000
     body = json.dumps({"a": [text, text], text: {}}).encode()
-    assert depth(body) == 2
+    assert check_shape(body) is None
     assert read(ANYTHING, body) == json.loads(body)
 
 
@@ -94,18 +95,44 @@ JSON = st.recursive(
 )
 
 
-def deepest(value: Any) -> int:
-    """How deep arrays and objects are nested, by walking."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(deepest, value), default=0) if isinstance(value, list) else 0
-
-
 @given(JSON)
 def test_what_any_other_reader_understands_is_understood_the_same(value: Any) -> None:
     body = json.dumps(value).encode()
     assert read(ANYTHING, body) == value
-    assert deepest(value) <= depth(body) <= max(MAX_DEPTH, deepest(value))
+
+
+@given(JSON, st.integers(1, 9))
+def test_what_stands_outside_of_texts_is_the_same_in_whatever_slices(
+    value: Any, slice_bytes: int
+) -> None:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    texts = re.findall(rb'"(?:[^"\\]|\\.)*"', body)
+    slices = list(outside_texts(body, slice_bytes))
+    assert sum(quotes for quotes, _ in slices) == 2 * len(texts)
+    assert b"".join(rest for _, rest in slices) == re.sub(rb'"(?:[^"\\]|\\.)*"', b"", body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[%s]" % b",".join([part] * (MAX_STRUCTURE // 2)) for part in (b"[]", b'""', b"{}")),
+        b"{%s}" % b",".join(b'"%d":1' % number for number in range(MAX_STRUCTURE // 2)),
+        *(b"1,1" * MAX_STRUCTURE * 2, b"]" * MAX_STRUCTURE * 2, b'"' * MAX_STRUCTURE * 2),
+    ],
+)
+def test_what_would_take_much_more_memory_than_it_has_bytes_is_not_read(body: bytes) -> None:
+    found = check_shape(body)
+    assert found is not None
+    assert (found.field, found.constraint) == ("body", "max_items")
+
+
+def test_long_texts_of_whatever_characters_are_read() -> None:
+    text = '{"a": [1,2]}, \\"\n' * 200_000
+    body = json.dumps({"a": text, "b": [text, 1]}).encode()
+    assert check_shape(body) is None
+    found = check_shape(body[:-1] + b"," + b"[" * (MAX_DEPTH + 1))
+    assert found is not None
+    assert found.constraint == "depth"
 
 
 @given(st.binary() | st.text('[]{}",:\\a1').map(str.encode))

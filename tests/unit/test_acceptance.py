@@ -1,0 +1,103 @@
+"""What became of mail at the REST door is what the queue says, however slow the stores are."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ingest.acceptance import Acceptance, Desk, Taken
+from mailpipe.accepting import message_for
+from mailpipe.aws.queue import Outgoing, Queue
+from mailpipe.aws.table import Applied, Fate, Refused, Tables
+from mailpipe.messages import Email, Stream
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import Attributes
+from mailpipe.statements import Statement
+
+THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
+NEVER = object()
+
+
+class Lane:
+    """A queue that takes everything; or never answers."""
+
+    def __init__(self, *, answers: bool = True) -> None:
+        self.answers = answers
+        self.taken = 0
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed | None]:
+        self.taken += len(messages)
+        if not self.answers:
+            await asyncio.Event().wait()
+        return [None] * len(messages)
+
+
+class Stores:
+    """Tables whose every write has this fate, and whose reads have these, one after another."""
+
+    def __init__(self, write: object, *reads: object) -> None:
+        self.write = write
+        self.reads = list(reads)
+
+    async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
+        if self.write is NEVER:
+            await asyncio.Event().wait()
+        return [cast(Fate, self.write)] * len(statements)
+
+    async def get_all(self, _: str, keys: list[Attributes]) -> list[Attributes]:
+        read = self.reads.pop(0)
+        if read is NEVER:
+            await asyncio.Event().wait()
+        if isinstance(read, CallFailed):
+            raise read
+        return cast(list[Attributes], read)
+
+
+def letter(*, key: str | None = None, stream: Stream = "bulk") -> Any:
+    email = Email(
+        to=["a@example.com", "c@example.com"], from_="b@example.com", subject="s", body_text="t"
+    )
+    return message_for(email, tenant="t", stream=stream, idempotency_key=key, recorded=True)
+
+
+def take(
+    letters: list[Any], stores: Stores, *, slow: frozenset[str] = frozenset(), due_s: float = 0.05
+) -> list[Acceptance]:
+    """The fates, of a desk whose queues `slow` never answer."""
+
+    async def run() -> list[Acceptance]:
+        lanes = {name: Lane(answers=name not in slow) for name in ("transactional", "bulk")}
+        desk = Desk(
+            cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
+        )
+        due = asyncio.get_running_loop().time() + due_s
+        return await desk.take(letters, retention_days=1, due_s=due)
+
+    return asyncio.run(run())
+
+
+def test_mail_on_the_queue_is_promised_though_its_record_is_not_written_in_time() -> None:
+    plain, keyed = take([letter(), letter(key="k")], Stores(NEVER, []))
+    assert plain == Taken()
+    assert isinstance(keyed, CallFailed)
+
+
+def test_mail_that_one_queue_took_is_promised_though_another_queue_does_not_answer() -> None:
+    letters = [letter(), letter(stream="transactional"), letter()]
+    fates = take(letters, Stores(Applied()), slow=frozenset({"transactional"}))
+    assert (fates[0], fates[2]) == (Taken(), Taken())
+    assert isinstance(fates[1], CallFailed)
+    assert fates[1].kind == Kind.IN_DOUBT
+
+
+def test_keys_whose_records_cannot_be_read_are_no_fault_of_their_neighbours() -> None:
+    for first in (THROTTLED, NEVER):
+        plain, keyed = take([letter(), letter(key="k")], Stores(Applied(), first))
+        assert plain == Taken()
+        assert isinstance(keyed, CallFailed)
+
+
+def test_a_failed_read_after_the_enqueue_fails_only_those_it_was_for() -> None:
+    known = Stores(Refused(None), [], THROTTLED)
+    plain, keyed = take([letter(), letter(key="k")], known)
+    assert plain == Taken()
+    assert keyed is THROTTLED

@@ -1,0 +1,47 @@
+"""What a request counts against the rate of its key."""
+
+from typing import Any, cast
+
+import pytest
+
+from ingest.errors import Refusal
+from ingest.guard import Guard
+from ingest.limits import Intake, Limits
+from mailpipe.access import Access, Grant
+from mailpipe.tenants import Tenant
+
+GRANT = Grant("t", frozenset({"send"}), "k", Tenant(tenant="t"))
+LIMITS = Limits(max_requests=1, max_body_bytes=1, max_bodies_bytes=1, body_timeout_s=1)
+
+
+class Rated:
+    """A key of 100 a second, as an admitted request finds it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        tables: Any = None
+        self.access = Access(tables, local=True, per_second=100, clock=lambda: self.now_s)
+        self.guard = Guard(cast(Access, self.access), Intake(LIMITS))
+
+    def batch(self, count: int) -> None:
+        """Admit a batch and count its mails. Raises Refusal."""
+        assert self.access.allow(GRANT) == 0
+        self.guard.spend_batch(GRANT, count)
+
+
+def test_a_batch_counts_as_its_mails_even_if_they_are_more_than_the_burst() -> None:
+    rated = Rated()
+    rated.batch(250)
+    rated.now_s += 1.5
+    assert rated.access.allow(GRANT) > 0
+    rated.now_s += 0.011
+    assert rated.access.allow(GRANT) == 0
+
+
+def test_a_batch_that_is_refused_counts_as_one() -> None:
+    rated = Rated()
+    rated.batch(50)
+    for _ in range(50):
+        with pytest.raises(Refusal):
+            rated.batch(60)
+    assert rated.access.allow(GRANT) > 0
