@@ -20,7 +20,7 @@ from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
 from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.resources import BODIES_PREFIX
+from mailpipe.resources import BODIES_PREFIX, LANES
 
 MAX_QUEUED_BYTES = LARGE_CHARS
 """Of a message on the queue: SQS bills it by 64 KB, and ten small ones share a call."""
@@ -156,6 +156,11 @@ class Bodies:
 def open_bodies(opened: Aws, bucket: str) -> Bodies:
     """The bodies in this bucket of the account; "" stands for none."""
     return Bodies(open_bucket(opened, bucket, timeout_s=TIMEOUT_S) if bucket else None)
+
+
+def open_bodies_of_lanes(opened: Aws, bucket: str) -> dict[str, Bodies]:
+    """For each lane its own room: bulk mail that waits for its slots must not hold up the other."""
+    return {lane: open_bodies(opened, bucket) for lane in LANES}
 
 
 def _size(email: Email) -> int:
