@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from mailpipe.messages import Attachment, Email
+from mailpipe.resources import LANES
 from mailpipe.rules import Violation
 
 MAX_PLACE_CHARS = 120
@@ -15,6 +16,16 @@ _MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `(?P<field>.+)`", re.DOTALL)
 _AT = re.compile(r" - at `(key` in `)?\$\.?(?P<field>[^`]*)`\Z")
 _NO_NUMBER = ("Number out of range", "Integer value out of range")
+
+
+def check_given(email: object, stream: object) -> Violation | None:
+    """Whether these are what a producer takes: Python holds nobody to it."""
+    if not isinstance(email, Email):
+        text = f"A mail is a mailpipe.Email or, in send_many, Keyed, not {type(email).__name__}."
+        return Violation("body", "type", text)
+    if not isinstance(stream, str) or stream not in LANES:
+        return Violation("stream", "enum", f"stream is one of {', '.join(LANES)}.")
+    return check_types(email)
 
 
 def check_types(email: Email) -> Violation | None:
