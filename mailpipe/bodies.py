@@ -21,6 +21,7 @@ from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
 from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import BODIES_PREFIX, LANES
+from mailpipe.texts import told
 
 MAX_QUEUED_BYTES = LARGE_CHARS
 """Of a message on the queue: SQS bills it by 64 KB, and ten small ones share a call."""
@@ -202,7 +203,7 @@ def _checked_out(message: EmailMessage, pointer: BodyPointer, body: bytes) -> Em
     try:
         email = _decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise BadPointer(f"the object is no e-mail: {error}") from None
+        raise BadPointer(f"the object is no e-mail: {told(error)}") from None
     if _envelope(email) != message.email:
         raise BadPointer("the e-mail in the object is another than the message's")
     return msgspec.structs.replace(message, email=email)
