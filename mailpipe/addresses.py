@@ -8,6 +8,7 @@ becomes Punycode (SES API reference, "Destination").
 import hashlib
 import hmac
 import re
+from email.header import Header
 from email.utils import formataddr
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,6 +25,8 @@ MAX_ADDRESS_CHARS = 500  # ours: RFC 5321's 254 for the address, the rest for it
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 MAX_LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1
 MAX_SPEC_CHARS = 254
+MAX_PHRASE_CHARS = 75
+"""Of a name as one word of a header (RFC 2047, section 2); a longer one becomes several."""
 
 _NAMED = re.compile(r"\A(?P<name>[^<>]*)<(?P<spec>[^<>]*)>\s*\Z")
 
@@ -42,8 +45,16 @@ class Address(NamedTuple):
 
     @property
     def header(self) -> str:
-        """The form for a header: the name quoted (RFC 5322) or encoded (RFC 2047) as needed."""
-        return formataddr((self.name, self.spec)) if self.name else self.spec
+        """The form for a header, ASCII in one line: the name quoted (RFC 5322) or encoded (RFC
+        2047) as needed.
+        """
+        if not self.name:
+            return self.spec
+        text = formataddr((self.name, self.spec))
+        if len(text) - len(self.spec) - len(" <>") <= MAX_PHRASE_CHARS:
+            return text
+        words = Header(self.name, "utf-8").encode(maxlinelen=MAX_PHRASE_CHARS, linesep="")
+        return f"{words} <{self.spec}>"
 
 
 class BadAddress(ValueError):
@@ -67,6 +78,8 @@ def parse(text: str) -> Address:
     name, spec = "", text.strip()
     if named := _NAMED.match(text):
         name, spec = _unquoted(named["name"].strip()), named["spec"].strip()
+        if constraint := unsafe_in_header(name):  # `=\\?` is an encoded word once it is unquoted
+            raise BadAddress(constraint, f"a name must not contain {_WORDS[constraint]}")
         if any(map(mixes_scripts, name.split())):
             raise BadAddress("mixed_scripts", "a word of the name mixes scripts that look alike")
     local = spec.rpartition("@")[0]

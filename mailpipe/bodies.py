@@ -20,7 +20,8 @@ from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
 from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.resources import BODIES_PREFIX
+from mailpipe.resources import BODIES_PREFIX, LANES
+from mailpipe.texts import told
 
 MAX_QUEUED_BYTES = LARGE_CHARS
 """Of a message on the queue: SQS bills it by 64 KB, and ten small ones share a call."""
@@ -158,6 +159,11 @@ def open_bodies(opened: Aws, bucket: str) -> Bodies:
     return Bodies(open_bucket(opened, bucket, timeout_s=TIMEOUT_S) if bucket else None)
 
 
+def open_bodies_of_lanes(opened: Aws, bucket: str) -> dict[str, Bodies]:
+    """For each lane its own room: bulk mail that waits for its slots must not hold up the other."""
+    return {lane: open_bodies(opened, bucket) for lane in LANES}
+
+
 def _size(email: Email) -> int:
     texts = len(email.body_text or "") + len(email.body_html or "")
     return texts + sum(len(one.content) for one in email.attachments)
@@ -197,7 +203,7 @@ def _checked_out(message: EmailMessage, pointer: BodyPointer, body: bytes) -> Em
     try:
         email = _decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise BadPointer(f"the object is no e-mail: {error}") from None
+        raise BadPointer(f"the object is no e-mail: {told(error)}") from None
     if _envelope(email) != message.email:
         raise BadPointer("the e-mail in the object is another than the message's")
     return msgspec.structs.replace(message, email=email)

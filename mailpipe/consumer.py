@@ -16,6 +16,7 @@ from mailpipe.aws.queue import BATCH, MAX_VISIBILITY_S, Outgoing, Queue, Receive
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Retry
+from mailpipe.texts import without_addresses
 from mailpipe.timing import backoff_s, now_ms
 
 Handle = Callable[[Received], Awaitable[Outcome]]
@@ -164,7 +165,8 @@ class Consumer:
 
     async def _bury(self, message: Received, outcome: Dead) -> None:
         """Keep the raw message with its reason; only when it is kept may it be deleted."""
-        epitaph = _epitaph(message, outcome, self._queue.name)
+        reason = without_addresses(outcome.reason)
+        epitaph = _epitaph(message, reason, self._queue.name)
         (fault,) = await self._dead.send([Outgoing(message.body, attributes=epitaph)])
         if fault is not None:
             self._report("bury", fault)
@@ -173,7 +175,7 @@ class Consumer:
             "dead_letter",
             queue=self._queue.name,
             message_id=message.message_id,
-            reason=outcome.reason,
+            reason=reason,
         )
         await self._delete(message)
 
@@ -205,10 +207,10 @@ class Consumer:
             )
 
 
-def _epitaph(message: Received, outcome: Dead, source: str) -> dict[str, str]:
+def _epitaph(message: Received, reason: str, source: str) -> dict[str, str]:
     """Why a message died. SQS takes ten attributes, and no control characters in them."""
     kept = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 3])
-    reason = "".join(c if " " <= c <= "~" else "?" for c in outcome.reason[:256])
+    reason = "".join(c if " " <= c <= "~" else "?" for c in reason[:256])
     return {**kept, "reason": reason, "attempts": str(message.receives), "source": source}
 
 

@@ -6,21 +6,23 @@ sender checks them again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from mailpipe.accepting import message_for
 from mailpipe.attachments import is_large
-from mailpipe.aws.queue import Fault, Outgoing
+from mailpipe.aws.queue import Outgoing
 from mailpipe.bodies import MAX_QUEUED_BYTES
 from mailpipe.doors import Doors, diverted, open_doors
 from mailpipe.fates import Accepted, Closed, Keyed, NotAccepted, Refused
+from mailpipe.in_hand import Held, InHand
 from mailpipe.messages import Email, Stream, keyed_email_id, new_email_id
 from mailpipe.outcomes import CallFailed
-from mailpipe.rules import ValidationError, Violation
-from mailpipe.shapes import check_types
+from mailpipe.rules import ValidationError, check_idempotency_key
+from mailpipe.shapes import check_given
 
 if TYPE_CHECKING:
     from mailpipe.blocking import SyncProducer
@@ -34,16 +36,33 @@ LARGE_AT_ONCE = 4
 Mails = Iterable[Email | Keyed] | AsyncIterable[Email | Keyed]
 
 
-class _Placed(NamedTuple):
-    email_id: str
-    fate: asyncio.Future[Fault]
+_Fate = Accepted | Refused
+_Coming = Held | Refused | asyncio.Task[_Fate]
 
 
-class _Ended(NamedTuple):
-    error: Exception | None
+class _Run:
+    """A `send_many`: what was begun and not yet told, in order."""
 
+    def __init__(self) -> None:
+        self.coming = deque[_Coming]()
+        self.filled = asyncio.Event()
+        self.taken = asyncio.Event()
+        self.ended = False
+        self.error: Exception | None = None
+        self.large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-_Coming = _Placed | Refused | asyncio.Task[Accepted | Refused] | _Ended
+    async def put(self, one: _Coming) -> None:
+        """Waits while READ_AHEAD are not taken."""
+        self.coming.append(one)
+        self.filled.set()
+        if len(self.coming) >= READ_AHEAD:
+            self.taken.clear()
+            await self.taken.wait()
+
+    def end(self, error: Exception | None) -> None:
+        """Nothing more comes."""
+        self.ended, self.error = True, error
+        self.filled.set()
 
 
 class Producer:
@@ -69,7 +88,8 @@ class Producer:
         self._doors: Doors | None = None
         self._is_open = False
         self._opened = AsyncExitStack()
-        self._under_way = dict[asyncio.Future[Fault], str]()
+        self._in_hand = InHand()
+        self._tasks = set[asyncio.Task[_Fate]]()
 
     @staticmethod
     def sync(
@@ -103,13 +123,13 @@ class Producer:
         await self.close()
 
     async def close(self) -> list[str]:
-        """Write what waits, for at most 5 seconds; returns the ids of mails that were not accepted
-        by then. Who waits for one of them hears of it as NotAccepted.
+        """Write what waits, for at most 5 seconds; returns the ids of all mails that were taken
+        and not accepted by then. Who waits for one of them hears of it as NotAccepted.
         """
         self._is_open = False
-        waiting = list(self._under_way.items())
+        waiting = self._in_hand.snapshot()
         await self._opened.aclose()
-        return [email_id for fate, email_id in waiting if not fate.done() or _fault(fate)]
+        return [held.email_id for held in waiting if not held.accepted]
 
     async def send(
         self,
@@ -125,7 +145,10 @@ class Producer:
         makes repeats harmless. Raises ValidationError, NotAccepted, Closed.
         """
         keyed = Keyed(email, stream, email_id, idempotency_key)
-        fate = await self._deliver(self._ready(), keyed, stream)
+        doors = self._ready()
+        if violation := check_given(keyed.email, stream):
+            raise ValidationError(violation)
+        fate = await self._deliver(doors, keyed, stream, self._in_hand.take(self._id_of(keyed)))
         if isinstance(fate, Refused):
             raise fate.error
         return fate.email_id
@@ -140,21 +163,31 @@ class Producer:
         here, after the fates of all that came before. Raises Closed.
         """
         self._ready()
-        coming = asyncio.Queue[_Coming](READ_AHEAD)
-        pump = asyncio.create_task(self._pump(emails, stream, coming))
+        run = _Run()
+        coming = run.coming
+        pump = asyncio.create_task(self._pump(emails, stream, run))
         try:
-            while not isinstance(one := await coming.get(), _Ended):
-                if isinstance(one, _Placed):
+            while coming or not run.ended:
+                if not coming:
+                    run.filled.clear()
+                    await run.filled.wait()
+                    continue
+                one = coming.popleft()
+                run.taken.set()
+                if isinstance(one, Held):
                     yield await self._settled(one)
                 elif isinstance(one, asyncio.Task):
                     yield await one
                 else:
                     yield one
-            if one.error is not None:
-                raise one.error
+            if run.error is not None:
+                raise run.error
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
+            for one in coming:
+                if isinstance(one, Held):
+                    self._in_hand.leave(one)
 
     def _ready(self) -> Doors:
         if not self._is_open:
@@ -165,35 +198,29 @@ class Producer:
             raise Closed("the producer was opened while an Outbox was in force: open it again")
         return self._doors
 
-    async def _pump(self, emails: Mails, stream: Stream, coming: asyncio.Queue[_Coming]) -> None:
+    async def _pump(self, emails: Mails, stream: Stream, run: _Run) -> None:
         """Read the mails and hand them over; who takes their fates sets the pace."""
         error: Exception | None = None
-        large = asyncio.Semaphore(LARGE_AT_ONCE)
         try:
             if isinstance(emails, AsyncIterable):
                 async for one in emails:
-                    await coming.put(await self._begin(one, stream, large))
+                    await run.put(await self._begin(one, stream, run.large))
             else:
                 for number, one in enumerate(emails):
-                    await coming.put(await self._begin(one, stream, large))
+                    await run.put(await self._begin(one, stream, run.large))
                     if number % TURN == 0:
                         await asyncio.sleep(0)
         except Exception as raised:
             error = raised
-        await coming.put(_Ended(error))
+        run.end(error)
 
-    async def _begin(
-        self, one: Email | Keyed, stream: Stream, large: asyncio.Semaphore
-    ) -> _Placed | Refused | asyncio.Task[Accepted | Refused]:
+    async def _begin(self, one: Email | Keyed, stream: Stream, large: asyncio.Semaphore) -> _Coming:
         """Small mail is placed at once; of large mail only so much is in hand."""
         keyed = one if isinstance(one, Keyed) else Keyed(one)
-        given: object = keyed.email
-        if not isinstance(given, Email):
-            text = f"send_many takes mailpipe.Email or mailpipe.Keyed, not {type(one).__name__}."
-            return Refused(ValidationError(Violation("body", "type", text)))
-        if violation := check_types(keyed.email):
+        lane = stream if keyed.stream is None else keyed.stream
+        if violation := check_given(keyed.email, lane):
             return Refused(ValidationError(violation))
-        doors, lane = self._ready(), keyed.stream or stream
+        doors = self._ready()
         if not is_large(keyed.email):
             try:
                 message, outgoing = message_for(
@@ -206,47 +233,62 @@ class Producer:
             except ValidationError as error:
                 return Refused(error)
             if len(outgoing.body) <= MAX_QUEUED_BYTES:
-                return await self._place(doors, lane, message.email_id, outgoing)
-        await large.acquire()
-        task = asyncio.create_task(self._deliver(doors, keyed, lane))
+                return await self._placed(
+                    doors, lane, outgoing, self._in_hand.take(message.email_id)
+                )
+        held = self._in_hand.take(self._id_of(keyed))
+        try:
+            await large.acquire()
+        except BaseException:
+            self._in_hand.drop(held)
+            raise
+        task = asyncio.create_task(self._deliver(doors, keyed, lane, held))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: large.release())
         return task
 
-    async def _deliver(self, doors: Doors, keyed: Keyed, stream: Stream) -> Accepted | Refused:
+    async def _deliver(
+        self, doors: Doors, keyed: Keyed, stream: Stream, held: Held
+    ) -> Accepted | Refused:
         """One mail of any size, to its fate."""
-        if violation := check_types(keyed.email):
-            return Refused(ValidationError(violation))
-        email_id, key = keyed.email_id or new_email_id(), keyed.idempotency_key
         try:
-            message, outgoing = await doors.bodies.accept(
+            _, outgoing = await doors.bodies.accept(
                 keyed.email,
                 tenant=self._tenant,
                 stream=stream,
-                email_id=email_id,
-                idempotency_key=key,
+                email_id=held.email_id if keyed.email_id is None else keyed.email_id,
+                idempotency_key=keyed.idempotency_key,
             )
+            return await self._settled(await self._placed(doors, stream, outgoing, held))
         except ValidationError as error:
             return Refused(error)
         except CallFailed as failed:
-            known_as = email_id if key is None else keyed_email_id(self._tenant, key)
-            return Refused(NotAccepted(known_as, failed))
-        return await self._settled(await self._place(doors, stream, message.email_id, outgoing))
-
-    async def _place(
-        self, doors: Doors, stream: Stream, email_id: str, outgoing: Outgoing
-    ) -> _Placed:
-        fate = await doors.lanes[stream].place(outgoing)
-        self._under_way[fate] = email_id
-        return _Placed(email_id, fate)
-
-    async def _settled(self, placed: _Placed) -> Accepted | Refused:
-        email_id, fate = placed
-        try:
-            fault = await fate
+            return Refused(NotAccepted(held.email_id, failed))
         finally:
-            del self._under_way[fate]
-        return Accepted(email_id) if fault is None else Refused(NotAccepted(email_id, fault))
+            self._in_hand.drop(held)
 
+    def _id_of(self, keyed: Keyed) -> str:
+        """What the mail will be known as."""
+        key = keyed.idempotency_key
+        if key is not None and check_idempotency_key(key) is None:
+            return keyed_email_id(self._tenant, key)
+        return new_email_id() if keyed.email_id is None else keyed.email_id
 
-def _fault(fate: asyncio.Future[Fault]) -> bool:
-    return fate.cancelled() or fate.result() is not None
+    async def _placed(self, doors: Doors, stream: Stream, outgoing: Outgoing, held: Held) -> Held:
+        try:
+            held.fate = await doors.lanes[stream].place(outgoing)
+        except BaseException:
+            self._in_hand.drop(held)
+            raise
+        return held
+
+    async def _settled(self, held: Held) -> Accepted | Refused:
+        assert held.fate is not None  # noqa: S101 - it was placed
+        try:
+            fault = await held.fate
+        finally:
+            self._in_hand.drop(held)
+        return (
+            Accepted(held.email_id) if fault is None else Refused(NotAccepted(held.email_id, fault))
+        )

@@ -31,7 +31,10 @@ DAY_S = 86_400
 
 
 class Record(Struct, rename="camel", kw_only=True):
-    """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text."""
+    """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text.
+
+    Records of unkeyed mail have `fingerprint` None when a release wrote them that knew none.
+    """
 
     email_id: str
     tenant: str
@@ -55,7 +58,7 @@ class Record(Struct, rename="camel", kw_only=True):
     ranks: dict[str, int] = {}
     sent_at: int | None = None
     reason: str | None = None
-    fingerprint: str = NO_FINGERPRINT
+    fingerprint: str | None = None
     possible_duplicate: bool = False
 
     def recipients(self) -> list[str]:

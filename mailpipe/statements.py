@@ -45,14 +45,17 @@ class EmailStatements:
         attempts: int,
         version: int,
         fingerprint: str | None,
+        marked: bool = True,
         token: str,
         lease_until_ms: int,
     ) -> Statement:
         """Make attempt number `attempts` + 1 ours, if nobody holds the record and it is open.
 
         The fingerprint too: another e-mail under the same idempotency key must not be sent in
-        place of the one that the record promises.
+        place of the one that the record promises. `marked` is False for a record that was read
+        and has none; it never gets one later, so that the rest suffices.
         """
+        promised = (("fingerprint", "=", fingerprint or NO_FINGERPRINT),) if marked else ()
         return self._update(
             {"attempt": attempts + 1, "token": token, "leaseUntil": lease_until_ms},
             ("emailId", "=", email_id),
@@ -61,7 +64,7 @@ class EmailStatements:
             ("leaseUntil", "=", 0),
             ("rank", "<", FIRST_ENDED_RANK),
             ("version", "=", version),
-            ("fingerprint", "=", fingerprint or NO_FINGERPRINT),
+            *promised,
         )
 
     def release(self, email_id: str, token: str) -> Statement:

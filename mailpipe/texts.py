@@ -1,4 +1,4 @@
-"""What a text may hold where it becomes part of an e-mail. Pure."""
+"""What a text may hold where it becomes part of an e-mail, or of a log. Pure."""
 
 import re
 import unicodedata
@@ -9,6 +9,9 @@ from mailpipe.constraints import Constraint
 #: header, and Python's `splitlines` characters become real line breaks in some mail generators.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_LOGGED_CHARS = 300
+_QUOTED = re.compile("['\"]")
+_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 #: Scripts with letters that look like those of another one of them (Unicode TR 39, "confusables").
 _ALIKE = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
 
@@ -35,6 +38,20 @@ def unsafe_in_body(text: str) -> Constraint | None:
     except UnicodeEncodeError:
         return "unicode"
     return None
+
+
+def without_addresses(text: str, *, max_chars: int = MAX_LOGGED_CHARS) -> str:
+    """Fit for logs: nobody's address in it, and short."""
+    # Cut twice: what is looked at has its bound, and no address is cut before it is found.
+    return _ADDRESS.sub("[address]", text[: 4 * max_chars])[:max_chars]
+
+
+def told(error: Exception) -> str:
+    """Why a message could not be read, and where, without any value of it: for logs."""
+    reason, at, place = str(error).rpartition(" - at `")
+    if not at:
+        reason, place = place, ""
+    return f"{_QUOTED.split(reason, 1)[0].rstrip()}{at}{place}"
 
 
 def mixes_scripts(word: str) -> bool:

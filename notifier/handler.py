@@ -10,6 +10,7 @@ from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.endpoints import Endpoint, Endpoints
 from mailpipe.messages import WebhookMessage, encode, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome
+from mailpipe.texts import told
 from mailpipe.timing import now_ms
 from notifier.post import Answer, post
 from notifier.schedule import next_wait_s
@@ -39,7 +40,7 @@ class Notifier:
         try:
             message = webhook_decoder.decode(received.body)
         except msgspec.DecodeError as error:
-            return Dead(f"unparseable: {error}")
+            return Dead(f"unparseable: {told(error)}")
         endpoint = (await self._endpoints.of(message.tenant)).get(message.endpoint)
         if endpoint is None:
             log.info("webhook_discarded", webhook_id=message.webhook_id, reason="no endpoint")

@@ -9,6 +9,7 @@ from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
 from mailpipe.records import Record
 from mailpipe.status import ERASED
+from mailpipe.texts import told
 from mailpipe.timing import now_ms, parse_iso
 from processor.events import Event, Ignored, read
 from processor.store import ProcessorStore
@@ -32,7 +33,7 @@ class Processor:
         try:
             event = read(received.body)
         except ValueError as error:
-            return Dead(f"unparseable: {error}")
+            return Dead(f"unparseable: {told(error)}")
         if isinstance(event, Ignored):
             metrics.bound(metrics.EVENTS, "ignored").inc()
             log.info("event_ignored", reason=event.reason)

@@ -10,7 +10,7 @@ from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
 from mailpipe.aws.table import open_tables
-from mailpipe.bodies import open_bodies
+from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
@@ -48,7 +48,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             retention=Retention(tenants, usual_days=settings.retention_days),
         )
         events = await queues.open(SES_EVENTS)
-        bodies = open_bodies(aws, settings.bodies_bucket)
+        bodies = open_bodies_of_lanes(aws, settings.bodies_bucket)
         slots = {lane: Slots(limiter, lane) for lane in LANES}
         consumers = [
             Consumer(
@@ -58,7 +58,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     settings,
                     slots[lane],
                     store,
-                    bodies=bodies,
+                    bodies=bodies[lane],
                     client=ses,
                     events=events,
                     lead=lead,

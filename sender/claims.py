@@ -64,7 +64,7 @@ def read_refusal(
     """Why a claim was refused, from the record as it stood."""
     if record.tenant != tenant:
         return Foreign("tenant_mismatch")
-    if (fingerprint or NO_FINGERPRINT) != record.fingerprint:
+    if (fingerprint or NO_FINGERPRINT) != (record.fingerprint or NO_FINGERPRINT):
         return Foreign("key_conflict")
     if record.token == token and record.lease_until > now_ms:
         return Won(token, record.attempt, record.lease_until, record.possible_duplicate)

@@ -6,7 +6,7 @@ does not say what becomes of a file name outside ASCII: such mail we compose (`R
 
 from base64 import b64decode
 
-from mailpipe.addresses import parse
+from mailpipe.addresses import Address, parse
 from mailpipe.aws import ses_operations as aws
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.resources import CONFIGURATION_SET
@@ -20,11 +20,13 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
     every event; `attempt` says which attempt an event proves.
     """
     email, position = message.email, 0
-    groups = list[list[str]]()
+    from_, reply_to = parse(email.from_), [parse(text) for text in email.reply_to]
+    groups = list[list[Address]]()
     for texts in (email.to, email.cc, email.bcc):
         kept = [text for index, text in enumerate(texts, position) if index not in without]
-        groups.append([parse(text).header for text in kept])
+        groups.append([parse(text) for text in kept])
         position += len(texts)
+    to, cc, bcc = groups
     own_tags = {
         "email_id": message.email_id,
         "attempt": str(attempt),
@@ -32,11 +34,10 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
         "stream": message.stream,
     }
     request = aws.SendEmail(
-        from_email_address=parse(email.from_).header,
+        from_email_address=from_.header,
         destination=aws.Destination(
-            to_addresses=groups[0], cc_addresses=groups[1], bcc_addresses=groups[2]
+            to_addresses=_headers(to), cc_addresses=_headers(cc), bcc_addresses=_headers(bcc)
         ),
-        reply_to_addresses=[parse(text).header for text in email.reply_to],
         content=aws.EmailContent(),
         configuration_set_name=CONFIGURATION_SET,
         email_tags=[
@@ -46,10 +47,15 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
     headers = {**email.headers, "X-Email-Id": message.email_id}
     if all(one.filename.isascii() for one in email.attachments):
         request.content.simple = _simple(email, headers)
+        request.reply_to_addresses = _headers(reply_to)
     else:
-        request.content.raw = aws.Raw(data=_raw(email, request, headers))
-        request.reply_to_addresses = []
+        data = composed(Mail(from_, to, cc, reply_to, email, headers))
+        request.content.raw = aws.Raw(data=data)
     return request
+
+
+def _headers(addresses: list[Address]) -> list[str]:
+    return [one.header for one in addresses]
 
 
 def _simple(email: Email, headers: dict[str, str]) -> aws.Simple:
@@ -70,16 +76,3 @@ def _simple(email: Email, headers: dict[str, str]) -> aws.Simple:
 
 def _content(text: str | None) -> aws.Content | None:
     return aws.Content(data=text) if text else None
-
-
-def _raw(email: Email, request: aws.SendEmail, headers: dict[str, str]) -> bytes:
-    return composed(
-        Mail(
-            from_=request.from_email_address,
-            to=request.destination.to_addresses,
-            cc=request.destination.cc_addresses,
-            reply_to=request.reply_to_addresses,
-            email=email,
-            headers=headers,
-        )
-    )

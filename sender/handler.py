@@ -10,7 +10,7 @@ from mailpipe.attachments import is_large
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
-from mailpipe.messages import EmailMessage, email_decoder, encode, own_event
+from mailpipe.messages import EmailMessage, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
 from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
@@ -25,7 +25,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
-from sender.verdicts import Ending, after_doubt, pause_s, unreadable, unsendable
+from sender.verdicts import Ending, after_doubt, pause_s, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -114,11 +114,9 @@ class Sender:
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
-        try:
-            message = email_decoder.decode(received.body)
-            parse_iso(message.queued_at)
-        except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
-            return Dead(unreadable(received.body, error))
+        message = read(received.body)
+        if isinstance(message, Dead):
+            return message
         tenant = await self._tenants.of(message.tenant)
         judged = judge(tenant, received.sender_id, trusted=self._trusted)
         if isinstance(judged, Distrust):

@@ -43,7 +43,7 @@ class SenderStore:
         token = secrets.token_hex(8)
         if not message.recorded and (won := await self._born_claimed(message, token)):
             return won
-        attempts, version = 0, message.version
+        attempts, version, marked = 0, message.version, True
         for _ in range(5):
             lease_until_ms = now_ms() + self._lease_ms
             fate = await self._tables.write(
@@ -53,6 +53,7 @@ class SenderStore:
                     attempts=attempts,
                     version=version,
                     fingerprint=message.fingerprint,
+                    marked=marked,
                     token=token,
                     lease_until_ms=lease_until_ms,
                 )
@@ -67,6 +68,7 @@ class SenderStore:
             answer = self._why(fate, message, token)
             if isinstance(answer, Open):
                 attempts, version = answer.record.attempt, answer.record.version
+                marked = answer.record.fingerprint is not None
                 continue
             if isinstance(answer, Doubtful):
                 return await self._take_over(answer, message, token)

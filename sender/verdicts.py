@@ -3,9 +3,10 @@
 import re
 
 from mailpipe import rules
-from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.messages import EmailMessage, email_decoder
+from mailpipe.outcomes import CallFailed, Dead, Kind
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
+from mailpipe.texts import told
 from mailpipe.timing import backoff_s, parse_iso
 
 Ending = tuple[Standing, str]
@@ -23,7 +24,20 @@ def unreadable(body: str, error: Exception) -> str:
     """Why a message is a dead letter. One of a newer version can be put back after the upgrade."""
     if newer := _NEWER.search(body):
         return f"version: {newer[1]} is newer than this sender"
-    return f"unparseable: {error}"
+    return f"unparseable: {told(error)}"
+
+
+def read(body: str) -> EmailMessage | Dead:
+    """The message, or why it is a dead letter."""
+    try:
+        message = email_decoder.decode(body)
+        parse_iso(message.queued_at)
+    except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
+        return Dead(unreadable(body, error))
+    # The contract's patterns end in `$`, which lets a line break at the end pass.
+    if violation := rules.check_ids(message.tenant, message.email_id):
+        return Dead(f"unparseable: {violation.message}")
+    return message
 
 
 def unsendable(

@@ -5,14 +5,11 @@ responses"), and from the SES Developer Guide, "Amazon SES sending errors", whic
 time-out or a 5xx can come after the message was accepted.
 """
 
-import re
 from collections.abc import Sequence
 
 from mailpipe.aws.dynamodb_operations import Item
 from mailpipe.outcomes import CallFailed, Kind
-
-MAX_TEXT_CHARS = 300
-_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
+from mailpipe.texts import without_addresses
 
 _THROTTLED = frozenset(
     {
@@ -163,4 +160,4 @@ def _fit_for_logs(code: str, text: str) -> str:
     """SES names addresses in its refusals, and a bad signature's text repeats the session token."""
     if code in CLOCK_CODES:
         return "check the clock and the credentials of this machine"
-    return _ADDRESS.sub("[address]", text[:MAX_TEXT_CHARS])
+    return without_addresses(text)

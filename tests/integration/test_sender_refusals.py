@@ -79,6 +79,17 @@ async def test_another_mail_under_a_key_never_takes_the_place_of_the_recorded_on
     assert len(rig.ses.sent) == 1
 
 
+async def test_a_record_of_before_fingerprints_is_claimed_by_unkeyed_mail_alone(rig: Rig) -> None:
+    one = msgspec.structs.replace(message(), recorded=True)
+    born = records.born(one.email_id, one.tenant, records.fields_of(one))
+    del born["fingerprint"]
+    await rig.parts.tables.write(EmailStatements(PREFIX).insert(born))
+    keyed = msgspec.structs.replace(one, fingerprint="one")
+    assert await rig.handle(keyed) == Dead("key_conflict")
+    assert await rig.handle(one) == Done()
+    assert len(rig.ses.sent) == 1
+
+
 async def test_of_two_mails_under_a_key_without_a_record_the_first_is_sent(rig: Rig) -> None:
     one = msgspec.structs.replace(message(), fingerprint="one")
     other = msgspec.structs.replace(one, fingerprint="other")

@@ -8,7 +8,16 @@ import msgspec
 import pytest
 
 from mailpipe.accepting import accepted
-from mailpipe.bodies import MAX_BODY_BYTES, BadPointer, Bodies, BodyMissing, Room
+from mailpipe.aws.client import Aws
+from mailpipe.bodies import (
+    MAX_BODY_BYTES,
+    MAX_IN_HAND_BYTES,
+    BadPointer,
+    Bodies,
+    BodyMissing,
+    Room,
+    open_bodies_of_lanes,
+)
 from mailpipe.messages import Attachment, BodyPointer, Email, EmailMessage, email_decoder, encode
 from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import CallFailed, Kind
@@ -172,3 +181,11 @@ async def test_room_is_given_in_turn_and_no_more_than_there_is() -> None:
     assert order == [0, 2, 3, 4]
     async with room.take(10):
         pass
+
+
+async def test_bulk_mail_in_hand_takes_no_room_from_transactional_mail() -> None:
+    async with Aws() as aws:
+        lanes = open_bodies_of_lanes(aws, "bodies")
+        bulk, other = lanes["bulk"]._room, lanes["transactional"]._room
+        async with bulk.take(MAX_IN_HAND_BYTES), asyncio.timeout(5), other.take(1):
+            pass

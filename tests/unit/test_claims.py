@@ -38,6 +38,7 @@ def record(**changes: object) -> Record:
     [
         ({}, Open),
         ({"attempt": 3}, Open),
+        ({"fingerprint": None}, Open),
         ({"token": "other", "lease_until": NOW + 1}, Live),
         ({"token": "other", "lease_until": NOW}, Doubtful),
         ({"token": "mine", "lease_until": NOW + 1, "attempt": 2}, Won),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.local.ses import raw, sending
+from mailpipe.addresses import parse
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.messages import Attachment, Email, EmailMessage
 from mailpipe.rules import check
@@ -146,9 +147,7 @@ def test_no_text_that_keeps_the_rules_makes_a_header_of_its_own(
 @pytest.mark.parametrize("value", ["a\r\nBcc: v@y.z", "=?utf-8?q?Hi=0D=0ABcc:_v@y.z?="])
 def test_a_header_that_slipped_through_the_rules_does_not_go_out(value: str) -> None:
     email = msgspec.structs.replace(message().email, subject=value)
-    mail = Mail(
-        from_="b@example.com", to=["a@example.net"], cc=[], reply_to=[], email=email, headers={}
-    )
+    mail = Mail(parse("b@example.com"), [parse("a@example.net")], [], [], email, headers={})
     try:
         data = composed(mail)
     except (Forged, ValueError):

@@ -145,6 +145,19 @@ async def test_dead_keeps_the_raw_message_with_the_reason() -> None:
     assert buried.attributes == {"reason": "unparseable: x", "attempts": "1", "source": "q"}
 
 
+async def test_a_reason_names_nobody_in_logs_and_attributes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handled = asyncio.Event()
+    rig = Rig(["m"], answering(Dead("exhausted: no bob@example.com here"), handled))
+    await rig.run(handled)
+    (buried,) = await rig.dead.receive(1, wait_s=0)
+    assert buried.attributes["reason"] == "exhausted: no [address] here"
+    said = capsys.readouterr()
+    assert "dead_letter" in said.out + said.err
+    assert "bob" not in said.out + said.err
+
+
 async def test_a_reason_and_attributes_that_sqs_would_refuse_are_made_fit() -> None:
     handled = asyncio.Event()
     rig = Rig([], answering(Dead("bad \x00 \ufffe"), handled))

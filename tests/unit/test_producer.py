@@ -23,65 +23,15 @@ from mailpipe import (
     SyncProducer,
     ValidationError,
 )
-from mailpipe.aws.queue import Fault, Outgoing
-from mailpipe.bodies import Bodies
-from mailpipe.doors import Doors, divert
-from mailpipe.outbox import MemoryBucket
+from mailpipe.doors import Doors
 from mailpipe.outcomes import Kind
 from mailpipe.producer import LARGE_AT_ONCE, READ_AHEAD
 from mailpipe.testing import Outbox
+from tests.unit.producer_rig import LARGE, Slow, email, settle, slow
+
+__all__ = ["slow"]
 
 ROOT = Path(__file__).parents[2]
-LARGE = "x" * 60_000
-
-
-def email(number: int = 0, text: str = "Hello") -> Email:
-    """A good e-mail."""
-    return Email(
-        to=["a@example.com"], from_="b@example.com", subject=f"Mail {number}", body_text=text
-    )
-
-
-class Slow(MemoryBucket):
-    """A queue and a bucket that answer when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.placed = list[asyncio.Future[Fault]]()
-        self.answers = False
-        self.told: threading.Event | None = None
-        self.began = asyncio.Semaphore(0)
-        self.upload = asyncio.Event()
-
-    def doors(self) -> Doors:
-        return Doors({"bulk": self, "transactional": self}, Bodies(self))
-
-    async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
-        fate = asyncio.get_running_loop().create_future()
-        self.placed.append(fate)
-        if self.told is not None:
-            self.told.set()
-        if self.answers:
-            fate.set_result(None)
-        return fate
-
-    async def put(self, key: str, body: bytes) -> None:
-        self.began.release()
-        await self.upload.wait()
-        await super().put(key, body)
-
-
-@pytest.fixture
-def slow() -> Iterator[Slow]:
-    made = Slow()
-    with divert(made):
-        yield made
-
-
-async def settle() -> None:
-    """Let everything run that can."""
-    for _ in range(READ_AHEAD):
-        await asyncio.sleep(0)
 
 
 async def test_a_source_without_end_is_read_only_as_far_ahead_as_fates_are_taken(
@@ -269,6 +219,9 @@ FORKED = """
 import os
 from mailpipe import Email, Producer
 from mailpipe.testing import Outbox
+from tests.unit.producer_rig import LARGE, Slow, email, settle, slow
+
+__all__ = ["slow"]
 mail = Email(to=["a@example.com"], from_="b@example.com", subject="Hi", body_text="x")
 producer = Producer.sync()
 with Outbox() as outbox:
@@ -303,6 +256,9 @@ import os
 del os.fork, os.register_at_fork
 import mailpipe
 from mailpipe.testing import Outbox
+from tests.unit.producer_rig import LARGE, Slow, email, settle, slow
+
+__all__ = ["slow"]
 with Outbox() as outbox, mailpipe.Producer.sync() as producer:
     mail = mailpipe.Email(to=["a@b.example"], from_="c@d.example", subject="Hi", body_text="x")
     producer.send(mail)
