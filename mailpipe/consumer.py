@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from random import random
 
-from mailpipe import logs, metrics
+from mailpipe import logs, metrics, origins
 from mailpipe.aws.queue import BATCH, MAX_VISIBILITY_S, Outgoing, Queue, Received
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
@@ -29,6 +29,9 @@ SETTLE_S = 10.0
 """After the drain: so long the calls that delete or hand back may take."""
 
 MAX_ATTRIBUTES = 10
+
+BURIED = frozenset({"reason", "attempts", "source", origins.ATTRIBUTE})
+"""The attributes of a buried message that are ours."""
 
 log = logs.get()
 
@@ -208,10 +211,15 @@ class Consumer:
 
 
 def _epitaph(message: Received, reason: str, source: str) -> dict[str, str]:
-    """Why a message died. SQS takes ten attributes, and no control characters in them."""
-    kept = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 3])
+    """Why a message died, and who had sent it where the queue tells: buried, it is sent by us. SQS
+    takes ten attributes, and no control characters in them.
+    """
     reason = "".join(c if " " <= c <= "~" else "?" for c in reason[:256])
-    return {**kept, "reason": reason, "attempts": str(message.receives), "source": source}
+    ours = {"reason": reason, "attempts": str(message.receives), "source": source}
+    if message.sender_id is not None:
+        ours[origins.ATTRIBUTE] = origins.extended(message.attributes, message.sender_id)
+    foreign = [(name, value) for name, value in message.attributes.items() if name not in BURIED]
+    return dict(foreign[: MAX_ATTRIBUTES - len(ours)]) | ours
 
 
 def _after_failed_polls_s(failures: int) -> float:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mailpipe import origins
 from mailpipe.aws.queue import BATCH, Fault, Outgoing, Queue, Received
+from mailpipe.consumer import BURIED, MAX_ATTRIBUTES
 from mailpipe.outcomes import CallFailed
 
 HOLD_S = 600
@@ -20,10 +22,7 @@ CRASH_LOOP = "crash_loop"
 """The reason of what SQS itself has put there: received too often without an end."""
 
 FORGED = "auth"
-"""Put back it would be trusted, because it is then ours: only when asked for by this reason."""
-
-OURS = ("reason", "attempts", "source")
-"""The attributes that a process adds to a message that it buries."""
+"""Put back it would die again, unless somebody has been given the right: only by this reason."""
 
 Wanted = Callable[[Received], bool]
 
@@ -45,14 +44,24 @@ class _Owner(msgspec.Struct):
     endpoint: str | None = None
 
 
-def revived(message: Received) -> Outgoing:
-    """The message as it was before it was buried."""
+def revived(message: Received, *, vouched: bool = False) -> Outgoing:
+    """The message as it was before it was buried, with all who have sent it: whoever wrote it, and
+    who put it here (the process that buried it; after a crash loop SQS has only moved it).
+
+    `vouched`: whoever puts it back answers for it, so that its history no longer counts.
+    """
     try:
         owner = msgspec.json.decode(message.body, type=_Owner)
         group = owner.endpoint or owner.tenant
     except msgspec.DecodeError:
         group = None
-    kept = {name: value for name, value in message.attributes.items() if name not in OURS}
+    attributes = message.attributes
+    foreign = [(name, value) for name, value in attributes.items() if name not in BURIED]
+    kept = dict(foreign[: MAX_ATTRIBUTES - 1])
+    if not vouched:
+        if "reason" in attributes and origins.ATTRIBUTE not in attributes:
+            attributes = attributes | {origins.ATTRIBUTE: origins.UNKNOWN}
+        kept[origins.ATTRIBUTE] = origins.extended(attributes, message.sender_id)
     return Outgoing(message.body, group=group, attributes=kept)
 
 
@@ -94,15 +103,18 @@ class DeadLetters:
 
         What is still there at the end is handed back at once. Raises CallFailed.
         """
-        seen, left = set[str](), most
+        seen, left, again = set[str](), most, 0
         try:
-            while left is None or left > 0:
+            # What is held longer than HOLD_S comes again, ahead of what is new: then go on, until
+            # all of it has come once more.
+            while (left is None or left > 0) and again <= len(seen):
                 found = await self._dead.receive(BATCH, wait_s=self._wait_s, visibility_s=HOLD_S)
+                if not found:
+                    return
                 new = [one for one in found if one.message_id not in seen]
                 self._held |= {one.message_id: one.receipt for one in found}
                 seen |= {one.message_id for one in found}
-                if not new:
-                    return  # all that is there was seen
+                again = 0 if new else again + len(found)
                 fit = [one for one in new if one.sent_at_ms < self._before_ms and wanted(one)]
                 fit = fit if left is None else fit[:left]
                 if fit:
@@ -118,13 +130,19 @@ class DeadLetters:
             return [message async for batch in batches for message in batch]
 
     async def redrive(
-        self, source: Queue, wanted: Wanted, *, most: int | None, moved: Callable[[int], None]
+        self,
+        source: Queue,
+        wanted: Wanted,
+        *,
+        most: int | None,
+        moved: Callable[[int], None],
+        vouched: bool = False,
     ) -> Tally:
         """Put them back onto their queue; `moved` is told of each advance. Raises CallFailed."""
         tally = Tally()
         async with aclosing(self.taken(wanted, most=most)) as batches:
             async for batch in batches:
-                faults = await source.send([revived(message) for message in batch])
+                faults = await source.send([revived(one, vouched=vouched) for one in batch])
                 back = [
                     message for message, fault in zip(batch, faults, strict=True) if fault is None
                 ]

@@ -1,6 +1,6 @@
 """Which URLs may be webhook endpoints, as far as the text alone tells. Pure.
 
-What a name resolves to is looked at when a webhook is delivered: it may change after registration.
+What a name resolves to is not asked: it may change after registration.
 """
 
 import ipaddress

@@ -5,7 +5,7 @@ import time
 from functools import partial
 from random import random
 
-from mailpipe import logs, metrics
+from mailpipe import logs, metrics, origins
 from mailpipe.attachments import is_large
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
@@ -118,7 +118,12 @@ class Sender:
         if isinstance(message, Dead):
             return message
         tenant = await self._tenants.of(message.tenant)
-        judged = judge(tenant, received.sender_id, trusted=self._trusted)
+        judged = judge(
+            tenant,
+            received.sender_id,
+            trusted=self._trusted,
+            earlier=origins.earlier(received.attributes),
+        )
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)

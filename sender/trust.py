@@ -5,9 +5,10 @@ unique id of an IAM user (`AIDA…`), or that of a role and the session's name (
 (SQS API reference, "ReceiveMessage", SenderId; IAM User Guide, "IAM identifiers").
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from mailpipe.origins import principal
 from mailpipe.tenants import Tenant
 
 
@@ -18,26 +19,26 @@ class Distrust(NamedTuple):
     reason: str
 
 
-def principal(sender_id: str) -> str:
-    """The unique id of the user or role, without the session."""
-    return sender_id.partition(":")[0]
-
-
 def judge(
-    tenant: Tenant | None, sender_id: str | None, *, trusted: Collection[str] | None
+    tenant: Tenant | None,
+    sender_id: str | None,
+    *,
+    trusted: Collection[str] | None,
+    earlier: Sequence[str] = (),
 ) -> Tenant | Distrust:
     """The tenant that the message speaks for, or why it must not.
 
     `trusted` are the principals that may speak for every tenant (the REST door, the senders); None:
-    who has sent it is not looked at.
+    who has sent it is not looked at. `earlier` have sent it before it was put back: they must be
+    allowed to as well, whatever they were buried for.
     """
     if tenant is None:
         return Distrust("unknown_tenant", "tenant: there is no such tenant")
+    if trusted is not None:
+        for who in (principal(sender_id or ""), *earlier):
+            if not who or (who not in trusted and who not in tenant.principals):
+                by = who or "an unknown sender"
+                return Distrust("forged", f"auth: {by} may not send for this tenant")
     if not tenant.enabled:
         return Distrust("disabled_tenant", "tenant: it is disabled")
-    if trusted is None:
-        return tenant
-    who = principal(sender_id or "")
-    if who and (who in trusted or who in tenant.principals):
-        return tenant
-    return Distrust("forged", f"auth: {who or 'an unknown sender'} may not send for this tenant")
+    return tenant

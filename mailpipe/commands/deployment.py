@@ -41,11 +41,14 @@ class Deployment:
             self._tables = open_tables(self._aws, await self._client(), self.prefix)
         return self._tables
 
-    async def queue(self, name: str) -> SqsQueue:
-        """One of its queues. Raises CallFailed when there is none of this name."""
+    async def queue(self, name: str, *, sender_ids: bool = False) -> SqsQueue:
+        """One of its queues (`sender_ids`: its messages tell who has sent them).
+
+        Raises CallFailed when there is none of this name.
+        """
         if self._queues is None:
             self._queues = await open_queues(self._aws, self.prefix, poll_s=POLL_S, connections=16)
-        return await self._queues.open(name)
+        return await self._queues.open(name, sender_ids=sender_ids)
 
     async def audited(self) -> Audited:
         """How this person's changes are written."""

@@ -30,9 +30,14 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be 
 
 async def _letters(deployment: Deployment, queue: str) -> tuple[DeadLetters, int]:
     """Its dead letters as they are now, and about how many."""
-    dead = await deployment.queue(resources.dead(queue))
+    dead = await deployment.queue(resources.dead(queue), sender_ids=_judged(queue))
     depth = await dead.depth()
     return DeadLetters(dead, before_ms=now_ms()), depth.visible
+
+
+def _judged(queue: str) -> bool:
+    """Whether it is looked at who has sent its messages."""
+    return queue in resources.LANES.values()
 
 
 @dlq.command(name="list")
@@ -80,6 +85,7 @@ def _shown(message: Received, *, whole: bool) -> dict[str, Any]:
 @_reason
 @_limit
 @_dry_run
+@click.option("--trust", is_flag=True, help="Vouch for mail of this --reason: it counts as yours.")
 @runs
 async def redrive(
     deployment: Deployment,
@@ -88,20 +94,25 @@ async def redrive(
     kind: str | None,
     limit: int | None,
     dry_run: bool,
+    trust: bool,
 ) -> None:
-    """Put messages back onto their queue. Those with a forged tenant only by --reason auth: put
-    back, they count as sent by you.
+    """Put messages back onto their queue. Senders go on judging them by who sent them first, so
+    those with a forged tenant (only by --reason auth) die again, unless you --trust them.
     """
+    if trust and kind is None:
+        raise click.UsageError("--trust needs a --reason: say what you vouch for.")
     letters, about = await _letters(deployment, queue)
     some = wanted(kind, forged=False)
     if dry_run:
         _would(output, queue, await letters.look(some, most=limit))
         return
     source = await deployment.queue(queue)
-    await _note(deployment, "dlq.redriven", queue, kind=kind, limit=limit)
+    await _note(deployment, "dlq.redriven", queue, kind=kind, limit=limit, trust=trust)
     with output.progress(f"redrive {queue}", min(about, limit or about)) as moved:
-        tally = await letters.redrive(source, some, most=limit, moved=moved)
-    _done(output, queue, "put back", tally)
+        tally = await letters.redrive(
+            *(source, some), most=limit, moved=moved, vouched=trust or not _judged(queue)
+        )
+    await _done(deployment, output, queue, "put back", tally)
 
 
 @dlq.command()
@@ -136,7 +147,7 @@ async def purge(
     await _note(deployment, "dlq.purged", queue, kind=kind, limit=limit)
     with output.progress(f"purge {queue}", min(about, limit or about)) as moved:
         tally = await letters.purge(some, most=limit, moved=moved)
-    _done(output, queue, "thrown away", tally)
+    await _done(deployment, output, queue, "thrown away", tally)
 
 
 def _names(body: str) -> dict[str, Any]:
@@ -157,13 +168,22 @@ def _would(output: Output, queue: str, found: list[Received]) -> None:
     output.one({"queue": queue, "would": len(found), "reasons": Counter(map(reason, found))})
 
 
-def _done(output: Output, queue: str, done: str, tally: Tally) -> None:
+async def _done(
+    deployment: Deployment, output: Output, queue: str, done: str, tally: Tally
+) -> None:
+    depth = await (await deployment.queue(resources.dead(queue))).depth()
     output.one(
-        {"queue": queue, "done": tally.done, "failed": tally.failed, "reasons": tally.reasons}
+        {
+            "queue": queue,
+            "done": tally.done,
+            "failed": tally.failed,
+            "left": depth.visible + depth.in_flight,
+            "reasons": tally.reasons,
+        }
     )
     if tally.failed:
         cause = tally.fault.code if tally.fault else "unknown"
         raise click.ClickException(
             f"{tally.failed} messages of {queue} were not {done} ({cause}); they are still there."
         )
-    output.say(f"{tally.done} {done}.")
+    output.say(f"{tally.done} {done}; about {depth.visible + depth.in_flight} left.")

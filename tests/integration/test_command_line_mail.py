@@ -110,7 +110,7 @@ def test_dead_letters_are_looked_at_put_back_and_thrown_away(aws: Stack) -> None
     assert would["reasons"] == {"exhausted": 1, "unparseable": 1, "crash_loop": 1}
     assert depths(aws) == (0, 4)
     (put_back,) = done("dlq", "redrive", QUEUE, "--reason", "exhausted")
-    assert (put_back["done"], put_back["failed"]) == (1, 0)
+    assert (put_back["done"], put_back["failed"], put_back["left"]) == (1, 0, 3)
     assert depths(aws) == (1, 3)
 
     asked = run("dlq", "purge", QUEUE, given="n\n")

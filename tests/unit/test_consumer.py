@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -37,13 +38,33 @@ class Beats(Heartbeat):
         await self.gate.wait()
 
 
+class Telling(InMemoryQueue):
+    """A queue that tells who has sent its messages: always the same."""
+
+    sender_id: str | None = None
+
+    async def receive(
+        self, most: int, *, wait_s: float, visibility_s: float | None = None
+    ) -> list[Received]:
+        found = await super().receive(most, wait_s=wait_s, visibility_s=visibility_s)
+        return [replace(one, sender_id=self.sender_id) for one in found]
+
+
 class Rig:
     """A queue with messages, its dead letters, and a consumer that runs until told to stop."""
 
-    def __init__(self, bodies: list[str], handle: Handle, *, concurrency: int = 4) -> None:
+    def __init__(
+        self,
+        bodies: list[str],
+        handle: Handle,
+        *,
+        concurrency: int = 4,
+        sender_id: str | None = None,
+    ) -> None:
         self.now = 1000.0
         self.dead = InMemoryQueue("q-dead", clock=lambda: self.now)
-        self.queue = InMemoryQueue("q", clock=lambda: self.now, dead=self.dead)
+        self.queue = Telling("q", clock=lambda: self.now, dead=self.dead)
+        self.queue.sender_id = sender_id
         self.bodies = bodies
         self.stop = Stop()
         self.heartbeat = Beats(self.hiding)
@@ -167,6 +188,27 @@ async def test_a_reason_and_attributes_that_sqs_would_refuse_are_made_fit() -> N
     (buried,) = await rig.dead.receive(1, wait_s=0)
     assert len(buried.attributes) == 10
     assert buried.attributes["reason"] == "bad ? ?"
+
+
+@pytest.mark.parametrize("earlier", [{}, {"sender_id": "INGEST"}, {"sender_id": "INGEST X"}])
+async def test_a_buried_message_tells_who_has_sent_it(earlier: dict[str, str]) -> None:
+    handled = asyncio.Event()
+    rig = Rig([], answering(Dead("version: x"), handled), sender_id="X:session")
+    crowded = {f"a{index}": "x" for index in range(9)}
+    await rig.queue.send([Outgoing("m", attributes=crowded | earlier)])
+    await rig.run(handled)
+    (buried,) = await rig.dead.receive(1, wait_s=0)
+    assert len(buried.attributes) == 10
+    assert buried.attributes["sender_id"] == ("X INGEST" if earlier else "X")
+
+
+async def test_what_nobody_has_looked_at_is_not_kept_as_the_sender() -> None:
+    handled = asyncio.Event()
+    rig = Rig([], answering(Dead("version: x"), handled))
+    await rig.queue.send([Outgoing("m", attributes={"sender_id": "INGEST"})])
+    await rig.run(handled)
+    (buried,) = await rig.dead.receive(1, wait_s=0)
+    assert "sender_id" not in buried.attributes
 
 
 @pytest.mark.parametrize(

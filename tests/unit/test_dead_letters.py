@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mailpipe import origins
 from mailpipe.aws.queue import Outgoing, Received
 from mailpipe.dead_letters import HOLD_S, DeadLetters, reason, revived, wanted
 from mailpipe.testing import InMemoryQueue
@@ -155,6 +156,56 @@ async def test_a_forged_message_is_put_back_only_when_asked_for_by_its_reason() 
     ],
 )
 def test_a_message_goes_back_as_it_was(body: str, group: str | None) -> None:
-    buried = {"mine": "1", "reason": "x", "attempts": "3", "source": "q"}
-    message = Received("m", "r", body, receives=1, sent_at_ms=0, attributes=buried)
-    assert revived(message) == Outgoing(body, group=group, attributes={"mine": "1"})
+    message = letter("SENDER", {"mine": "1", **BURIED, "sender_id": "X"}, body=body)
+    assert revived(message, vouched=True) == Outgoing(body, group=group, attributes={"mine": "1"})
+
+
+BURIED = {"reason": "x", "attempts": "3", "source": "q"}
+
+
+def letter(sender_id: str | None, attributes: dict[str, str], *, body: str = "m") -> Received:
+    return Received(
+        *("m", "r", body, 1, 0), attributes=attributes, sender_id=sender_id and f"{sender_id}:s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sender_id", "attributes", "chain"),
+    [
+        pytest.param("SENDER", {**BURIED, "sender_id": "X"}, ["SENDER", "X"], id="buried"),
+        pytest.param("SENDER", BURIED, ["SENDER", "?"], id="buried by who did not look"),
+        pytest.param("X", {}, ["X"], id="moved by SQS"),
+        pytest.param(None, {}, ["?"], id="moved by SQS, which does not tell"),
+        pytest.param("X", {"sender_id": "INGEST"}, ["X", "INGEST"], id="moved, a forger's"),
+        pytest.param(
+            "X", {**BURIED, "sender_id": "INGEST"}, ["X", "INGEST"], id="as if it were buried"
+        ),
+        pytest.param("OP", {**BURIED, "sender_id": "OP X"}, ["OP", "X"], id="again"),
+        pytest.param("OP", {"sender_id": "X" * 2000}, ["?"], id="too long to keep"),
+        pytest.param("OP", {"sender_id": "\u00e9"}, ["?"], id="no id"),
+    ],
+)
+def test_put_back_a_message_still_tells_who_has_sent_it(
+    sender_id: str | None, attributes: dict[str, str], chain: list[str]
+) -> None:
+    back = revived(letter(sender_id, attributes))
+    assert origins.earlier(back.attributes) == chain
+
+
+def test_what_goes_back_has_no_more_attributes_than_sqs_takes() -> None:
+    crowded = {f"a{index}": "x" for index in range(10)}
+    back = revived(letter("X", crowded))
+    assert (len(back.attributes), back.attributes["sender_id"]) == (10, "X")
+
+
+async def test_work_that_outlasts_the_hold_goes_on_to_the_last_message() -> None:
+    rig = Rig(["exhausted"] * 15 + ["orphan"] * 25)
+    await rig.fill()
+    letters = rig.letters()
+
+    def slowly(_: int) -> None:
+        rig.now_s += HOLD_S + 1  # what was looked at and kept comes again, first
+
+    tally = await letters.redrive(rig.source, wanted("orphan"), most=None, moved=slowly)
+    assert tally.done == 25
+    assert await rig.dead.depth() == (15, 0, 0)

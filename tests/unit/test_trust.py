@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailpipe import origins
 from mailpipe.settings import SettingsError, load
 from mailpipe.tenants import Tenant
 from sender.settings import SenderSettings
@@ -46,6 +47,31 @@ def test_unknown_and_disabled_tenants_have_no_mail_whoever_sends(trusted: set[st
         fault = judge(tenant, INGEST, trusted=trusted)
         assert isinstance(fault, Distrust)
         assert (fault.kind, fault.reason.partition(":")[0]) == (kind, "tenant")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize(
+    ("sender_id", "earlier"),
+    [
+        (INGEST, ["AIDAFORGERFORGERFORGE"]),
+        (INGEST, [INGEST, "AIDAFORGERFORGERFORGE"]),
+        (INGEST, [origins.UNKNOWN]),
+        ("AIDAFORGERFORGERFORGE", [INGEST]),
+        ("AIDAFORGERFORGERFORGE", [ROLE]),
+        (None, [INGEST]),
+    ],
+)
+def test_one_sender_who_may_not_is_enough_and_an_attribute_never_lends_trust(
+    sender_id: str | None, earlier: list[str], enabled: bool
+) -> None:
+    tenant = Tenant(tenant="shop", principals=[ROLE], enabled=enabled)
+    fault = judge(tenant, sender_id, trusted={INGEST}, earlier=earlier)
+    assert isinstance(fault, Distrust)
+    assert fault.kind == "forged"
+
+
+def test_put_back_by_ours_a_message_speaks_for_whom_it_spoke_before() -> None:
+    assert judge(SHOP, f"{INGEST}:me", trusted={INGEST}, earlier=[INGEST, USER]) == SHOP
 
 
 def test_without_the_check_nobody_is_asked() -> None:
