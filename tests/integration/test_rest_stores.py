@@ -46,6 +46,14 @@ class Unwritable:
         return [THROTTLED for _ in statements]
 
 
+class Unending(Unwritable):
+    """Tables whose writes never answer."""
+
+    async def write_all(self, statements: Sequence[Statement]) -> list[CallFailed]:
+        await asyncio.Event().wait()
+        return []
+
+
 class Unreadable(Unwritable):
     """Tables that are neither read nor written."""
 
@@ -87,6 +95,19 @@ async def test_after_the_queues_yes_a_mail_is_promised_without_its_record(
         queued = await door.queued("transactional")
         ids = {email_decoder.decode(one.body).email_id for one in queued}
         assert said.body["emailId"] in ids
+
+
+async def test_mail_on_the_queue_is_promised_though_the_request_is_overdue(
+    cloud_environment: Stack,
+) -> None:
+    """A client that is told to come again would send a second mail."""
+    async with open_door(cloud_environment, stores=Unending, answer_timeout_s=0.3) as door:
+        plain, keyed = await asyncio.gather(
+            door.send(), door.send(headers={"Idempotency-Key": "unending"})
+        )
+        assert plain.status == 202
+        assert come_again(keyed)
+        assert len(await door.queued("transactional")) == 2
 
 
 async def test_under_a_key_a_mail_without_its_record_is_not_promised(
