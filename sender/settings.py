@@ -74,7 +74,7 @@ class SenderSettings(Common, frozen=True, kw_only=True):
             )
         if self.trust_sender_id and not self.trusted_principals:
             faults.append(
-                "MAILPIPE_SENDER_TRUSTED_PRINCIPALS is missing: expected the unique ids of the roles "
+                "MAILPIPE_SENDER_TRUSTED_PRINCIPALS is missing: expected the ids of the roles "
                 "of ingest, senders and operators (aws iam get-role --query Role.RoleId), or else "
                 "their mail would be quarantined; MAILPIPE_SENDER_TRUST_SENDER_ID=0 does without "
                 "the check"
