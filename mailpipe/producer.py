@@ -35,7 +35,6 @@ LARGE_AT_ONCE = 4
 
 Mails = Iterable[Email | Keyed] | AsyncIterable[Email | Keyed]
 
-
 _Fate = Accepted | Refused
 _Coming = Held | Refused | asyncio.Task[_Fate]
 

@@ -9,8 +9,9 @@ from mailpipe.messages import (
     email_decoder,
 )
 from mailpipe.outcomes import Dead, Done, Retry
+from mailpipe.tenants import Tenant
 from tests.integration.conftest import message
-from tests.integration.sender_rig import Rig, rig
+from tests.integration.sender_rig import Rig, known, rig
 
 __all__ = ["rig"]
 
@@ -59,6 +60,7 @@ async def test_a_missing_body_is_waited_for_and_then_fails_the_mail(rig: Rig) ->
 
 
 async def test_a_pointer_to_what_is_not_ours_is_quarantined_unread(rig: Rig) -> None:
+    await known(rig.parts, Tenant(tenant="other"))
     one = await large(rig)
     stolen = msgspec.structs.replace(one, tenant="other")
     outcome = await rig.handle(stolen)
