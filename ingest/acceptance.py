@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailpipe import logs, records, resources
+from mailpipe import logs, metrics, records, resources
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Fate, Refused, Tables
 from mailpipe.messages import EmailMessage, RecordFields
@@ -41,7 +41,11 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The key stands for another e-mail."""
+    """The key stands for another e-mail. `foreign`: its id is another tenant's, who has chosen it
+    (ids of keys can be computed), so that the key can never be used.
+    """
+
+    foreign: bool = False
 
 
 Acceptance = Taken | Replayed | Conflict | CallFailed
@@ -215,7 +219,11 @@ def _fate(message: EmailMessage, fate: Fate | CallFailed) -> Acceptance:
 def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None:
     if record is None:
         return None
-    if record.tenant != message.tenant or record.fingerprint != message.fingerprint:
+    if record.tenant != message.tenant:
+        metrics.FOREIGN_KEYS.inc()
+        log.error("key_id_taken", email_id=message.email_id, tenant=message.tenant)
+        return Conflict(foreign=True)
+    if record.fingerprint != message.fingerprint:
         return Conflict()
     # A sender may be faster than we are: a record of this very moment is no earlier request's.
     return Taken() if record.created_at == parse_iso(message.queued_at) else Replayed(record)

@@ -1,7 +1,6 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
-import re
 
 import msgspec
 from aiohttp import web
@@ -23,7 +22,7 @@ from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
-from mailpipe.rules import ValidationError, Violation, check_from
+from mailpipe.rules import ValidationError, Violation, check_from, is_id
 from mailpipe.status import PENDING, SENT
 from mailpipe.timing import iso, now_ms
 
@@ -33,8 +32,7 @@ OTHERS_TURN = 50
 """Entries of a batch after which other requests have their turn: one takes some 30 µs."""
 STORE_FAILED = "A store does not answer; please try again."
 CONFLICT = "This idempotency key stands for another e-mail already; use a new key."
-
-_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{resources.MAX_ID_CHARS}}}")
+TAKEN = "The id of this idempotency key is taken from outside your account; use a new key."
 
 log = logs.get()
 
@@ -65,7 +63,7 @@ class Emails:
         if isinstance(fate, CallFailed):
             raise fate
         if isinstance(fate, Conflict):
-            raise Refusal("IDEMPOTENCY_CONFLICT", CONFLICT)
+            raise Refusal("IDEMPOTENCY_CONFLICT", TAKEN if fate.foreign else CONFLICT)
         return await self._answered(request, letter[0].email_id, fate)
 
     async def _answered(
@@ -175,7 +173,7 @@ class Emails:
         """Where an e-mail stands, with its timeline."""
         grant = await self._guard.admit(request, "read")
         email_id, item = request.match_info["emailId"], None
-        if _ID.fullmatch(email_id):
+        if is_id(email_id):
             item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
         if item is None or item["tenant"] != grant.tenant:
             raise not_found("There is no e-mail with this id.")
@@ -205,8 +203,8 @@ def _result(email_id: str, fate: Acceptance) -> BatchResult:
     match fate:
         case CallFailed():
             return _unaccepted(fate)
-        case Conflict():
-            return _failed("IDEMPOTENCY_CONFLICT", CONFLICT)
+        case Conflict(foreign):
+            return _failed("IDEMPOTENCY_CONFLICT", TAKEN if foreign else CONFLICT)
         case Replayed(record):
             status = views.status_now(record, now_ms=now_ms())
             return BatchResult(success=True, email_id=email_id, status=status)

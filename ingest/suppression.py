@@ -75,11 +75,8 @@ class SuppressionList:
         found = await self._tables.get(resources.SUPPRESSION_LIST, key)
         if found is None or suppression.covers(found, str(wanted["scope"])):
             return found
-        # Never narrowed: what stops all mail for some days stops all mail from now on.
-        scope = suppression.ALL_STREAMS if found["scope"] != wanted["scope"] else wanted["scope"]
-        write = self._statements.make_manual(
-            key, scope=str(scope), seen=found["scope"], at_ms=now_ms()
-        )
+        scope = suppression.joined_scope(found, str(wanted["scope"]))
+        write = self._statements.make_manual(key, scope=scope, seen=found["scope"], at_ms=now_ms())
         if not isinstance(await self._tables.write(write), Applied):
             return None
         return await self._tables.get(resources.SUPPRESSION_LIST, key)

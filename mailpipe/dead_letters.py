@@ -103,14 +103,16 @@ class DeadLetters:
 
         What is still there at the end is handed back at once. Raises CallFailed.
         """
-        seen, left, again = set[str](), most, 0
+        seen, left, again, wait_s = set[str](), most, 0, self._wait_s
         try:
             # What is held longer than HOLD_S comes again, ahead of what is new: then go on, until
             # all of it has come once more.
             while (left is None or left > 0) and again <= len(seen):
-                found = await self._dead.receive(BATCH, wait_s=self._wait_s, visibility_s=HOLD_S)
+                found = await self._dead.receive(BATCH, wait_s=wait_s, visibility_s=HOLD_S)
                 if not found:
                     return
+                if len(found) < BATCH:  # the last poll waits only where something may be left
+                    wait_s = self._wait_s if (await self._dead.depth()).visible else 0
                 new = [one for one in found if one.message_id not in seen]
                 self._held |= {one.message_id: one.receipt for one in found}
                 seen |= {one.message_id for one in found}

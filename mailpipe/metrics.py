@@ -62,6 +62,10 @@ REQUESTS = Counter("mailpipe_requests_total", "HTTP requests answered", ["route"
 REQUEST_SECONDS = Histogram(
     "mailpipe_request_seconds", "Time to answer an HTTP request", ["route"], buckets=_LATENCY_S
 )
+FOREIGN_KEYS = Counter(
+    "mailpipe_foreign_keys_total",
+    "Idempotency keys whose id another tenant's mail has taken (an alarm)",
+)
 
 # --- sender ---------------------------------------------------------------------------------------
 SENDS = Counter("mailpipe_sends_total", "Calls to SES, by lane and answer", ["lane", "answer"])

@@ -92,14 +92,15 @@ def _allowed(domains: tuple[str, ...]) -> frozenset[str]:
 def check_ids(tenant: str, email_id: str | None) -> Violation | None:
     """Whether the ids that a producer chose can be keys and SES tags."""
     for name, value in (("tenant", tenant), ("emailId", email_id)):
-        if value is not None and not _is_id(value):
+        if value is not None and not is_id(value):
             return Violation(
                 name, "id_syntax", f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
             )
     return None
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> bool:
+    """Whether this can be the id of a mail or of a tenant."""
     return (
         isinstance(value, str) and len(value) <= resources.MAX_ID_CHARS and bool(_TAG.match(value))
     )

@@ -68,6 +68,11 @@ def covers(item: Attributes, scope: str) -> bool:
     return "ttl" not in item and item.get("scope") in (None, ALL_STREAMS, scope)
 
 
+def joined_scope(item: Attributes, scope: str) -> str:
+    """The scope that stops what the item stops, and this as well: never narrowed."""
+    return scope if item.get("scope") == scope else ALL_STREAMS
+
+
 class SuppressionStatements:
     """The writes to `SuppressionList`."""
 

@@ -180,13 +180,6 @@ class Stack:
             for index in range(count)
         ]
 
-    async def restart(self, name: str) -> list[int]:
-        """Drain a service with SIGTERM and start it again on its port; the exit codes."""
-        old = list(self.services[name])
-        codes = await asyncio.gather(*(child.stop(timeout_s=STOP_S) for child in old))
-        await asyncio.gather(*map(self.restart_one, old))
-        return list(codes)
-
     async def restart_one(self, ended: Child) -> Child:
         """Start a replica again that was stopped or killed; ingest listens where it did before."""
         service = ended.name.partition("-")[0]

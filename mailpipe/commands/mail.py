@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 import msgspec
 
-from mailpipe import records, resources
+from mailpipe import records, resources, rules
 from mailpipe.addresses import bare, normalised
 from mailpipe.audit import NotDone
 from mailpipe.aws.table import Tables
@@ -170,7 +170,7 @@ def _fate(fate: Accepted | Refused) -> dict[str, Any]:
 async def status(deployment: Deployment, output: Output, email_id: str) -> None:
     """Where a mail stands, of whatever tenant, and what has happened to it."""
     tables, item = await deployment.tables(), None
-    if 0 < len(email_id) <= resources.MAX_ID_CHARS:
+    if rules.is_id(email_id):
         item = await tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
     if item is None:
         raise NotDone(f"There is no e-mail with the id '{email_id[: resources.MAX_ID_CHARS]}'.")

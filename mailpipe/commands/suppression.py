@@ -112,8 +112,7 @@ async def add(
 def _widened(old: Attributes, wanted: Attributes) -> Attributes:
     """What is there, made to stop what is wanted too; never narrowed."""
     kept = {name: value for name, value in old.items() if name != "ttl"}
-    same = old.get("scope") == wanted["scope"]
-    scope = wanted["scope"] if same else rules.ALL_STREAMS
+    scope = rules.joined_scope(old, str(wanted["scope"]))
     return kept | {"reason": rules.MANUAL, "scope": scope, "addedAt": wanted["addedAt"]}
 
 

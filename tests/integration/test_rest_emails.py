@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from infra.local.stack import Stack
-from mailpipe import resources
-from mailpipe.messages import email_decoder, keyed_email_id
+from mailpipe import records, resources
+from mailpipe.messages import RecordFields, email_decoder, keyed_email_id
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX
@@ -153,6 +153,16 @@ async def test_another_mail_under_the_key_is_a_conflict_and_reaches_no_queue(doo
     )
     assert of_another.status == 202
     assert of_another.body["emailId"] == keyed_email_id("other", "order-2")
+
+
+async def test_a_key_whose_id_another_tenant_has_taken_says_so(door: Door) -> None:
+    fields = RecordFields(stream="bulk", created_at=now_ms(), from_="b@example.com", to=[])
+    taken = records.born(keyed_email_id("default", "taken"), "other", fields, fingerprint="f")
+    await door.tables.write(WRITES.insert(taken))
+    said = await door.send(headers={"Idempotency-Key": "taken"})
+    assert (said.status, said.body["error"]) == (409, "IDEMPOTENCY_CONFLICT")
+    assert "taken from outside" in said.body["message"]
+    assert await door.queued("transactional") == []
 
 
 async def test_twenty_at_once_under_a_key_are_one_mail(door: Door) -> None:

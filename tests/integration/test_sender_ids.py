@@ -59,6 +59,7 @@ ANYBODY = "000000000000"
 )
 async def test_put_back_mail_is_judged_by_who_wrote_it(
     rig: Rig,
+    aws: Stack,
     attributes: dict[str, str],
     arguments: tuple[str, ...],
     expected: Outcome,
@@ -69,6 +70,8 @@ async def test_put_back_mail_is_judged_by_who_wrote_it(
         await rig.parts.queues.open(name, sender_ids=True)
         for name in ("mail-bulk", "mail-bulk-dead")
     ]
+    for used in (queue, dead):  # other files use them too
+        clients(aws.cloud_url)("sqs").purge_queue(QueueUrl=used.url)
     await dead.send([Outgoing(encode(one), attributes=attributes)])
     (tally,) = await asyncio.to_thread(done, "dlq", "redrive", "mail-bulk", *arguments)
     assert (tally["done"], tally["left"]) == (1, 0)

@@ -48,3 +48,16 @@ def test_an_entry_covers_what_stops_no_more(
     changes: dict[str, object], scope: str, covered: bool
 ) -> None:
     assert suppression.covers(item(**changes), scope) is covered
+
+
+@pytest.mark.parametrize(
+    ("old", "wanted", "joined"),
+    [
+        ("bulk", "bulk", "bulk"),
+        ("bulk", "all", "all"),
+        ("all", "bulk", "all"),
+        (None, "bulk", "all"),
+    ],
+)
+def test_a_scope_is_never_narrowed(old: str | None, wanted: str, joined: str) -> None:
+    assert suppression.joined_scope(item(scope=old), wanted) == joined
