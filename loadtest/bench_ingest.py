@@ -30,9 +30,9 @@ from loadtest.yardstick import yardstick_us
 MOST = {"single_us": 240.0, "batch_us_per_mail": 40.0, "sdk_us_per_mail": 60.0, "p99_ms": 50.0}
 CONNECTIONS = 32
 BATCH = 100
-WAVES, FLAT, MOST_MB = 4, 1.15, 600
-"""Waves of uploads; so much more than in the first may the process hold in a later one; the most
-that it may ever hold."""
+WAVES, FLAT, MOST_MB = 5, 1.1, 600
+"""Waves of uploads; so much more than in the second may the process hold in a later one (the first
+makes its heap grow); the most that it may ever hold."""
 KEYS = 64
 """Each may send 1,000 a second: one would be too few."""
 
@@ -163,8 +163,8 @@ def short_of(run: dict[str, Any]) -> list[str]:
     faults = [
         f"{name}: {run[name]}, at most {most}" for name, most in MOST.items() if run[name] > most
     ]
-    first, *others = run["rss_mb"]
-    if max(others) > first * FLAT:
+    _, grown, *others = run["rss_mb"]
+    if max(others) > grown * FLAT:
         faults.append(f"rss_mb: {run['rss_mb']}, it must not grow from wave to wave")
     if max(run["rss_mb"]) > MOST_MB:
         faults.append(f"rss_mb: {run['rss_mb']}, at most {MOST_MB}")

@@ -11,7 +11,7 @@ GOOD: dict[str, Any] = {
     "batch_us_per_mail": 30.0,
     "sdk_us_per_mail": 50.0,
     "p99_ms": 20.0,
-    "rss_mb": [300, 310, 305],
+    "rss_mb": [250, 300, 310, 305],
 }
 
 
@@ -26,10 +26,10 @@ def test_a_figure_that_is_too_large_is_named(name: str) -> None:
 
 
 def test_memory_that_grows_from_wave_to_wave_is_named() -> None:
-    (said,) = short_of({**GOOD, "rss_mb": [300, 320, 360]})
-    assert said.startswith("rss_mb: [300, 320, 360]")
+    (said,) = short_of({**GOOD, "rss_mb": [250, 300, 320, 360]})
+    assert said.startswith("rss_mb: [250, 300, 320, 360]")
 
 
 def test_memory_above_the_most_is_named() -> None:
-    (said,) = short_of({**GOOD, "rss_mb": [600, 601]})
-    assert said.startswith("rss_mb: [600, 601], at most")
+    (said,) = short_of({**GOOD, "rss_mb": [590, 600, 601]})
+    assert said.startswith("rss_mb: [590, 600, 601], at most")
