@@ -126,7 +126,7 @@ def _schemas(constraints: list[str]) -> dict[str, Any]:
 def _anything(kind: type) -> dict[str, Any]:
     if kind is object:
         return {"description": "Any JSON"}
-    raise NotImplementedError
+    raise NotImplementedError  # so a hook tells msgspec that it does not know a type
 
 
 _FIELDS = {

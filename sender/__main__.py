@@ -9,7 +9,7 @@ from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
-from mailpipe.aws.table import open_tables
+from mailpipe.aws.table import Tables, open_tables
 from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
@@ -39,14 +39,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         limiter = LocalLimiter(lead, share=settings.share, spread_s=settings.spread_s)
         tables = open_tables(aws, dynamodb, settings.prefix)
         tenants = Tenants(tables)
-        store = SenderStore(
-            tables,
-            settings.prefix,
-            address_hash_key=settings.address_hash_key.encode(),
-            lease_s=settings.lease_s,
-            grace_s=settings.in_doubt_grace_s,
-            retention=Retention(tenants, usual_days=settings.retention_days),
-        )
+        store = _store(settings, tables, tenants)
         events = await queues.open(SES_EVENTS)
         bodies = open_bodies_of_lanes(aws, settings.bodies_bucket)
         slots = {lane: Slots(limiter, lane) for lane in LANES}
@@ -82,6 +75,17 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             await asyncio.gather(
                 *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
             )
+
+
+def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:
+    return SenderStore(
+        tables,
+        settings.prefix,
+        address_hash_key=settings.address_hash_key.encode(),
+        lease_s=settings.lease_s,
+        grace_s=settings.in_doubt_grace_s,
+        retention=Retention(tenants, usual_days=settings.retention_days),
+    )
 
 
 if __name__ == "__main__":

@@ -11,19 +11,22 @@ from mailpipe.outcomes import Dead, Done
 from mailpipe.statements import EmailStatements
 from mailpipe.tenants import Tenant
 from mailpipe.timing import iso, now_ms
-from tests.broken_emails import BROKEN
 from tests.integration.conftest import PREFIX, message, received
 from tests.integration.sender_rig import INGEST, SHOP, Rig, known, rig
 
 __all__ = ["rig"]
 
 
-HUGE = [
+BROKEN = [
+    ({"from_": "a\r\nBcc: x@y.z <a@example.com>"}, "from", "control_characters"),
+    ({"headers": {"Bcc": "x"}}, "headers.Bcc", "reserved"),
     ({"subject": "x" * 600_000}, "subject", "max_length"),
     ({"to": ["x" * 600_000]}, "to[0]", "max_length"),
     ({"metadata": {"a": "x" * 600_000}}, "metadata", "max_bytes"),
 ]
-"""More than an item of DynamoDB takes: it ends with its reason all the same."""
+"""Some are more than an item of DynamoDB takes: they end with their reason all the same. All rules
+are held on the queue by the corpus of both doors (`make prove-doors`).
+"""
 
 
 async def test_broken_and_expired_mail_ends_without_ses(rig: Rig) -> None:
@@ -34,7 +37,7 @@ async def test_broken_and_expired_mail_ends_without_ses(rig: Rig) -> None:
     assert rig.ses.sent == []
 
 
-@pytest.mark.parametrize(("changes", "field", "constraint"), [*BROKEN, *HUGE])
+@pytest.mark.parametrize(("changes", "field", "constraint"), BROKEN)
 async def test_the_rules_of_the_rest_door_hold_on_the_queue(
     rig: Rig, changes: dict[str, object], field: str, constraint: str
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from mailpipe.messages import Attachment, Email
 from mailpipe.rules import check, check_from, check_ids
-from tests.broken_emails import BROKEN
+from tests.unit.broken_emails import BROKEN
 
 LONG = 5_000_000
 TYPE = "a/b" + "; a=b" * 1_000_000

@@ -1,4 +1,4 @@
-"""E-mails that break a rule, one rule each: one corpus for both doors."""
+"""E-mails that break a rule, one rule each."""
 
 import msgspec
 
