@@ -49,6 +49,10 @@ class Kind(StrEnum):
     """The account or a resource is set up wrongly or paused: a person has to act."""
 
 
+MISSED = "Missed"
+"""The code of a call that was not made because its gate (`aws/operations.py`) stayed shut."""
+
+
 class CallFailed(Exception):
     """An AWS call failed.
 

@@ -104,10 +104,11 @@ class Sender:
             request = await asyncio.to_thread(composed) if large else composed()
         except Forged as forged:
             return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
-        if not await self._instant_comes(claim, instant, recipients=len(recipients)):
+        gate = partial(self._instant_comes, claim, instant, recipients=len(recipients))
+        answer = await ses.send(self._client, request, gate)
+        if answer is None:
             await self._store.release(message.email_id, claim)
             return self._no_slot(received)
-        answer = await ses.send(self._client, request)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, receives=received.receives)
         return await self._sent(message, claim, answer)
@@ -148,19 +149,25 @@ class Sender:
                 raise AssertionError(f"the store settles {answer}")
 
     async def _instant_comes(self, claim: Won, instant: float, *, recipients: int) -> bool:
-        """Wait for the slot. False when none comes while the lease still covers a send.
+        """Wait for the slot: the gate of the call to SES. False when none comes while the lease
+        still covers a send.
 
-        A missed slot is dropped, never used late: late sends would bunch up at the quota.
+        A missed slot is dropped, never used late: late sends would bunch up at the quota. So the
+        look at the clock is the last thing before the write.
         """
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(max(0.0, instant - clock()))
-            if claim.lease_until_ms - now_ms() < self._settings.ses_timeout_s * 1000:
+            left_s = (claim.lease_until_ms - now_ms()) / 1000 - self._settings.ses_timeout_s
+            if left_s < 0:
                 return False
             if clock() - instant <= self._settings.lateness_s:
                 return True
             metrics.SLOTS_MISSED.inc()
-            another = await self._slots.next(recipients)
+            try:
+                another = await asyncio.wait_for(self._slots.next(recipients), left_s)
+            except TimeoutError:
+                return False
             if another is None:
                 return False
             instant = another

@@ -4,17 +4,28 @@ import time
 
 from mailpipe import metrics
 from mailpipe.aws.client import Client
+from mailpipe.aws.operations import Gate
 from mailpipe.aws.ses_operations import SEND_EMAIL, SendEmail
-from mailpipe.outcomes import CallFailed
+from mailpipe.outcomes import MISSED, CallFailed
 
 
-async def send(client: Client, request: SendEmail) -> str | CallFailed:
-    """SES's message id, or why there is none. One that took too long is in doubt."""
+async def send(client: Client, request: SendEmail, gate: Gate) -> str | CallFailed | None:
+    """SES's message id, or why there is none; None when the gate stayed shut. One that took too
+    long is in doubt.
+    """
     begun = time.perf_counter()
+
+    async def timed() -> bool:
+        nonlocal begun
+        passed = await gate()
+        begun = time.perf_counter()
+        return passed
+
     try:
-        answer = await client.call(SEND_EMAIL, request)
+        answer: str | CallFailed = (await client.call(SEND_EMAIL, request, gate=timed)).message_id
     except CallFailed as failure:
-        return failure
-    finally:
-        metrics.SEND_SECONDS.observe(time.perf_counter() - begun)
-    return answer.message_id
+        if failure.code == MISSED:
+            return None
+        answer = failure
+    metrics.SEND_SECONDS.observe(time.perf_counter() - begun)
+    return answer

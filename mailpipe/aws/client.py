@@ -6,6 +6,7 @@ Neither side repeats anything by itself; see `retries.py`.
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -16,9 +17,9 @@ from prometheus_client import Histogram
 from mailpipe import logs, metrics
 from mailpipe.aws.account import Account, find_account
 from mailpipe.aws.botocore_client import open_botocore
-from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.transport import open_typed
-from mailpipe.outcomes import CallFailed
+from mailpipe.outcomes import MISSED, CallFailed
 
 Side = Literal["typed", "botocore"]
 
@@ -29,8 +30,14 @@ log = logs.get()
 class Client(Protocol):
     """Anything that can carry out an operation."""
 
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
-        """One attempt. Raises CallFailed."""
+    async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
+        """One attempt. Raises CallFailed.
+
+        With a gate everything is made ready first, then the gate is awaited (again, when the
+        connection was lost meanwhile). Its True is followed by the write, and by nothing that
+        another task could come between; its False is a CallFailed with the code MISSED. The time
+        that the call may take counts from the write.
+        """
         ...
 
 
@@ -41,21 +48,32 @@ class Measured:
         self._client = client
         self._seconds = dict[str, Histogram]()
 
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
-        """One attempt. Raises CallFailed."""
+    async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
+        """See Client.call. What waits at the gate, or stays there, is no call yet."""
         seconds = self._seconds.get(operation.name)
         if seconds is None:
             seconds = metrics.AWS_CALL_SECONDS.labels(operation.service, operation.name)
             self._seconds[operation.name] = seconds
         begun = time.perf_counter()
+
+        async def timed(gate: Gate) -> bool:
+            nonlocal begun
+            passed = await gate()
+            begun = time.perf_counter()
+            return passed
+
         try:
-            return await self._client.call(operation, request)
+            answer = await self._client.call(
+                operation, request, gate=None if gate is None else partial(timed, gate)
+            )
         except CallFailed as failed:
-            kind = failed.kind.value
-            metrics.AWS_FAILURES.labels(operation.service, operation.name, kind).inc()
+            if failed.code != MISSED:
+                kind = failed.kind.value
+                metrics.AWS_FAILURES.labels(operation.service, operation.name, kind).inc()
+                seconds.observe(time.perf_counter() - begun)
             raise
-        finally:
-            seconds.observe(time.perf_counter() - begun)
+        seconds.observe(time.perf_counter() - begun)
+        return answer
 
 
 class Aws:

@@ -6,17 +6,20 @@ length, an answer read into memory up to a limit, and above all an exact word on
 happened. llhttp (by httptools) reads the answers.
 
 Who may still be sending when a connection breaks cannot know whether the request arrived, so there
-are two failures: `Unsent` (no connection came about) and everything else (`Broken`, TimeoutError).
+are two failures: nothing has left this process (`Unsent`: no connection came about; `Missed`: the
+caller's gate stayed shut) and everything else (`Broken`, TimeoutError).
 """
 
 import asyncio
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import httptools
 
+from mailpipe.aws.operations import Gate
 from mailpipe.aws.wire import Answer
 
 HEADERS_MAX_BYTES = 65_536
@@ -28,6 +31,10 @@ would cost a tenth of it."""
 
 class Unsent(Exception):
     """There was no connection: nothing has left this process."""
+
+
+class Missed(Exception):
+    """The gate said no: nothing has left this process."""
 
 
 class Broken(Exception):
@@ -52,7 +59,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.deadline = 0.0
         self.usable = False
-        self.gone = False
+        self.ended = False
 
     async def request(self, request: bytes, *, max_bytes: int) -> Answer:
         """Send and await the answer. Raises Broken, TimeoutError (see `Connections.request`)."""
@@ -69,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End it; whatever is under way on it is broken."""
-        self.usable = False
+        self.usable, self.ended = False, True
         if self._transport is not None:
             self._transport.abort()
 
@@ -104,12 +111,12 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The other side closes: not one more request may go out here."""
-        self.usable = False
+        self.usable, self.ended = False, True
         self._pool.forget(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed it, or we have."""
-        self.gone = True
+        self.ended = True
         self.fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
         self._pool.lost(self)
 
@@ -168,27 +175,59 @@ class Connections:
         self._ticking = False
         self._waiting = deque[asyncio.Future[None]]()
 
-    async def request(self, request: bytes, *, max_bytes: int) -> Answer:
-        """One request, whole as it goes over the wire.
+    async def request(
+        self,
+        request: bytes,
+        *,
+        max_bytes: int,
+        gate: Gate | None = None,
+        at_last: Callable[[bytes], bytes] | None = None,
+    ) -> Answer:
+        """One request, whole as it goes over the wire but for what `at_last` makes of it.
 
-        Raises Unsent; Broken or TimeoutError when it may have arrived.
+        Raises Unsent, Missed; Broken or TimeoutError when it may have arrived.
         """
         deadline = self.loop.time() + self._timeout_s
-        connection = None if self._waiting else self._take()
-        if connection is None:
-            connection = await self._get()
+        connection = await self._in_hand()
+        if gate is not None:
+            connection = await self._passed(gate, connection)
+            deadline = self.loop.time() + self._timeout_s
         connection.deadline = deadline
         self._busy.add(connection)
         if not self._ticking:
             self._tick()
         try:
+            if at_last is not None:
+                request = at_last(request)
             return await connection.request(request, max_bytes=max_bytes)
         finally:
             self._busy.discard(connection)
             if connection.usable:
                 connection.idle_since = self.loop.time()
-                self._idle.append(connection)
-                self._wake()
+                self._give_back(connection)
+
+    async def _in_hand(self) -> Connection:
+        connection = None if self._waiting else self._take()
+        return connection or await self._get()
+
+    async def _passed(self, gate: Gate, connection: Connection) -> Connection:
+        """The connection to write on, at once. One that was lost at the gate is replaced, which
+        may take its time: the gate is asked again.
+        """
+        while True:
+            passed = False
+            try:
+                passed = await gate()
+            finally:
+                if not passed and not connection.ended:
+                    connection.usable = True
+                    self._give_back(connection)
+            if not passed:
+                raise Missed
+            if not connection.ended and self._is_fresh(connection):
+                return connection
+            connection.close()
+            connection = await self._in_hand()
 
     def _tick(self) -> None:
         """Fail what takes too long; look again as long as anything is under way."""
@@ -221,11 +260,18 @@ class Connections:
     def _take(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if self.loop.time() - connection.idle_since < self._keep_alive_s:
+            if self._is_fresh(connection):
                 connection.usable = False
                 return connection
             connection.close()
         return None
+
+    def _is_fresh(self, connection: Connection) -> bool:
+        return self.loop.time() - connection.idle_since < self._keep_alive_s
+
+    def _give_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        self._wake()
 
     async def _get(self) -> Connection:
         try:
@@ -268,7 +314,8 @@ class Connections:
         finally:
             self._connecting -= 1
             self._wake()
-        if connection.gone:
+        if connection.ended:
             raise ConnectionResetError("closed as soon as it was open")
+        connection.idle_since = self.loop.time()
         self._open.add(connection)
         return connection

@@ -8,7 +8,7 @@ time-out or a 5xx can come after the message was accepted.
 from collections.abc import Sequence
 
 from mailpipe.aws.dynamodb_operations import Item
-from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.outcomes import MISSED, CallFailed, Kind
 from mailpipe.texts import without_addresses
 
 _THROTTLED = frozenset(
@@ -139,6 +139,11 @@ def damaged(operation: str) -> CallFailed:
 def left_over() -> CallFailed:
     """A key that BatchGetItem did not come to."""
     return CallFailed(Kind.THROTTLED, "UnprocessedKeys", operation="BatchGetItem")
+
+
+def missed(operation: str) -> CallFailed:
+    """The caller's gate stayed shut: nothing has left this process."""
+    return CallFailed(Kind.NOTHING_HAPPENED, MISSED, operation=operation)
 
 
 def unsent(operation: str, error: BaseException) -> CallFailed:

@@ -6,12 +6,16 @@ Field names are AWS's members in snake case. Only members that we need are decla
 member of an answer is ignored, an unset one of a request is left out.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
 Q = TypeVar("Q", bound=Struct)
 A = TypeVar("A", bound=Struct)
+
+Gate = Callable[[], Awaitable[bool]]
+"""Waits for the moment at which a call may be made; False: it is not to be made at all."""
 
 
 class Operation(NamedTuple, Generic[Q, A]):

@@ -16,14 +16,14 @@ import msgspec
 
 from mailpipe.aws import errors, wire
 from mailpipe.aws.account import Account
-from mailpipe.aws.connections import Broken, Connections, Unsent
-from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.connections import Broken, Connections, Missed, Unsent
+from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.sigv4 import Signer
 from mailpipe.aws.wire import Answer
 from mailpipe.outcomes import CallFailed
 
 STAMP = "x-monotonic-ns"
-"""Not signed: it is put in last before the write (SigV4 covers only the headers it names)."""
+"""Put in last before the write, and so not signed (SigV4 covers only the headers it names)."""
 
 KEEP_ALIVE_S = 15.0
 """Below the 20 s after which AWS closes an idle connection: one closed under a send is a doubt."""
@@ -48,20 +48,20 @@ class TypedClient:
         self._decoders = dict[type, msgspec.json.Decoder[Any]]()
         self._skew_s = 0.0
 
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
-        """One attempt. Raises CallFailed.
+    async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
+        """One attempt, see Client.call. Raises CallFailed.
 
         Only when AWS says that our clock is wrong, and its Date says so too, is a call made twice:
         the first was refused at the door.
         """
         body = wire.body_of(operation, request)
         skew_s = self._skew_s
-        answer = await self._exchange(operation, body)
+        answer = await self._exchange(operation, body, gate)
         if answer.status >= 300:
             failure = wire.error_of(operation, answer)
             if not self._corrects_clock(failure, answer, skew_s):
                 raise failure
-            answer = await self._exchange(operation, body)
+            answer = await self._exchange(operation, body, gate)
             if answer.status >= 300:
                 raise wire.error_of(operation, answer)
         try:
@@ -69,7 +69,9 @@ class TypedClient:
         except _UNREADABLE as error:
             raise errors.in_doubt(operation.name, error) from None
 
-    async def _exchange(self, operation: Operation[Any, Any], body: bytes) -> Answer:
+    async def _exchange(
+        self, operation: Operation[Any, Any], body: bytes, gate: Gate | None
+    ) -> Answer:
         headers = self._headers.get(operation.name)
         if headers is None:
             headers = {"host": self._host, **wire.headers_of(operation)}
@@ -82,13 +84,15 @@ class TypedClient:
             body=body,
             at_s=time.time() + self._skew_s,
         )
-        if self._stamped:
-            signed[STAMP] = str(time.monotonic_ns())
         try:
             return await self._connections.request(
                 wire.request_of(operation, signed, body),
                 max_bytes=operation.max_bytes,
+                gate=gate,
+                at_last=_stamp if self._stamped else None,
             )
+        except Missed:
+            raise errors.missed(operation.name) from None
         except Unsent as error:
             raise errors.unsent(operation.name, error) from None
         except (Broken, TimeoutError) as error:
@@ -114,6 +118,10 @@ class TypedClient:
         if wrong:
             self._skew_s = skew_s
         return wrong
+
+
+def _stamp(request: bytes) -> bytes:
+    return wire.stamped(request, STAMP, time.monotonic_ns())
 
 
 @asynccontextmanager

@@ -75,6 +75,12 @@ def request_of(operation: Operation[Any, Any], headers: Mapping[str, str], body:
     return f"{first}{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
 
+def stamped(request: bytes, name: str, value: int) -> bytes:
+    """The request with one more header, which no signature covers."""
+    first, _, rest = request.partition(b"\r\n")
+    return b"%b\r\n%b: %d\r\n%b" % (first, name.encode(), value, rest)
+
+
 def check(answer: Answer) -> None:
     """Hold the body against the checksum that DynamoDB sends. Raises Unreadable."""
     expected = answer.header(b"x-amz-crc32")

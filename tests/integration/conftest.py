@@ -94,6 +94,7 @@ async def sides(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sides]:
     made = Sides()
     server = await asyncio.start_server(made.accept, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    made.listener = server
     environment(monkeypatch, url)
     async with Aws("typed") as typed, Aws("botocore") as botocore_:
         made.opened("typed", typed)

@@ -36,6 +36,8 @@ class Sides:
     def __init__(self) -> None:
         self.serve: Serve = hang
         self.connections = 0
+        self.listener: asyncio.Server | None = None
+        self._open = set[asyncio.StreamWriter]()
         self._aws = dict[Side, Aws]()
         self._clients = dict[tuple[Side, str], Client]()
 
@@ -53,10 +55,20 @@ class Sides:
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
+        self._open.add(writer)
         try:
             await self.serve(reader, writer)
         finally:
+            self._open.discard(writer)
             writer.close()
+
+    async def hang_up(self, *, for_good: bool = False) -> None:
+        """Close every connection, and let the clients see it; `for_good`: take no other."""
+        if for_good and self.listener is not None:
+            self.listener.close()
+        for writer in self._open:
+            writer.close()
+        await asyncio.sleep(0.05)
 
     async def fails(
         self, side: Side, operation: Any = ddb.GET_ITEM, request: Any = GET

@@ -1,7 +1,7 @@
 """A sender with short leases over the local cloud; SES's answers are scripted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,8 @@ import pytest
 
 from mailpipe import records, resources, tenants
 from mailpipe.addresses import suppression_hash
-from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.errors import missed
+from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.ses_operations import SendEmail, SendEmailAnswer
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
@@ -42,9 +43,14 @@ class ScriptedSes:
     def __init__(self) -> None:
         self.script = list[CallFailed]()
         self.sent = list[SendEmail]()
+        self.before_gate: Callable[[], Awaitable[None]] | None = None
 
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+    async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
         assert isinstance(request, SendEmail)
+        if self.before_gate is not None:
+            await self.before_gate()
+        if gate is not None and not await gate():
+            raise missed(operation.name)
         self.sent.append(request)
         if self.script:
             raise self.script.pop(0)
@@ -55,7 +61,7 @@ class ScriptedSes:
 class Rig:
     """A sender with short leases, and what it did."""
 
-    def __init__(self, parts: Parts, *, grace_s: float = 0.0) -> None:
+    def __init__(self, parts: Parts, *, grace_s: float = 0.0, lateness_s: float = 0.5) -> None:
         self.parts = parts
         self.ses = ScriptedSes()
         self.events = InMemoryQueue("ses-events")
@@ -64,13 +70,13 @@ class Rig:
             ses_timeout_s=0.3,
             lease_margin_s=0.7,
             in_doubt_grace_s=grace_s,
-            lateness_s=0.5,
+            lateness_s=lateness_s,
             trusted_principals=INGEST,
         )
-        lead = Lead()
-        limiter = LocalLimiter(lead, share=1, spread_s=0.05)
-        limiter.allow(1000)
-        self.slots = Slots(limiter, "transactional")
+        self.lead = lead = Lead()
+        self.limiter = LocalLimiter(lead, share=1, spread_s=0.05)
+        self.limiter.allow(1000)
+        self.slots = Slots(self.limiter, "transactional")
         self.store = store(parts.tables, settings)
         self.bucket = MemoryBucket()
         self.sender = Sender(

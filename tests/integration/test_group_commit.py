@@ -10,7 +10,7 @@ import pytest
 from mailpipe import records, resources
 from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws.client import Aws, Client
-from mailpipe.aws.operations import A, Operation, Q
+from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.endpoints import Endpoints
 from mailpipe.outcomes import CallFailed, Kind
@@ -31,7 +31,7 @@ class Watched:
         self.calls = list[Any]()
         self.throttle = list[set[int]]()
 
-    async def call(self, operation: Operation[Q, A], request: Q) -> A:
+    async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
         self.calls.append(request)
         held = set[int]()
         if isinstance(request, ddb.BatchExecuteStatement) and self.throttle:
@@ -46,7 +46,7 @@ class Watched:
             responses = [slow if n in held else next(fates) for n in range(len(request.statements))]
             whole: Any = ddb.BatchStatementAnswer(responses=responses)
             return whole  # type: ignore[no-any-return]
-        return await self._client.call(operation, request)
+        return await self._client.call(operation, request, gate=gate)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ class Failing:
         self.script = list(script)
         self.calls = 0
 
-    async def call(self, operation: Any, _: Any) -> Any:
+    async def call(self, operation: Any, _: Any, **__: Any) -> Any:
         self.calls += 1
         if self.script:
             raise CallFailed(self.script.pop(0), "Code", operation=operation.name)

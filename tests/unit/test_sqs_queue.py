@@ -19,7 +19,7 @@ class Answering:
         self.answer = answer
         self.requests = list[Any]()
 
-    async def call(self, _: Any, request: Any) -> Any:
+    async def call(self, _: Any, request: Any, **__: Any) -> Any:
         self.requests.append(request)
         return self.answer
 

@@ -1,0 +1,63 @@
+"""The sender's handler and its instant: what is missed is dropped, and the mail takes another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import REGISTRY
+
+from mailpipe.lifecycle import Stop
+from mailpipe.outcomes import Done, Retry
+from tests.integration.conftest import Parts, message
+from tests.integration.sender_rig import Rig
+
+LATENESS_S = 0.1
+
+
+@asynccontextmanager
+async def punctual(parts: Parts) -> AsyncIterator[Rig]:
+    """A sender that drops a slot which it misses by a tenth of a second."""
+    rig, stop = Rig(parts, lateness_s=LATENESS_S), Stop()
+    running = asyncio.create_task(rig.slots.run(stop))
+    yield rig
+    stop.set()
+    await running
+
+
+def missed() -> float:
+    return REGISTRY.get_sample_value("mailpipe_slots_missed_total") or 0.0
+
+
+async def test_a_mail_that_misses_its_slot_keeps_its_claim_and_takes_the_next(parts: Parts) -> None:
+    async with punctual(parts) as rig:
+        one, before = message(), missed()
+
+        async def frozen() -> None:
+            await asyncio.sleep(rig.lead.seconds + 2 * LATENESS_S)
+
+        rig.ses.before_gate = frozen
+        assert await rig.handle(one) == Done()
+    record = await parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.attempt) == ("sent", 1)
+    assert missed() > before
+
+
+async def test_a_mail_for_which_no_slot_comes_is_released_before_its_lease_ends(
+    parts: Parts,
+) -> None:
+    async with punctual(parts) as rig:
+        one = message()
+
+        async def paused() -> None:
+            rig.limiter.allow(0)
+            await asyncio.sleep(rig.lead.seconds + 2 * LATENESS_S)
+
+        rig.ses.before_gate = paused
+        outcome = await rig.handle(one)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "no slot within the lease"
+    record = await parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until, record.token) == ("pending", 0, "-")
+    assert rig.ses.sent == []
