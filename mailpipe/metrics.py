@@ -84,6 +84,24 @@ SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped becaus
 QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")
 QUOTA_SENT_24H = Gauge("mailpipe_quota_sent_24h", "Recipients that SES counted in 24 hours")
 QUOTA_MAX_24H = Gauge("mailpipe_quota_max_24h", "Recipients that SES allows in 24 hours")
+QUOTA_SENDERS = Gauge("mailpipe_quota_senders", "Senders that lived when the quota was last read")
+QUOTA_BOARD_AGE = Gauge(
+    "mailpipe_quota_board_age_seconds", "Since this sender has last read the board"
+)
+SCOPE_KINDS = ("account", "set", "identity", "domain", "tenant")
+QUOTA_PAUSED = Gauge(
+    "mailpipe_quota_paused", "Scopes whose mail waits, by kind (an alarm)", ["kind"]
+)
+QUOTA_PAUSES = Counter(
+    "mailpipe_quota_pauses_total",
+    "Scopes that this sender has paused after an answer of SES (an alarm)",
+    ["reason"],
+)
+QUOTA_PROBES = Counter(
+    "mailpipe_quota_probes_total",
+    "Mails that tried whether a pause is over, by what they showed (passed, refused)",
+    ["result"],
+)
 
 # --- processor ------------------------------------------------------------------------------------
 EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])

@@ -69,6 +69,8 @@ class CallFailed(Exception):
         self.item: dict[str, Any] | None = None
         """The item whose condition failed, where AWS was asked for it."""
         self.reasons: tuple[str, ...] = ()
+        self.named: tuple[str, ...] = ()
+        """What AWS names as the cause: identities, configuration sets. Never for logs."""
 
     @property
     def repeatable(self) -> bool:

@@ -212,8 +212,8 @@ def _update_text(
 
 
 @lru_cache(maxsize=64)
-def _delete_text(table: str, names: tuple[str, ...]) -> str:
-    condition = " AND ".join(f"{_path(name)}=?" for name in names)
+def _delete_text(table: str, where: tuple[tuple[str, str], ...]) -> str:
+    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
     return f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours only
 
 
@@ -251,8 +251,13 @@ def update_in(
     return _update(table, (table, *key.values()), changes, conditions)
 
 
-def delete_from(prefix: str, name: str, key: Attributes) -> Statement:
-    """A DELETE of the item with this whole key; without such an item it changes nothing."""
+def delete_from(
+    prefix: str, name: str, key: Attributes, *where: tuple[str, str, Value]
+) -> Statement:
+    """A DELETE of the item with this whole key, under further conditions; without them and without
+    such an item it changes nothing.
+    """
     table = resources.physical(prefix, name)
-    values = tuple(key.values())
-    return Statement(_delete_text(table, tuple(key)), values, (table, *values))
+    conditions = (*[(part, "=") for part in key], *[one[:2] for one in where])
+    values = (*key.values(), *[value for _, _, value in where])
+    return Statement(_delete_text(table, conditions), values, (table, *key.values()))

@@ -1,10 +1,12 @@
 """The sender process: `python -m sender`."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from secrets import token_hex
 
-from mailpipe import lifecycle
+from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
@@ -14,11 +16,15 @@ from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
+from mailpipe.outcomes import CallFailed
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
+from sender.board import Board
 from sender.handler import Sender
-from sender.limiter import LocalLimiter, poll_quota
+from sender.limiter import LocalLimiter
 from sender.pacing import Lead
+from sender.pauses import Pauses
+from sender.quota import BoardRates, Presence, poll_quota
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -36,8 +42,16 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
         lead = Lead()
-        limiter = LocalLimiter(lead, share=settings.share, spread_s=settings.spread_s)
         tables = open_tables(aws, dynamodb, settings.prefix)
+        board = Board(tables, settings.prefix)
+        rates = BoardRates(board, settings.day)
+        limiter = LocalLimiter(lead, rates, share=settings.share, spread_s=settings.spread_s)
+        pauses = Pauses(board, probe_with=_none, release=_nothing, probe_s=settings.probe_s)
+        presence = Presence(tables, settings.prefix, token_hex(8), every_s=settings.presence_s)
+
+        async def poll() -> None:
+            await pauses.judge(await poll_quota(ses, board, presence))
+
         tenants = Tenants(tables)
         store = _store(settings, tables, tenants)
         events = await queues.open(SES_EVENTS)
@@ -56,6 +70,8 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     events=events,
                     lead=lead,
                     tenants=tenants,
+                    pauses=pauses,
+                    limiter=limiter,
                 ).handle,
                 heartbeat=heartbeat,
                 concurrency=settings.concurrency,
@@ -67,7 +83,9 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
             lifecycle.side_tasks(
                 stop,
-                quota_poller=poll_quota(ses, limiter, every_s=settings.quota_refresh_s),
+                board=board.run(settings.board_refresh_s),
+                presence=presence.run(),
+                quota_poller=_again(poll, settings.quota_refresh_s),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
@@ -75,6 +93,25 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             await asyncio.gather(
                 *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
             )
+
+
+async def _none(scope: str) -> bool:
+    return False
+
+
+async def _nothing(scope: str) -> None:
+    pass
+
+
+async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    while True:
+        try:
+            await work()
+        except CallFailed as error:
+            logs.get().warning("quota_unknown", code=error.code, text=error.text)
+            await asyncio.sleep(min(2.0, every_s))
+        else:
+            await asyncio.sleep(every_s)
 
 
 def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:

@@ -19,8 +19,11 @@ from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
+from sender.limiter import Limiter
 from sender.mime import Forged
 from sender.pacing import Lead
+from sender.pauses import Pauses, paused_s
+from sender.scopes import is_rate
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -47,6 +50,8 @@ class Sender:
         events: Queue,
         lead: Lead,
         tenants: Tenants,
+        pauses: Pauses,
+        limiter: Limiter,
     ) -> None:
         self._settings = settings
         self._trusted = settings.trusted
@@ -57,6 +62,8 @@ class Sender:
         self._events = events
         self._lead = lead
         self._tenants = tenants
+        self._pauses = pauses
+        self._limiter = limiter
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
@@ -64,6 +71,8 @@ class Sender:
         if isinstance(read, Dead):
             return read
         message, tenant = read
+        if (waits := self._pauses.holds(message, received)) is not None:
+            return waits
         try:
             async with self._bodies.opened(message) as whole:
                 return await self._handle(received, whole, tenant)
@@ -79,7 +88,7 @@ class Sender:
             message,
             domains=tenant.domains,
             now_ms=now_ms(),
-            expire_after_s=self._settings.expire_after_s,
+            expire_after_s=self._settings.expire_after_s + paused_s(received),
         )
         ending = await asyncio.to_thread(judged) if large else judged()
         if ending is not None:
@@ -88,6 +97,8 @@ class Sender:
         instant = await self._slots.next(len(recipients))
         if instant is None:
             return Retry(0, "stopping")
+        if (waits := self._pauses.holds(message, received)) is not None:
+            return waits  # found out while this mail waited for its slot
         begun = time.perf_counter()
         claim = await self._claim(message)
         if not isinstance(claim, Won):
@@ -110,8 +121,10 @@ class Sender:
             await self._store.release(message.email_id, claim)
             return self._no_slot(received)
         if isinstance(answer, CallFailed):
-            return await self._not_sent(message, claim, answer, receives=received.receives)
-        return await self._sent(message, claim, answer)
+            return await self._not_sent(message, claim, answer, received)
+        outcome = await self._sent(message, claim, answer)
+        await self._pauses.passed(received)
+        return outcome
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
@@ -190,7 +203,7 @@ class Sender:
         return Done()
 
     async def _not_sent(
-        self, message: EmailMessage, claim: Won, failure: CallFailed, *, receives: int
+        self, message: EmailMessage, claim: Won, failure: CallFailed, received: Received
     ) -> Outcome:
         metrics.bound(metrics.SENDS, message.stream, failure.kind.value).inc()
         log.warning(
@@ -207,9 +220,12 @@ class Sender:
             # The claim stays: until an event or the grace decides, nobody sends this mail again.
             proved_by_ms = claim.lease_until_ms + self._settings.in_doubt_grace_s * 1000
             return Retry((proved_by_ms - now_ms()) / 1000, failure.code)
+        if is_rate(failure):
+            self._limiter.throttled()
+        waits = await self._pauses.found(failure, message, received)
         await self._store.release(message.email_id, claim)
-        wait_s = pause_s(failure, receives=receives, jitter=random())  # noqa: S311
-        return Retry(wait_s, failure.code)
+        wait_s = pause_s(failure, receives=received.receives, jitter=random())  # noqa: S311
+        return waits or Retry(wait_s, failure.code)
 
     async def _without_body(
         self, message: EmailMessage, missing: BodyMissing, *, receives: int

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from mailpipe.settings import Common
+from sender.day import DaySettings
 
 
 class SenderSettings(Common, frozen=True, kw_only=True):
@@ -40,6 +41,25 @@ class SenderSettings(Common, frozen=True, kw_only=True):
     quota_refresh_s: Annotated[
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0
+    board_refresh_s: Annotated[
+        float, Meta(gt=0, le=60, description="how often what all senders know is read")
+    ] = 2.0
+    presence_s: Annotated[
+        float,
+        Meta(gt=0, le=300, description="how often a sender says that it lives; counts three times"),
+    ] = 10.0
+    transactional_day_share: Annotated[
+        float, Meta(ge=0, lt=1, description="part of the day's quota that bulk mail never uses")
+    ] = 0.1
+    day_smoothing_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="bulk spends what is left of the day over so long")
+    ] = 900.0
+    urgent_day_smoothing_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="the same of transactional mail")
+    ] = 60.0
+    probe_s: Annotated[
+        float, Meta(gt=0, le=3600, description="how often one mail tries whether a pause is over")
+    ] = 60.0
 
     trust_sender_id: Annotated[
         bool, Meta(description="SQS's SenderId must be a principal of the mail's tenant")
@@ -58,6 +78,13 @@ class SenderSettings(Common, frozen=True, kw_only=True):
         if not self.trust_sender_id:
             return None
         return frozenset(one.strip() for one in self.trusted_principals.split(","))
+
+    @property
+    def day(self) -> DaySettings:
+        """How the day's quota is spent."""
+        return DaySettings(
+            self.transactional_day_share, self.day_smoothing_s, self.urgent_day_smoothing_s
+        )
 
     @property
     def lease_s(self) -> float:

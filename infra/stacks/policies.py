@@ -58,6 +58,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
+        Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:Query"), tables=(resources.COORDINATION,)),
         Grant(("s3:GetObject",), bodies=True),
         Grant((FOR_404,), bucket=True),
     ),

@@ -5,6 +5,7 @@ responses"), and from the SES Developer Guide, "Amazon SES sending errors", whic
 time-out or a 5xx can come after the message was accepted.
 """
 
+import re
 from collections.abc import Sequence
 
 from mailpipe.aws.dynamodb_operations import Item
@@ -73,6 +74,13 @@ _CONFIGURATION = frozenset(
 )
 
 
+_FAILED_IDENTITIES = re.compile(r"following identities failed the check[^:]*:\s*(.+)")
+_SES_RESOURCE = re.compile(
+    r"arn:[\w-]+:ses:[^:\s]*:[^:\s]*:(?:identity|configuration-set)/([^\s,'\"]+)"
+)
+_SET = re.compile(r"[Cc]onfiguration set <?([A-Za-z0-9_-]{1,64})")
+
+
 def classify(code: str, text: str, http_status: int) -> Kind:
     """The kind of an error that AWS answered.
 
@@ -109,7 +117,18 @@ def answered(
     failure = CallFailed(kind, code, _fit_for_logs(code, text), operation=operation)
     failure.item = item
     failure.reasons = tuple(reasons)
+    failure.named = _named(text)
     return failure
+
+
+def _named(text: str) -> tuple[str, ...]:
+    """The identities or the configuration set that an answer of SES is about; none in most."""
+    if found := _FAILED_IDENTITIES.search(text):
+        listed = [one.strip().rstrip(".") for one in found[1].split(",")]
+        return tuple(_SES_RESOURCE.sub(r"\1", one) for one in listed if one)
+    if resources := _SES_RESOURCE.findall(text):
+        return tuple(resources)
+    return tuple(_SET.findall(text))
 
 
 def entry_failed(operation: str, code: str, text: str, *, sender_fault: bool) -> CallFailed:

@@ -105,6 +105,7 @@ class AccountAnswer(Answer):
 
     send_quota: SendQuota
     sending_enabled: bool = True
+    enforcement_status: str = "HEALTHY"
 
 
 SEND_EMAIL = Operation[SendEmail, SendEmailAnswer](

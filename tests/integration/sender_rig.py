@@ -25,9 +25,11 @@ from mailpipe.outcomes import CallFailed, Outcome
 from mailpipe.statements import insert_into
 from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
+from sender.board import Board
 from sender.handler import Sender
 from sender.limiter import LocalLimiter
 from sender.pacing import Lead
+from sender.pauses import Pauses
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -58,6 +60,31 @@ class ScriptedSes:
         return answer
 
 
+class Plenty:
+    """A quota that nobody uses up, until a test takes it away."""
+
+    per_second = 1000.0
+
+    def account(self) -> float:
+        return self.per_second
+
+
+class Waiting:
+    """What waits for paused scopes, as a sender's side task sees it."""
+
+    def __init__(self) -> None:
+        self.any = True
+        self.probed = list[str]()
+        self.released = list[str]()
+
+    async def probe(self, scope: str) -> bool:
+        self.probed.append(scope)
+        return self.any
+
+    async def release(self, scope: str) -> None:
+        self.released.append(scope)
+
+
 class Rig:
     """A sender with short leases, and what it did."""
 
@@ -74,8 +101,16 @@ class Rig:
             trusted_principals=INGEST,
         )
         self.lead = lead = Lead()
-        self.limiter = LocalLimiter(lead, share=1, spread_s=0.05)
-        self.limiter.allow(1000)
+        self.board = Board(parts.tables, PREFIX)
+        self.waiting = Waiting()
+        self.pauses = Pauses(
+            self.board,
+            probe_with=self.waiting.probe,
+            release=self.waiting.release,
+            probe_s=settings.probe_s,
+        )
+        self.rates = Plenty()
+        self.limiter = LocalLimiter(lead, self.rates, share=1, spread_s=0.05)
         self.slots = Slots(self.limiter, "transactional")
         self.store = store(parts.tables, settings)
         self.bucket = MemoryBucket()
@@ -88,14 +123,22 @@ class Rig:
             events=self.events,
             lead=lead,
             tenants=Tenants(parts.tables),
+            pauses=self.pauses,
+            limiter=self.limiter,
         )
 
     async def handle(
-        self, one: EmailMessage, *, receives: int = 1, sender_id: str | None = INGEST
+        self,
+        one: EmailMessage,
+        *,
+        receives: int = 1,
+        sender_id: str | None = INGEST,
+        attributes: dict[str, str] | None = None,
     ) -> Outcome:
         """Hand the message to the sender."""
+        message = received(one, receives=receives)
         return await self.sender.handle(
-            replace(received(one, receives=receives), sender_id=sender_id)
+            replace(message, sender_id=sender_id, attributes=attributes or {})
         )
 
     async def announced(self) -> list[OwnEvent]:

@@ -50,7 +50,7 @@ async def test_a_mail_for_which_no_slot_comes_is_released_before_its_lease_ends(
         one = message()
 
         async def paused() -> None:
-            rig.limiter.allow(0)
+            rig.rates.per_second = 0.0
             await asyncio.sleep(rig.lead.seconds + 2 * LATENESS_S)
 
         rig.ses.before_gate = paused

@@ -28,7 +28,7 @@ PURE = [
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
-    "mailpipe/origins.py",
+    *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/trust.py", "mailpipe/keys.py", "mailpipe/rates.py", "mailpipe/commands/letters.py"),
     *("ingest/decoding.py", "ingest/strict_json.py"),
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),

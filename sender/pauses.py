@@ -1,0 +1,135 @@
+"""Pauses: which mail waits because of what SES has answered, and how that ends by itself.
+
+An answer that is about more than one mail pauses its scope (`sender/scopes.py`): the mail waits
+outside the queue, nothing of it counts as an attempt, and nothing fails. What GetAccount tells is
+over when GetAccount says so. Of everything else one waiting mail tries from time to time; when SES
+takes it the scope goes on. What a person has paused only a person resumes.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from mailpipe import logs, metrics
+from mailpipe.aws.queue import Received
+from mailpipe.board import ACCOUNT, Pause, Quota
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Outcome, Retry
+from mailpipe.timing import now_ms
+from sender.board import Board
+from sender.day import has_room
+from sender.quota import is_on
+from sender.scopes import fault_of, scopes_of
+
+PROBE = "probe"
+"""Attribute of a message that may pass the pause of the scope that it names."""
+PAUSED_MS = "paused_ms"
+"""Attribute of a message: how long it has waited for paused scopes, in all."""
+MAX_PAUSED_MS = 14 * 86_400_000
+TOLD_BY_SES = {"account_paused", "account_suspended", "daily_quota"}
+"""Reasons whose end GetAccount shows."""
+
+log = logs.get()
+
+ProbeWith = Callable[[str], Awaitable[bool]]
+"""Put the first mail that waits for a scope onto its queue, marked; False when none waits."""
+Release = Callable[[str], Awaitable[None]]
+"""Let the mail of a scope go on, in an orderly way."""
+
+
+class Pauses:
+    """What the handler asks, and the side task that ends pauses."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        probe_with: ProbeWith,
+        release: Release,
+        probe_s: float,
+        wall_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._board = board
+        self._probe_with = probe_with
+        self._release = release
+        self._probe_ms = round(probe_s * 1000)
+        self._wall_ms = wall_ms
+
+    def holds(self, message: EmailMessage, received: Received) -> Outcome | None:
+        """Why this mail has to wait before anything is done with it; None: it may go on."""
+        if not self._board.pauses:
+            return None
+        probe = received.attributes.get(PROBE)
+        pause = self._board.stops(scopes_of(message), probe=probe)
+        return None if pause is None else _waits(pause.scope, pause.reason)
+
+    async def found(
+        self, failure: CallFailed, message: EmailMessage, received: Received
+    ) -> Outcome | None:
+        """Pause what this answer is about; None: the answer is about this mail alone."""
+        fault = fault_of(failure, message)
+        if fault is None:
+            return None
+        if received.attributes.get(PROBE) == fault.scope:
+            metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
+        at_ms = self._wall_ms() + self._probe_ms
+        await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
+        return _waits(fault.scope, fault.reason)
+
+    async def passed(self, received: Received) -> None:
+        """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
+        sent, and the next probe will show the same.
+        """
+        pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
+        if pause is None or not pause.ours:
+            return
+        metrics.bound(metrics.QUOTA_PROBES, "passed").inc()
+        try:
+            await self._resume(pause)
+        except CallFailed as error:
+            log.warning("resume_failed", code=error.code, text=error.text)
+
+    async def probe(self) -> None:
+        """Send one mail of each scope whose time has come (one sender does). Raises CallFailed."""
+        for pause in self._board.due_probes():
+            if pause.reason in TOLD_BY_SES:
+                continue
+            if not await self._board.postpone(pause, self._wall_ms() + self._probe_ms):
+                continue
+            if not await self._probe_with(pause.scope):
+                await self._resume(pause)  # nobody waits: the next mail will show
+
+    async def judge(self, quota: Quota) -> None:
+        """Pause or resume the account as GetAccount shows. Raises CallFailed."""
+        pause = self._board.pauses.get(ACCOUNT)
+        if pause is None:
+            if not is_on(quota):
+                suspended = quota.enforcement == "SHUTDOWN"
+                reason = "account_suspended" if suspended else "account_paused"
+                await self._board.pause(
+                    ACCOUNT, reason, code="GetAccount", probe_at=self._wall_ms()
+                )
+            return
+        if pause.ours and is_over(pause, quota):
+            await self._resume(pause)
+
+    async def _resume(self, pause: Pause) -> None:
+        if await self._board.resume(pause):
+            await self._release(pause.scope)
+
+
+def is_over(pause: Pause, quota: Quota) -> bool:
+    """Whether a reading of the account shows that what has paused it is over. One that is older
+    than the pause shows nothing.
+    """
+    if pause.reason not in TOLD_BY_SES or quota.read_at <= pause.since or not is_on(quota):
+        return False
+    return pause.reason != "daily_quota" or has_room(quota)
+
+
+def paused_s(received: Received) -> float:
+    """How long our own pauses have held this mail: it does not count towards its expiry."""
+    told = received.attributes.get(PAUSED_MS, "")
+    return min(int(told), MAX_PAUSED_MS) / 1000 if told.isdecimal() and len(told) < 16 else 0.0
+
+
+def _waits(scope: str, reason: str) -> Outcome:
+    return Retry(60.0, f"paused: {scope.partition('#')[0]}: {reason}")

@@ -1,0 +1,125 @@
+"""Which mail an answer of SES stops: exactly what the answer is about, and nothing beside it. Pure.
+
+A scope is a set of mail that waits together: `account`, `set#<configuration set>`,
+`identity#<address or domain>`, `domain#<From domain>`, `tenant#<tenant>#<stream>`. SES's codes and
+texts: SES API v2 reference, "SendEmail" (Errors); SES Developer Guide, "Amazon SES email sending
+errors" and "Errors related to the sending quotas".
+"""
+
+from typing import Literal, NamedTuple
+
+from mailpipe.addresses import Address, BadAddress, parse
+from mailpipe.board import ACCOUNT
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.resources import CONFIGURATION_SET
+
+Reason = Literal[
+    "access_denied",
+    "account_paused",
+    "account_suspended",
+    "daily_quota",
+    "identity_not_verified",
+    "mail_from_not_verified",
+    "set_missing",
+    "set_paused",
+]
+
+SET = f"set#{CONFIGURATION_SET}"
+
+_RATE = "sending rate exceeded"
+_DAY = "message quota exceeded"
+
+
+class Fault(NamedTuple):
+    """What is at fault, and the mail that has to wait until it is mended."""
+
+    scope: str
+    reason: Reason
+
+
+def scopes_of(message: EmailMessage) -> tuple[str, ...]:
+    """Every scope that this mail is in. An address that cannot be read is in none."""
+    found = [ACCOUNT, SET, f"tenant#{message.tenant}#{message.stream}"]
+    if (sender := _parsed(message.email.from_)) is not None:
+        found += [_identity(sender.spec), _identity(sender.domain), f"domain#{sender.domain}"]
+    # In the sandbox recipients must be verified too.
+    specs = [one.spec for one in map(_parsed, message.email.recipients()) if one is not None]
+    return tuple(dict.fromkeys([*found, *map(_identity, specs)]))
+
+
+def is_rate(failure: CallFailed) -> bool:
+    """Whether more than the account's rate was sent: everybody has to slow down."""
+    return failure.kind is Kind.THROTTLED and _RATE in failure.text.lower()
+
+
+def fault_of(failure: CallFailed, message: EmailMessage) -> Fault | None:
+    """The scope that an answer pauses, always one of the mail's own. None: no more than this mail
+    waits (a throttle, or credentials and an endpoint of this process that are wrong).
+    """
+    text = failure.text.lower()
+    if failure.kind is Kind.THROTTLED:
+        daily = _DAY in text or (failure.code == "LimitExceededException" and _RATE not in text)
+        return Fault(ACCOUNT, "daily_quota") if daily else None
+    if failure.kind is not Kind.CONFIGURATION:
+        return None
+    match failure.code:
+        case "MessageRejected":
+            return Fault(_named_identity(failure, message), "identity_not_verified")
+        case "MailFromDomainNotVerifiedException":
+            return Fault(_from_domain(message), "mail_from_not_verified")
+        case "NotFoundException":
+            return Fault(SET, "set_missing")
+        case "SendingPausedException" if "configuration set" in text:
+            return Fault(SET, "set_paused")
+        case "SendingPausedException":
+            return Fault(ACCOUNT, "account_paused")
+        case "AccountSuspendedException":
+            return Fault(ACCOUNT, "account_suspended")
+        case "AccessDenied" | "AccessDeniedException" | "NotAuthorized":
+            return Fault(_denied(failure, message), "access_denied")
+    return None
+
+
+def scope_of(failure: CallFailed, message: EmailMessage) -> str | None:
+    """The scope of `fault_of`."""
+    fault = fault_of(failure, message)
+    return None if fault is None else fault.scope
+
+
+def _denied(failure: CallFailed, message: EmailMessage) -> str:
+    """A policy may allow some identities or configuration sets only, and name them."""
+    if CONFIGURATION_SET in failure.named:
+        return SET
+    return _named_identity(failure, message) if failure.named else ACCOUNT
+
+
+def _named_identity(failure: CallFailed, message: EmailMessage) -> str:
+    """Of the identities that SES names the first that is this mail's; else its From domain's: an
+    identity that its sub-domains inherit is named by its own name.
+    """
+    named = {_identity(_spec(one)) for one in failure.named}
+    ours = [scope for scope in scopes_of(message) if scope in named]
+    return ours[0] if ours else _from_domain(message)
+
+
+def _from_domain(message: EmailMessage) -> str:
+    sender = _parsed(message.email.from_)
+    return ACCOUNT if sender is None else _identity(sender.domain)
+
+
+def _identity(name: str) -> str:
+    return f"identity#{name.casefold()}"
+
+
+def _spec(name: str) -> str:
+    """As SES names it: an address, with or without a name, or a domain."""
+    found = _parsed(name)
+    return name if found is None else found.spec
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        return parse(text)
+    except BadAddress:
+        return None

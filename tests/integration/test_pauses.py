@@ -1,0 +1,161 @@
+"""A sender to which SES gives answers that are about more than one mail."""
+
+import pytest
+from msgspec.structs import replace
+
+from mailpipe import resources
+from mailpipe.aws import errors
+from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
+from mailpipe.outcomes import CallFailed, Done, Kind, Retry
+from mailpipe.statements import delete_from, insert_into
+from mailpipe.timing import iso, now_ms
+from sender.pauses import MAX_PAUSED_MS, paused_s
+from tests.integration.conftest import PREFIX, message, received
+from tests.integration.sender_rig import Rig, rig
+from tests.integration.test_board import quota
+
+__all__ = ["rig"]
+
+SHOP = "identity#b@example.com"
+
+
+def answer(code: str, text: str) -> CallFailed:
+    return errors.answered("SendEmail", code, text, 400)
+
+
+def not_verified(address: str) -> CallFailed:
+    text = "Email address is not verified. The following identities failed the check in region"
+    return answer("MessageRejected", f"{text} R: {address}")
+
+
+@pytest.fixture(autouse=True)
+async def nothing_paused(rig: Rig) -> None:
+    for item in await rig.parts.tables.partition(resources.COORDINATION, KIND):
+        key = {"kind": KIND, "id": item["id"]}
+        await rig.parts.tables.write(delete_from(PREFIX, resources.COORDINATION, key))
+
+
+async def test_a_fault_stops_its_scope_and_nothing_else(rig: Rig) -> None:
+    rig.ses.script = [not_verified("b@example.com")]
+    first = message()
+    assert isinstance(await rig.handle(first), Retry)
+    assert isinstance(await rig.handle(message()), Retry)
+    assert await rig.handle(message(from_="c@example.com")) == Done()
+    assert len(rig.ses.sent) == 2
+    record = await rig.parts.record(first.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until) == ("pending", 0)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        answer("LimitExceededException", "Daily message quota exceeded."),
+        answer("SendingPausedException", "Email sending is disabled for this account."),
+        answer("NotFoundException", "Configuration set <enterprise-email> does not exist."),
+        answer("AccessDeniedException", "not authorized"),
+        CallFailed(Kind.CONFIGURATION, "AccountSuspendedException"),
+    ],
+)
+async def test_no_mail_fails_by_a_fault_that_is_not_its_own(rig: Rig, failure: CallFailed) -> None:
+    mails = [message() for _ in range(4)]
+    rig.ses.script = [failure]
+    for one in mails:
+        assert isinstance(await rig.handle(one), Retry)
+    assert len(rig.ses.sent) == 1
+    assert await rig.announced() == []
+    (pause,) = rig.board.pauses.values()
+    assert await rig.board.resume(pause)
+    assert [await rig.handle(one) for one in mails] == [Done()] * 4
+
+
+async def test_what_is_about_one_process_or_one_moment_pauses_nothing(rig: Rig) -> None:
+    rig.ses.script = [answer("Throttling", ""), answer("UnrecognizedClientException", "x")]
+    for _ in range(2):
+        assert isinstance(await rig.handle(message()), Retry)
+    assert rig.board.pauses == {}
+
+
+async def test_the_probe_that_ses_takes_lets_its_scope_go_on(rig: Rig) -> None:
+    rig.ses.script = [not_verified("b@example.com"), not_verified("b@example.com")]
+    await rig.handle(message())
+    probe = {"probe": SHOP}
+    assert isinstance(await rig.handle(message(), attributes=probe), Retry)
+    assert rig.board.pauses.keys() == {SHOP}
+    assert rig.waiting.released == []
+    assert await rig.handle(message(), attributes=probe) == Done()
+    assert rig.board.pauses == {}
+    assert rig.waiting.released == [SHOP]
+    await rig.board.refresh()
+    assert rig.board.pauses == {}
+
+
+async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> None:
+    rig.ses.script = [not_verified("b@example.com"), answer("SendingPausedException", "x")]
+    await rig.handle(message())
+    await rig.handle(message(), attributes={"probe": SHOP})
+    assert rig.board.pauses.keys() == {SHOP, ACCOUNT}
+
+
+async def test_due_pauses_are_probed_once_and_resumed_when_nobody_waits(rig: Rig) -> None:
+    await rig.board.pause(SHOP, "identity_not_verified", code="x", probe_at=1)
+    await rig.pauses.probe()
+    await rig.pauses.probe()
+    assert rig.waiting.probed == [SHOP]
+    (pause,) = rig.board.pauses.values()
+    assert await rig.board.postpone(pause, 1)
+    rig.waiting.any = False
+    await rig.pauses.probe()
+    assert rig.board.pauses == {}
+    assert rig.waiting.released == [SHOP]
+
+
+async def test_what_a_person_has_paused_only_a_person_resumes(rig: Rig) -> None:
+    by_hand = Pause(scope="account", reason="quiet", since=1, by="ana")
+    await rig.parts.tables.write(insert_into(PREFIX, resources.COORDINATION, pause_item(by_hand)))
+    await rig.board.refresh()
+    await rig.pauses.probe()
+    await rig.pauses.judge(quota(now_ms()))
+    assert isinstance(await rig.handle(message(), attributes={"probe": "account"}), Retry)
+    assert rig.waiting.probed == []
+    assert rig.ses.sent == []
+
+
+async def test_what_get_account_tells_pauses_and_resumes_without_a_probe(rig: Rig) -> None:
+    off = replace(quota(1), sending_enabled=False)
+    await rig.pauses.judge(off)
+    assert rig.board.pauses[ACCOUNT].reason == "account_paused"
+    await rig.pauses.judge(replace(off, read_at=now_ms() + 1000))
+    await rig.pauses.judge(quota(1))
+    await rig.pauses.probe()
+    assert (rig.board.pauses.keys(), rig.waiting.probed) == ({ACCOUNT}, [])
+    await rig.pauses.judge(quota(now_ms() + 1000))
+    assert (rig.board.pauses, rig.waiting.released) == ({}, [ACCOUNT])
+
+
+async def test_a_used_up_day_ends_when_a_reading_shows_room(rig: Rig) -> None:
+    rig.ses.script = [answer("LimitExceededException", "Daily message quota exceeded.")]
+    await rig.handle(message())
+    later = quota(now_ms() + 1000)
+    await rig.pauses.judge(replace(later, sent_24_hours=50_000))
+    assert rig.board.pauses[ACCOUNT].reason == "daily_quota"
+    await rig.pauses.judge(later)
+    assert rig.board.pauses == {}
+
+
+async def test_our_own_pauses_do_not_count_towards_the_expiry(rig: Rig) -> None:
+    four_days_ms = 4 * 86_400_000
+    old = message()
+    old.queued_at = iso(now_ms() - four_days_ms)
+    assert await rig.handle(old, attributes={"paused_ms": str(four_days_ms)}) == Done()
+    assert len(rig.ses.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("", 0), ("1500", 1.5), ("-1", 0), ("x", 0), ("9" * 15, MAX_PAUSED_MS / 1000), ("9" * 99, 0)],
+)
+def test_how_long_a_mail_was_held_is_read_with_care(told: str, seconds: float) -> None:
+    one = received("x")
+    one.attributes["paused_ms"] = told
+    assert paused_s(one) == seconds
