@@ -19,6 +19,7 @@ from mailpipe.aws.queue import Queues, SqsQueue, open_queues
 from mailpipe.aws.table import Tables, open_tables
 from mailpipe.commands.output import Output
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.steering import Steering
 
 CONNECTIONS = 16
 POLL_S = 1.0
@@ -57,6 +58,10 @@ class Deployment:
     async def administration(self) -> Administration:
         """Its tenants and keys."""
         return Administration(await self.tables(), await self.audited())
+
+    async def steering(self) -> Steering:
+        """What its senders are told."""
+        return Steering(await self.tables(), await self.audited(), who=self._who)
 
     async def _client(self) -> Client:
         if self._dynamodb is None:

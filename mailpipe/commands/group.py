@@ -5,6 +5,7 @@ import click
 from mailpipe.commands.dlq import dlq
 from mailpipe.commands.keys import keys
 from mailpipe.commands.mail import emails, send, status
+from mailpipe.commands.quota import cap, pause, paused, quota, resume, uncap
 from mailpipe.commands.suppression import suppression
 from mailpipe.commands.tenants import tenant
 
@@ -18,5 +19,7 @@ def mailpipe() -> None:
     """
 
 
-for one in (send, status, emails, keys, tenant, suppression, dlq):
+STEERING = (quota, pause, resume, paused, cap, uncap)
+
+for one in (send, status, emails, keys, tenant, suppression, dlq, *STEERING):
     mailpipe.add_command(one)

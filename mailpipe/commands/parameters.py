@@ -6,11 +6,13 @@ from typing import Any
 import click
 
 from mailpipe import rules
-from mailpipe.addresses import BadAddress, parse
+from mailpipe.addresses import BadAddress, domain_of, parse
+from mailpipe.resources import LANES
 from mailpipe.timing import now_ms, parse_iso
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"\A([1-9][0-9]{{0,6}})([{''.join(_UNITS_S)}])\Z")
+_SET = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 _PRINCIPAL = re.compile(r"\A[A-Z0-9]{12,128}\Z")
 
 
@@ -85,6 +87,64 @@ class TenantId(click.ParamType[str]):
         if violation := rules.check_ids(value, None):
             self.fail(violation.message, param, ctx)
         return str(value)
+
+
+class Scope(click.ParamType[str]):
+    """Mail that waits together, as a person writes it: with colons."""
+
+    name = "scope"
+    forms = "account, set:NAME, identity:ADDRESS-OR-DOMAIN, domain:DOMAIN or tenant:TENANT:STREAM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The scope as the board holds it."""
+        found = self.scope(value)
+        if found is None:
+            self.fail(f"{value!r} is none of {self.forms}.", param, ctx)
+        return found
+
+    def scope(self, text: str) -> str | None:
+        """None: it is none."""
+        kind, _, name = text.partition(":")
+        match kind:
+            case "account" if not name:
+                return kind
+            case "set" if _SET.match(name):
+                return f"set#{name}"
+            case "identity":
+                found = _spec(name) if "@" in name else domain_of(name)
+                return f"identity#{found.casefold()}" if found else None
+            case "domain":
+                return f"domain#{found}" if (found := domain_of(name)) else None
+            case "tenant":
+                tenant, _, stream = name.rpartition(":")
+                good = rules.check_ids(tenant, None) is None and stream in LANES
+                return f"tenant#{tenant}#{stream}" if good else None
+        return None
+
+
+class Capped(Scope):
+    """What may have a cap."""
+
+    forms = "tenant:TENANT or domain:DOMAIN"
+
+    def scope(self, text: str) -> str | None:
+        """None: it is none."""
+        kind, _, name = text.partition(":")
+        if kind == "tenant" and rules.check_ids(name, None) is None:
+            return f"tenant#{name}"
+        return super().scope(text) if kind == "domain" else None
+
+
+def scope_text(scope: str) -> str:
+    """A scope as a person writes it."""
+    return scope.replace("#", ":", 2 if scope.startswith("tenant#") else 1)
+
+
+def _spec(text: str) -> str | None:
+    try:
+        return parse(text).spec
+    except BadAddress:
+        return None
 
 
 tenant_option = click.option(
