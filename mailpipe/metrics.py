@@ -57,6 +57,12 @@ LOOP_LAG = Histogram(
     buckets=_LATENCY_S,
 )
 
+SIDE_TASK_SUCCESS = Gauge(
+    "mailpipe_side_task_last_success_seconds",
+    "When this process, holding the lease, last did this task (seconds since 1970)",
+    ["task"],
+)
+
 # --- ingest ---------------------------------------------------------------------------------------
 REQUESTS = Counter("mailpipe_requests_total", "HTTP requests answered", ["route", "status"])
 REQUEST_SECONDS = Histogram(
