@@ -1,7 +1,7 @@
 """The private port: `/live`, `/ready`, `/metrics`. Never expose it to the outside."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -52,15 +52,22 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
 
 
 @asynccontextmanager
-async def open_admin(host: str, port: int, stop: Stop) -> AsyncIterator[int]:
-    """The private port of a process that is ready as soon as the body runs; yields its number."""
+async def open_admin(
+    host: str, port: int, stop: Stop, *, unready: Callable[[], str | None] = lambda: None
+) -> AsyncIterator[int]:
+    """The private port of a process that is ready as soon as the body runs; yields its number.
+
+    `unready` says why it is not, where it is not.
+    """
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"live": True})
 
     async def ready(_: web.Request) -> web.Response:
-        stopping = stop.is_set()
-        return web.json_response({"ready": not stopping}, status=503 if stopping else 200)
+        reason = "stopping" if stop.is_set() else unready()
+        if reason is None:
+            return web.json_response({"ready": True})
+        return web.json_response({"ready": False, "reason": reason}, status=503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -87,6 +87,13 @@ DISTRUSTED = Counter(
 )
 CLAIMS = Counter("mailpipe_claims_total", "Answers to a claim", ["answer"])
 SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped because they were missed")
+QUOTA_FACTOR = Gauge("mailpipe_quota_factor", "Part of the rate that SES's throttles leave")
+QUOTA_UNREACHABLE = Gauge(
+    "mailpipe_quota_store_unreachable", "1 while the item of send slots does not answer (an alarm)"
+)
+RESERVE_FAILURES = Counter(
+    "mailpipe_quota_write_failures_total", "Failed writes to items of send slots", ["kind"]
+)
 QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")
 QUOTA_SENT_24H = Gauge("mailpipe_quota_sent_24h", "Recipients that SES counted in 24 hours")
 QUOTA_MAX_24H = Gauge("mailpipe_quota_max_24h", "Recipients that SES allows in 24 hours")

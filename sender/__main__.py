@@ -9,6 +9,7 @@ from secrets import token_hex
 from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
+from mailpipe.aws.counters import Counters
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
 from mailpipe.aws.table import Tables, open_tables
@@ -21,10 +22,12 @@ from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
 from sender.board import Board
 from sender.handler import Sender
-from sender.limiter import LocalLimiter
+from sender.limiter import Rates, SharedLimiter
+from sender.outage import Outage
 from sender.pacing import Lead
 from sender.pauses import Pauses
 from sender.quota import BoardRates, Presence, poll_quota
+from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -45,7 +48,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         tables = open_tables(aws, dynamodb, settings.prefix)
         board = Board(tables, settings.prefix)
         rates = BoardRates(board, settings.day)
-        limiter = LocalLimiter(lead, rates, share=settings.share, spread_s=settings.spread_s)
+        limiter = await _limiter(settings, aws, rates, lead)
         pauses = Pauses(board, probe_with=_none, release=_nothing, probe_s=settings.probe_s)
         presence = Presence(tables, settings.prefix, token_hex(8), every_s=settings.presence_s)
 
@@ -80,7 +83,9 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             for lane, name in LANES.items()
         ]
         async with (
-            open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
+            open_admin(
+                settings.admin_host, settings.admin_port, stop, unready=limiter.unready
+            ) as admin_port,
             lifecycle.side_tasks(
                 stop,
                 board=board.run(settings.board_refresh_s),
@@ -112,6 +117,20 @@ async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
             await asyncio.sleep(min(2.0, every_s))
         else:
             await asyncio.sleep(every_s)
+
+
+async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead) -> SharedLimiter:
+    """With connections of its own: a reservation never waits for other writes."""
+    dynamodb = await aws.client("dynamodb", connections=8, timeout_s=settings.reserve_timeout_s)
+    limiter = SharedLimiter(
+        Counters(dynamodb, settings.prefix, kind="slots"),
+        rates,
+        Terms(settings.share, settings.spread_s, settings.unsure_spread_s, settings.bulk_share),
+        lead=lead,
+        outage=Outage(after_s=settings.unreachable_after_s, rate=settings.unreachable_rate),
+    )
+    await limiter.prepare()
+    return limiter
 
 
 def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:

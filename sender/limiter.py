@@ -1,17 +1,34 @@
-"""Who may send when: the interface that the sender asks, and a limiter for one process.
+"""Who may send when: one item in DynamoDB between all senders. See `docs/quota.md`.
 
-The local limiter holds the account's whole rate; with several senders each would. The limiter that
-shares one item in DynamoDB between all senders comes behind the same interface.
+The decisions are in `reserving.py` and `pacing.py`; here are calls, clocks, and what happens
+while the item cannot be reached.
 """
 
-import asyncio
-from typing import Protocol
+import math
+import time
+from random import random
+from typing import NamedTuple, Protocol
 
-from sender.pacing import HORIZON_S, Lead, Reservation, grant, usable_rate
+from mailpipe import logs, metrics
+from mailpipe.changes import Change, Changed
+from mailpipe.outcomes import CallFailed
+from sender.caps import Caps
+from sender.items import Items, SlotItems
+from sender.outage import Outage
+from sender.pacing import MAX_LEAD_S, Lead, Reservation, held_s
+from sender.reserving import Account, Terms, Wanted, read
+
+ACCOUNT = "account"
+ORIGIN = "origin"
+"""Says when the first sender of this deployment started: before that nobody held any instant."""
+JUST_STARTED_US = 2_000_000
+READ_TOGETHER_S = 0.001
+
+log = logs.get()
 
 
 class Limiter(Protocol):
-    """Hands out send slots."""
+    """Hands out send slots. Never raises: without its store it has none."""
 
     async def reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
         """Slots for a mail with `recipients`, and up to `at_most` for those behind it.
@@ -20,41 +37,198 @@ class Limiter(Protocol):
         """
         ...
 
+    async def cap_wait_s(self, scope: str, recipients: int) -> float:
+        """How long a mail waits for the cap of `tenant#…` or `domain#…`; 0 = it may go on.
+
+        A wait means that its slot is taken; infinite: it would be too long, and nothing is taken.
+        """
+        ...
+
     def throttled(self) -> None:
-        """SES has refused a send as too much at once: slow down."""
+        """SES says that we send too fast: halve the rate, at most once a second."""
         ...
 
 
 class Rates(Protocol):
-    """What a limiter has to know; all in recipients a second."""
+    """What SES and the operators allow, in recipients per second."""
 
     def account(self) -> float:
-        """SES's rate; 0 while it is unknown, and nothing may be sent."""
+        """SES's MaxSendRate; 0 = unknown, and nothing may be sent."""
+        ...
+
+    def day(self, lane: str) -> float | None:
+        """What the day's quota leaves this lane; None = it does not bind."""
+        ...
+
+    def cap(self, scope: str) -> float | None:
+        """The cap of `tenant#…` or `domain#…`; None = there is none."""
+        ...
+
+    def senders(self) -> int:
+        """How many were last seen, at least 1."""
         ...
 
 
-class LocalLimiter:
-    """A limiter for a single sender, fed with SES's quota."""
+class Time(Protocol):
+    """The time that all senders share."""
 
-    def __init__(self, lead: Lead, rates: Rates, *, share: float, spread_s: float) -> None:
-        self._lead = lead
+    @property
+    def good(self) -> bool:
+        """Whether it is known well enough to keep to instants."""
+        ...
+
+    def epoch_us(self) -> int:
+        """Microseconds since the epoch, as near to AWS's clock as is known."""
+        ...
+
+
+class WallClock:
+    """This machine's clock, believed."""
+
+    good = True
+
+    def epoch_us(self) -> int:
+        """Microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+
+class Moment(NamedTuple):
+    """One moment on two clocks. Instants are counted from it on the event loop's: a wall clock that
+    is put right meanwhile does not move them.
+    """
+
+    loop_s: float
+    epoch_us: int
+
+
+class SharedLimiter:
+    """The limiter of all senders together; `prepare` it before the first mail."""
+
+    def __init__(
+        self,
+        items: Items,
+        rates: Rates,
+        terms: Terms,
+        *,
+        lead: Lead,
+        outage: Outage,
+        clock: Time | None = None,
+    ) -> None:
+        self._clock = clock or WallClock()
+        self._items = SlotItems(items)
         self._rates = rates
-        self._share = share
-        self._spread_s = spread_s
-        self._tat = 0.0
+        self._account = Account(terms)
+        self._caps = Caps(self._items, self._clock.epoch_us)
+        self._lead = lead
+        self._writes = Lead(first_s=0.02, least_s=0.005)
+        self._outage = outage
+        self._throttled = False
+
+    async def prepare(self) -> None:
+        """Make the item if it is not there, so that the first mail need not wait for that.
+
+        Where senders have run before, somebody has deleted it: it starts behind what they may hold.
+        """
+        now_us = self._clock.epoch_us()
+        try:
+            origin = await self._items.change(ORIGIN, Change({"at": now_us}, absent=("at",)))
+            started_us = (origin.item or {}).get("at", 0)
+            fresh = abs(now_us - started_us) < JUST_STARTED_US
+            free_in_s = 0.0 if fresh else held_s(self._rates.account())
+            fate = await self._items.change(ACCOUNT, self._account.born(now_us, free_in_s))
+            self._account.seen = read(fate.item)
+        except CallFailed as failure:
+            self._unanswered(failure)
+        else:
+            self._answered()
+            if isinstance(fate, Changed):
+                log.info("slots_item_made", free_in_s=free_in_s)
+
+    def unready(self) -> str | None:
+        """Why this sender is not ready: the store does not answer."""
+        return self._outage.reason
 
     def throttled(self) -> None:
-        """Nothing yet: the shared limiter halves a factor."""
+        """See Limiter.throttled."""
+        self._throttled = True
 
     async def reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
         """See Limiter.reserve."""
-        self._tat, reservation = grant(
-            self._tat,
-            asyncio.get_running_loop().time(),
-            rate=usable_rate(self._rates.account(), share=self._share, spread_s=self._spread_s),
+        if not self._outage.rests(time.monotonic()):
+            try:
+                reservation = await self._reserve(lane, recipients, at_most)
+            except CallFailed as failure:
+                self._unanswered(failure)
+            else:
+                self._answered()
+                return reservation
+        return self._outage.reserve(
+            lane,
+            recipients,
+            at_most,
+            now_s=time.monotonic(),
             lead_s=self._lead.seconds,
-            horizon_s=HORIZON_S[lane],
-            recipients=recipients,
-            at_most=at_most,
+            senders=self._rates.senders(),
         )
-        return reservation
+
+    async def cap_wait_s(self, scope: str, recipients: int) -> float:
+        """See Limiter.cap_wait_s."""
+        rate = self._rates.cap(scope)
+        if rate is None:
+            return 0.0
+        try:
+            return await self._caps.wait_s(scope, rate, recipients)
+        except CallFailed as failure:
+            self._unanswered(failure)
+            return math.inf
+
+    async def _reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
+        day_rate = self._rates.day(lane)
+        if day_rate is not None:
+            wait_s = await self._caps.day_wait_s(lane, day_rate, recipients, at_most)
+            if wait_s > 0:
+                return Reservation([], again_in_s=wait_s)
+            at_most = min(at_most, self._caps.permits(lane))
+        if self._throttled:
+            self._throttled = False
+            await self._items.ask(ACCOUNT, self._account.halve(self._clock.epoch_us()))
+        moment = _moment(self._clock)
+        wanted = Wanted(
+            lane,
+            recipients,
+            at_most,
+            now_us=moment.epoch_us,
+            lead_s=min(MAX_LEAD_S, self._lead.seconds + self._writes.seconds),
+            quota=self._rates.account(),
+            unsure=not self._clock.good,
+            jitter=random(),  # noqa: S311
+        )
+        reservation = await self._items.ask(ACCOUNT, self._account.reserve(wanted))
+        self._writes.observe(time.monotonic() - moment.loop_s)
+        metrics.QUOTA_FACTOR.set(self._account.factor(moment.epoch_us))
+        if day_rate is not None:
+            self._caps.use(lane, len(reservation.instants))
+        instants = [moment.loop_s + after_s for after_s in reservation.instants]
+        return Reservation(instants, reservation.again_in_s)
+
+    def _unanswered(self, failure: CallFailed) -> None:
+        metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()
+        if self._outage.failed(time.monotonic(), failure.code):
+            metrics.QUOTA_UNREACHABLE.set(1)
+            log.error("slots_unreachable", code=failure.code, text=failure.text)
+
+    def _answered(self) -> None:
+        if self._outage.answered():
+            metrics.QUOTA_UNREACHABLE.set(0)
+            log.info("slots_reachable")
+
+
+def _moment(clock: Time) -> Moment:
+    """Both clocks at once: a process that is stopped between two looks looks again. The event loop
+    counts in this monotonic time, but some loops look at it once a turn only.
+    """
+    while True:
+        before_s = time.monotonic()
+        epoch_us = clock.epoch_us()
+        if time.monotonic() - before_s < READ_TOGETHER_S:
+            return Moment(before_s, epoch_us)

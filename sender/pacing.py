@@ -1,4 +1,4 @@
-"""The arithmetic of send slots. Pure: times are passed in, in seconds of one clock.
+"""The arithmetic of send slots. Pure: times and randomness are passed in. See `docs/quota.md`.
 
 SES counts recipients per second over the whole account. Slots are instants spaced 1/R; one number,
 `tat`, is the next free instant. Spaced instants cannot bunch as a token bucket's do: with a burst
@@ -13,8 +13,26 @@ HORIZON_S = {"transactional": 2.0, "bulk": 0.15}
 """How far ahead of its own lead a lane may reserve: short for bulk, so that urgent mail never
 finds the near future sold out."""
 
+FAR_S = 10.0
+"""How far ahead bulk may reserve its share, where urgent mail has sold out the near future."""
+
 CHUNK_S = 0.1
 """The most that one reservation takes, in seconds' worth of the rate."""
+
+MAX_LEAD_S = 0.25
+MAX_RECIPIENTS = 50
+"""Of one mail (SES Developer Guide, "Service quotas in Amazon SES")."""
+
+FIRST_WAIT_S = 0.05
+LONGEST_WAIT_S = 2.0
+"""Between these the refused back off."""
+
+WHOLE = 1_000_000
+"""A factor of 1 as the item has it."""
+SMALLEST_FACTOR = 1 / 32
+CLIMB_PER_S = 0.005
+"""5 % of the rate in 10 s."""
+HALVED_EVERY_US = 1_000_000
 
 
 class Reservation(NamedTuple):
@@ -22,13 +40,6 @@ class Reservation(NamedTuple):
 
     instants: list[float]
     again_in_s: float
-
-
-class Grant(NamedTuple):
-    """A reservation with the next free instant after it."""
-
-    tat: float
-    reservation: Reservation
 
 
 def usable_rate(max_send_rate: float, *, share: float, spread_s: float) -> float:
@@ -39,41 +50,61 @@ def usable_rate(max_send_rate: float, *, share: float, spread_s: float) -> float
     return max_send_rate * share / (1.0 + spread_s)
 
 
-def grant(
-    tat: float,
-    now: float,
-    *,
-    rate: float,
-    lead_s: float,
-    horizon_s: float,
-    recipients: int,
-    at_most: int,
-) -> Grant:
-    """Take slots for the first mail's `recipients`, and more up to `at_most` for those behind it.
-
-    Refused (no instants) while the next free instant lies beyond the lane's horizon.
+def slots_at_once(rate: float, *, recipients: int, at_most: int) -> int:
+    """How many slots one reservation takes: a whole mail, and those behind it in a tenth of a
+    second's worth of the rate. A sender that dies wastes no more.
     """
-    if rate <= 0:
-        return Grant(tat, Reservation([], again_in_s=1.0))
-    limit = now + lead_s + horizon_s
-    if tat > limit:
-        return Grant(tat, Reservation([], again_in_s=tat - limit))
-    count = max(recipients, min(at_most, math.ceil(CHUNK_S * rate)))
-    start = max(tat, now + lead_s)
-    instants = [start + index / rate for index in range(count)]
-    return Grant(start + count / rate, Reservation(instants, again_in_s=0.0))
+    return max(recipients, min(at_most, math.ceil(CHUNK_S * rate)))
 
 
-class Lead:
-    """How far ahead of now an instant must lie so that reserve, claim and suppression fit in.
+def held_s(rate: float) -> float:
+    """How far ahead of now others may hold instants, at most."""
+    return FAR_S + MAX_LEAD_S + max(CHUNK_S, MAX_RECIPIENTS / rate if rate > 0 else 0.0)
 
-    The 99th percentile of the last 200 measured, within 40 to 250 ms.
+
+def factor_at(factor: int, factor_at_us: int, now_us: int) -> float:
+    """The part of the rate that SES's throttles leave: it climbs back from where it was put."""
+    climbed = CLIMB_PER_S * max(0, now_us - factor_at_us) / 1e6
+    return min(1.0, factor / WHOLE + climbed)
+
+
+class Backoff:
+    """How long the refused wait beyond the moment when there may be room.
+
+    Senders that find that somebody else was there first ask half as often; who gets slots asks
+    more often again, but not at once: else the last winner would win the next one too.
     """
 
     def __init__(self) -> None:
+        self._step = 0
+
+    def beaten(self) -> None:
+        """Another sender's slots stood in the way of a write."""
+        self._step = min(self._step + 1, 6)
+
+    def won(self) -> None:
+        """A write has got slots."""
+        self._step = max(0, self._step - 2)
+
+    def wait_s(self, jitter: float) -> float:
+        """`jitter` in [0, 1) is the caller's random number."""
+        return jitter * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**self._step)
+
+
+class Lead:
+    """The slowest percent of what was measured lately: how far ahead an instant must lie.
+
+    The 99th percentile of the last 200, within `least_s` and `most_s`.
+    """
+
+    def __init__(
+        self, *, first_s: float = 0.1, least_s: float = 0.04, most_s: float = MAX_LEAD_S
+    ) -> None:
         self._last = deque[float](maxlen=200)
         self._observed = 0
-        self.seconds = 0.1
+        self._least_s = least_s
+        self._most_s = most_s
+        self.seconds = first_s
 
     def observe(self, duration_s: float) -> None:
         """Add a measurement; the figure follows every twentieth."""
@@ -81,4 +112,5 @@ class Lead:
         self._observed += 1
         if self._observed % 20 == 0:
             ranked = sorted(self._last)
-            self.seconds = min(0.25, max(0.04, ranked[math.ceil(0.99 * len(ranked)) - 1]))
+            slow_s = ranked[math.ceil(0.99 * len(ranked)) - 1]
+            self.seconds = min(self._most_s, max(self._least_s, slow_s))

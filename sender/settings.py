@@ -35,9 +35,30 @@ class SenderSettings(Common, frozen=True, kw_only=True):
     spread_s: Annotated[
         float, Meta(gt=0, le=1, description="timing spread that the rate allows for")
     ] = 0.05
+    unsure_spread_s: Annotated[
+        float, Meta(gt=0, le=10, description="the same while the clock here is not relied on")
+    ] = 0.5
+    bulk_share: Annotated[
+        float, Meta(gt=0, le=0.9, description="part of the rate that urgent mail leaves to bulk")
+    ] = 0.1
     lateness_s: Annotated[
         float, Meta(gt=0, le=1, description="a slot missed by more is dropped")
     ] = 0.02
+    reserve_timeout_s: Annotated[
+        float, Meta(gt=0, le=5, description="a reservation of send slots that takes longer failed")
+    ] = 1.0
+    unreachable_after_s: Annotated[
+        float,
+        Meta(ge=0, le=60, description="the store of send slots fails so long before it is said"),
+    ] = 2.0
+    unreachable_rate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1000,
+            description="recipients a second of urgent mail, all senders together, meanwhile",
+        ),
+    ] = 0.0
     quota_refresh_s: Annotated[
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0

@@ -59,6 +59,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
         Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:Query"), tables=(resources.COORDINATION,)),
+        Grant(("dynamodb:UpdateItem",), tables=(resources.COORDINATION,)),
         Grant(("s3:GetObject",), bodies=True),
         Grant((FOR_404,), bucket=True),
     ),

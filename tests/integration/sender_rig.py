@@ -27,13 +27,16 @@ from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
 from sender.board import Board
 from sender.handler import Sender
-from sender.limiter import LocalLimiter
+from sender.limiter import SharedLimiter
+from sender.outage import Outage
 from sender.pacing import Lead
 from sender.pauses import Pauses
+from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from tests.integration.conftest import HASH_KEY, PREFIX, Parts, received
+from tests.unit.memory_items import FREE, MemoryItems
 
 INGEST = "AROAINGESTINGESTINGES"
 SHOP = "AIDASHOPSHOPSHOPSHOPS"
@@ -67,6 +70,15 @@ class Plenty:
 
     def account(self) -> float:
         return self.per_second
+
+    def day(self, lane: str) -> float | None:
+        return None
+
+    def cap(self, scope: str) -> float | None:
+        return None
+
+    def senders(self) -> int:
+        return 1
 
 
 class Waiting:
@@ -110,7 +122,13 @@ class Rig:
             probe_s=settings.probe_s,
         )
         self.rates = Plenty()
-        self.limiter = LocalLimiter(lead, self.rates, share=1, spread_s=0.05)
+        self.limiter = SharedLimiter(
+            MemoryItems({"account": FREE}),
+            self.rates,
+            Terms(),
+            lead=lead,
+            outage=Outage(after_s=2, rate=0),
+        )
         self.slots = Slots(self.limiter, "transactional")
         self.store = store(parts.tables, settings)
         self.bucket = MemoryBucket()

@@ -1,76 +1,58 @@
-"""Send slots: never more than R in a second, none wasted, urgent mail ahead of bulk."""
-
-import itertools
+"""The arithmetic of send slots, as values."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.pacing import HORIZON_S, Lead, grant, usable_rate
-
-
-def reserve(tat: float, now: float, *, rate: float = 10.0, lane: str = "bulk", wanted: int = 1):
-    """A grant for single-recipient mail with a lead of 0.1 s."""
-    return grant(
-        tat,
-        now,
-        rate=rate,
-        lead_s=0.1,
-        horizon_s=HORIZON_S[lane],
-        recipients=1,
-        at_most=wanted,
-    )
-
-
-@given(
-    st.floats(1, 5000),
-    st.lists(
-        st.tuples(st.floats(0, 0.5), st.sampled_from(sorted(HORIZON_S)), st.integers(1, 60)),
-        max_size=60,
-    ),
+from sender.pacing import (
+    LONGEST_WAIT_S,
+    SMALLEST_FACTOR,
+    WHOLE,
+    Backoff,
+    Lead,
+    factor_at,
+    held_s,
+    slots_at_once,
+    usable_rate,
 )
-def test_instants_are_never_closer_than_the_spacing(
-    rate: float, calls: list[tuple[float, str, int]]
-) -> None:
-    tat, now, instants = 0.0, 100.0, list[float]()
-    for pause_s, lane, wanted in calls:
-        now += pause_s
-        tat, reservation = reserve(tat, now, rate=rate, lane=lane, wanted=wanted)
-        assert all(instant >= now + 0.1 for instant in reservation.instants)
-        instants += reservation.instants
-    for earlier, later in itertools.pairwise(instants):
-        assert later - earlier >= 1 / rate - 1e-9
-
-
-def test_a_refusal_says_when_to_ask_again() -> None:
-    tat, reservation = reserve(102.0, 100.0)
-    assert tat == 102.0
-    assert not reservation.instants
-    again = 100.0 + reservation.again_in_s + 1e-9
-    assert reserve(102.0, again).reservation.instants
-
-
-def test_bulk_cannot_sell_out_the_near_future_of_urgent_mail() -> None:
-    tat = 0.0
-    while (bulk := reserve(tat, 100.0, wanted=50)).reservation.instants:
-        tat = bulk.tat
-    urgent = reserve(tat, 100.0, lane="transactional")
-    assert urgent.reservation.instants
-    assert urgent.reservation.instants[0] - 100.0 <= 0.1 + HORIZON_S["bulk"] + 0.2
-
-
-def test_a_reservation_takes_a_tenth_of_a_second_at_most_but_a_whole_mail_at_least() -> None:
-    assert len(reserve(0, 100.0, rate=100, wanted=500).reservation.instants) == 10
-    many = grant(0, 100.0, rate=1, lead_s=0.1, horizon_s=2, recipients=50, at_most=50)
-    assert len(many.reservation.instants) == 50
-
-
-def test_an_unknown_quota_allows_nothing() -> None:
-    assert not reserve(0, 100.0, rate=0).reservation.instants
 
 
 def test_the_usable_rate_leaves_room_for_the_spread() -> None:
     assert usable_rate(105, share=1, spread_s=0.05) == 100
     assert usable_rate(105, share=0.5, spread_s=0.05) == 50
+
+
+def test_a_reservation_takes_a_tenth_of_a_second_at_most_but_a_whole_mail_at_least() -> None:
+    assert slots_at_once(100, recipients=1, at_most=500) == 10
+    assert slots_at_once(100, recipients=1, at_most=3) == 3
+    assert slots_at_once(1, recipients=50, at_most=50) == 50
+
+
+@given(st.floats(SMALLEST_FACTOR, 1), st.floats(0, 400))
+def test_a_factor_climbs_five_percent_in_ten_seconds_up_to_one(
+    factor: float, after_s: float
+) -> None:
+    later = factor_at(round(factor * WHOLE), 1_000_000, 1_000_000 + round(after_s * 1e6))
+    assert abs(later - min(1.0, factor + 0.05 * after_s / 10)) < 1e-5
+    assert factor_at(round(factor * WHOLE), 1_000_000, 0) <= factor + 1e-6
+
+
+def test_who_is_beaten_waits_longer_and_who_wins_shorter_again() -> None:
+    backoff = Backoff()
+    assert backoff.wait_s(0.5) == 0.025
+    backoff.beaten()
+    assert backoff.wait_s(0.5) == 0.05
+    for _ in range(20):
+        backoff.beaten()
+    assert backoff.wait_s(0.999) < LONGEST_WAIT_S
+    assert backoff.wait_s(0.5) == LONGEST_WAIT_S / 2
+    backoff.won()
+    assert 0.025 < backoff.wait_s(0.5) < LONGEST_WAIT_S / 2
+
+
+@given(st.floats(0.01, 20_000), st.integers(1, 50))
+def test_what_others_hold_covers_the_largest_mail(rate: float, recipients: int) -> None:
+    assert held_s(rate) >= 10 + recipients / rate
+    assert held_s(0) >= 10
 
 
 def test_the_lead_follows_the_slowest_percent_within_its_bounds() -> None:

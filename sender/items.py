@@ -1,0 +1,55 @@
+"""Asks the shared items the questions of `reserving.py`."""
+
+import asyncio
+from collections.abc import Generator
+from random import uniform
+from typing import Protocol, TypeVar
+
+from mailpipe.changes import Change, Fate
+from mailpipe.outcomes import CallFailed, Kind
+
+TRIES = 3
+AGAIN_IN_S = (0.01, 0.05)
+_NOTHING_HAPPENED = (Kind.THROTTLED, Kind.NOTHING_HAPPENED)
+
+T = TypeVar("T")
+
+
+class Items(Protocol):
+    """Where the items are: `mailpipe.aws.counters.Counters`."""
+
+    async def change(self, name: str, change: Change) -> Fate:
+        """Carry out a conditional change. Raises CallFailed."""
+        ...
+
+
+class SlotItems:
+    """Carries out questions.
+
+    A write that was throttled or never sent is tried again; one whose fate is unknown is not: it
+    may have taken slots, which are then wasted. Nobody is ever given them twice, since instants
+    come from the answer alone.
+    """
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    async def ask(self, name: str, steps: Generator[Change, Fate, T]) -> T:
+        """What comes of a question to this item. Raises CallFailed."""
+        try:
+            change = next(steps)
+            while True:
+                change = steps.send(await self.change(name, change))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    async def change(self, name: str, change: Change) -> Fate:
+        """One change. Raises CallFailed."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._items.change(name, change)
+            except CallFailed as failure:
+                if failure.kind not in _NOTHING_HAPPENED:
+                    raise
+            await asyncio.sleep(uniform(*AGAIN_IN_S))  # noqa: S311
+        return await self._items.change(name, change)

@@ -1,0 +1,33 @@
+"""Items of whole numbers in this process, by the code that simulations use."""
+
+from mailpipe.changes import Change, Changed, Fate, Numbers
+from mailpipe.outcomes import CallFailed
+
+FREE: Numbers = {"tat": 0, "tatBulk": 0, "factor": 1_000_000, "factorAt": 0}
+"""The account's item when nobody holds any instant."""
+
+
+class MemoryItems:
+    """Obeys the contract suite of `mailpipe.aws.counters.Counters`.
+
+    `fails` are raised first, one a call; with `happened` the change is made all the same.
+    """
+
+    def __init__(self, items: dict[str, Numbers] | None = None) -> None:
+        self.items = {name: dict(numbers) for name, numbers in (items or {}).items()}
+        self.fails = list[CallFailed]()
+        self.happened = False
+        self.writes = 0
+
+    async def change(self, name: str, change: Change) -> Fate:
+        """See sender.items.Items.change."""
+        self.writes += 1
+        failure = self.fails.pop(0) if self.fails else None
+        if failure is not None and not self.happened:
+            raise failure
+        fate = change.applied(self.items.get(name))
+        if isinstance(fate, Changed):
+            self.items[name] = dict(fate.item)
+        if failure is not None:
+            raise failure
+        return fate

@@ -1,0 +1,220 @@
+"""The limiter over items in memory: clocks, caps, the day, and a store that does not answer."""
+
+import math
+import time
+
+import pytest
+
+from mailpipe.changes import Change, Fate
+from mailpipe.outcomes import CallFailed, Kind
+from sender.limiter import ACCOUNT, ORIGIN, SharedLimiter
+from sender.outage import Outage
+from sender.pacing import Lead
+from sender.reserving import Terms
+from tests.unit.memory_items import FREE, MemoryItems
+
+DOUBT = CallFailed(Kind.IN_DOUBT, "Timeout")
+THROTTLED = CallFailed(Kind.THROTTLED, "ThrottlingException")
+
+
+class Rates:
+    """Numbers by hand."""
+
+    def __init__(self) -> None:
+        self.days = dict[str, float]()
+        self.caps = dict[str, float]()
+        self.live = 1
+
+    def account(self) -> float:
+        return 105.0
+
+    def day(self, lane: str) -> float | None:
+        return self.days.get(lane)
+
+    def cap(self, scope: str) -> float | None:
+        return self.caps.get(scope)
+
+    def senders(self) -> int:
+        return self.live
+
+
+class Wall:
+    """A wall clock that a test may put right."""
+
+    def __init__(self, *, good: bool = True) -> None:
+        self.good = good
+        self.step_us = 0
+
+    def epoch_us(self) -> int:
+        return time.time_ns() // 1000 + self.step_us
+
+
+class Stepping(MemoryItems):
+    """The wall clock steps while a write is under way."""
+
+    def __init__(self, wall: Wall, step_us: int) -> None:
+        super().__init__({ACCOUNT: FREE})
+        self._wall, self._step_us = wall, step_us
+
+    async def change(self, name: str, change: Change) -> Fate:
+        self._wall.step_us += self._step_us
+        return await super().change(name, change)
+
+
+class Rig:
+    """A limiter and what is around it."""
+
+    def __init__(
+        self,
+        items: MemoryItems | None = None,
+        *,
+        wall: Wall | None = None,
+        after_s: float = 0.0,
+        rate: float = 0.0,
+    ) -> None:
+        self.items = items or MemoryItems({ACCOUNT: FREE})
+        self.rates = Rates()
+        self.limiter = SharedLimiter(
+            self.items,
+            self.rates,
+            Terms(),
+            lead=Lead(),
+            outage=Outage(after_s=after_s, rate=rate),
+            clock=wall,
+        )
+
+
+async def test_instants_are_on_the_event_loops_clock() -> None:
+    rig = Rig()
+    before_s = time.monotonic()
+    first, second = (await rig.limiter.reserve("transactional", 1, 2)).instants
+    assert 0.1 <= first - before_s < 2.0
+    assert second - first == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+async def test_a_wall_clock_that_steps_moves_no_instant(step_s: int) -> None:
+    wall = Wall()
+    rig = Rig(Stepping(wall, step_s * 1_000_000), wall=wall)
+    before_s = time.monotonic()
+    (first,) = (await rig.limiter.reserve("transactional", 1, 1)).instants
+    assert 0.1 <= first - before_s < 2.0
+
+
+async def test_the_first_start_ever_makes_the_item_at_once_free() -> None:
+    items = MemoryItems()
+    for _ in range(2):  # several senders may start at once
+        rig = Rig(items)
+        await rig.limiter.prepare()
+        assert (await rig.limiter.reserve("bulk", 1, 1)).instants
+    assert items.items.keys() == {ACCOUNT, ORIGIN}
+
+
+async def test_where_senders_have_run_before_a_missing_item_waits_for_what_they_hold() -> None:
+    items = MemoryItems({ORIGIN: {"at": 1}})
+    rig = Rig(items)
+    await rig.limiter.prepare()
+    refused = await rig.limiter.reserve("transactional", 1, 1)
+    assert not refused.instants
+    assert refused.again_in_s > 5
+
+
+async def test_a_throttled_write_is_tried_again_at_once() -> None:
+    rig = Rig(after_s=2)
+    rig.items.fails = [THROTTLED, THROTTLED]
+    assert (await rig.limiter.reserve("bulk", 1, 1)).instants
+    assert rig.limiter.unready() is None
+
+
+async def test_a_write_whose_fate_is_unknown_wastes_its_slots_and_doubles_none() -> None:
+    rig = Rig(after_s=2)
+    first = (await rig.limiter.reserve("transactional", 1, 10)).instants
+    rig.items.fails, rig.items.happened = [DOUBT], True
+    lost = await rig.limiter.reserve("transactional", 1, 10)
+    assert (lost.instants, lost.again_in_s) == ([], 0.2)
+    assert rig.items.writes == 2 + 1  # the first made itself known to the item
+    then = (await rig.limiter.reserve("transactional", 1, 10)).instants
+    assert then[0] - first[-1] == pytest.approx(0.11, rel=1e-2)
+
+
+async def test_while_the_store_does_not_answer_everything_stops_and_says_why() -> None:
+    rig = Rig()
+    rig.items.fails = [DOUBT]
+    for lane in ("bulk", "transactional"):
+        assert not (await rig.limiter.reserve(lane, 1, 1)).instants
+    assert rig.limiter.unready() == "the item of send slots cannot be reached: Timeout"
+    assert rig.items.writes == 1  # the second did not even ask: each question may be a time-out
+
+
+async def test_urgent_mail_may_go_on_at_a_small_rate_split_by_the_senders() -> None:
+    rig = Rig(rate=10)
+    rig.rates.live = 5
+    rig.items.fails = [DOUBT]
+    assert not (await rig.limiter.reserve("bulk", 1, 9)).instants
+    (first,) = (await rig.limiter.reserve("transactional", 1, 9)).instants
+    (second,) = (await rig.limiter.reserve("transactional", 1, 9)).instants
+    assert second - first == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_single_failure_is_no_outage_and_an_answer_ends_one() -> None:
+    outage = Outage(after_s=2, rate=0)
+    assert not outage.failed(10.0, "x")
+    assert outage.reason is None
+    assert not outage.rests(10.1)
+    assert not outage.answered()
+    assert not outage.failed(12.5, "x")
+    assert outage.failed(14.5, "y")
+    assert not outage.failed(15.0, "y")
+    assert outage.rests(15.9)
+    assert not outage.rests(16.1)
+    assert outage.answered()
+    assert outage.reason is None
+
+
+async def test_with_a_clock_that_is_not_good_bulk_waits() -> None:
+    rig = Rig(wall=Wall(good=False))
+    assert not (await rig.limiter.reserve("bulk", 1, 1)).instants
+    assert (await rig.limiter.reserve("transactional", 1, 1)).instants
+
+
+async def test_a_throttle_halves_the_rate_of_the_next_reservation() -> None:
+    rig = Rig()
+    await rig.limiter.reserve("transactional", 1, 1)
+    rig.limiter.throttled()
+    first, second = (await rig.limiter.reserve("transactional", 1, 2)).instants
+    assert second - first == pytest.approx(0.02, rel=1e-2)
+
+
+async def test_a_cap_lets_go_on_then_waits_then_refuses() -> None:
+    rig = Rig()
+    assert await rig.limiter.cap_wait_s("tenant#a", 1) == 0
+    rig.rates.caps["tenant#a"] = 10
+    waits = [await rig.limiter.cap_wait_s("tenant#a", 10) for _ in range(4)]
+    assert waits[0] == 0
+    assert waits[1:3] == pytest.approx([1.0, 2.0], abs=0.2)
+    assert waits[3] == math.inf
+    rig.rates.caps["tenant#a"] = 0
+    assert await rig.limiter.cap_wait_s("tenant#a", 1) == math.inf
+
+
+async def test_a_cap_that_cannot_be_asked_lets_nothing_go() -> None:
+    rig = Rig()
+    rig.rates.caps["tenant#a"] = 10
+    rig.items.fails = [DOUBT]
+    assert await rig.limiter.cap_wait_s("tenant#a", 1) == math.inf
+
+
+async def test_the_days_part_of_a_lane_binds_and_what_the_account_refuses_is_kept() -> None:
+    rig = Rig()
+    rig.rates.days["bulk"] = 1.0
+    rig.items.items[ACCOUNT] = {**FREE, "tat": Wall().epoch_us() + 5_000_000, "tatBulk": 2**60}
+    assert not (await rig.limiter.reserve("bulk", 1, 50)).instants
+    rig.items.items[ACCOUNT] = dict(FREE)
+    rig.limiter._account.seen = None  # as if the time had passed
+    taken = rig.items.items["day#bulk"]["tat"]
+    assert len((await rig.limiter.reserve("bulk", 1, 50)).instants) == 1
+    assert rig.items.items["day#bulk"]["tat"] == taken
+    got = [await rig.limiter.reserve("bulk", 1, 50) for _ in range(4)]
+    assert [len(one.instants) for one in got] == [1, 1, 0, 0]
+    assert got[-1].again_in_s > 0.5
+    assert len((await rig.limiter.reserve("transactional", 1, 50)).instants) == 10
