@@ -86,6 +86,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 board=board.run(settings.board_refresh_s),
                 presence=presence.run(),
                 quota_poller=_again(poll, settings.quota_refresh_s),
+                probes=_again(pauses.probe, min(settings.board_refresh_s, settings.probe_s)),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):

@@ -19,6 +19,8 @@ KIND = "sender"
 LIVES = 3
 """A sender that has not said for so many times `presence_s` that it lives does not count."""
 FORGOTTEN_S = 86_400
+SHUTDOWN = "SHUTDOWN"
+"""GetAccount's word for an account that may not send any more."""
 
 log = logs.get()
 
@@ -124,4 +126,4 @@ async def poll_quota(
 
 def is_on(quota: Quota) -> bool:
     """Whether the account may send at all, by SES's own word."""
-    return quota.sending_enabled and quota.enforcement != "SHUTDOWN"
+    return quota.sending_enabled and quota.enforcement != SHUTDOWN
