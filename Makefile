@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-idempotency prove-doors fuzz-api bench-ingest prove \
+        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -68,6 +68,9 @@ prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a seco
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
 
+prove-faults: setup ## Identity revoked for FAULT_SECONDS=60, set removed, account paused, day used up, slots deleted, DynamoDB throttled: nothing fails
+	@$(PY) -m loadtest.prove_faults --seconds $(or $(FAULT_SECONDS),60) --rate $(or $(FAULT_RATE),20) --scale $(SCALE) --seed $(SEED)
+
 prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, kill -9 of ingest in between: one mail per key
 	@$(PY) -m loadtest.prove_idempotency --seed $(SEED)
 
@@ -77,7 +80,7 @@ prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal ve
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills prove-faults ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

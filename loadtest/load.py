@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -25,19 +25,30 @@ UNAVAILABLE = 503
 BATCH = 500
 
 
+class Make(Protocol):
+    """Makes so many mails, numbered from `first`."""
+
+    def __call__(self, count: int, seed: int, *, first: int = 0) -> list[dict[str, Any]]:
+        """As `POST /send-email` takes them."""
+        ...
+
+
 class Load:
     """`acks` are the doors' promises; `cut` are the POSTs that ended without an answer, or with a
     503: their mails may be on the queue, and nobody was promised that they are. `posts_open` is how
     many POSTs wait for their answer now.
     """
 
-    def __init__(self, doors: Sequence[Doors], *, rate: float, seed: int) -> None:
+    def __init__(
+        self, doors: Sequence[Doors], *, rate: float, seed: int, make: Make = mails
+    ) -> None:
         self.acks = list[dict[str, Any]]()
         self.cut = list[dict[str, Any]]()
         self.posts_open = 0
         self._doors = doors
         self._rate = rate
         self._seed = seed
+        self._make = make
         self._stop = asyncio.Event()
         self._offered_s = math.inf
 
@@ -74,7 +85,7 @@ class Load:
     def _mails(self) -> Iterator[tuple[int, dict[str, Any]]]:
         index = 0
         while True:
-            for mail in mails(BATCH, self._seed + index, first=index):
+            for mail in self._make(BATCH, self._seed + index, first=index):
                 yield index, mail
                 index += 1
 

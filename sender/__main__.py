@@ -1,12 +1,11 @@
 """The sender process: `python -m sender`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from secrets import token_hex
 
-from mailpipe import lifecycle, logs
+from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.counters import Counters
@@ -17,16 +16,13 @@ from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
-from mailpipe.outcomes import CallFailed
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
-from sender.board import Board
+from sender.adapting import Adapting
 from sender.handler import Sender
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
-from sender.pauses import Pauses
-from sender.quota import BoardRates, Presence, poll_quota
 from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
@@ -46,15 +42,10 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
-        board = Board(tables, settings.prefix)
-        rates = BoardRates(board, settings.day)
-        limiter = await _limiter(settings, aws, rates, lead)
-        pauses = Pauses(board, probe_with=_none, release=_nothing, probe_s=settings.probe_s)
-        presence = Presence(tables, settings.prefix, token_hex(8), every_s=settings.presence_s)
-
-        async def poll() -> None:
-            await pauses.judge(await poll_quota(ses, board, presence))
-
+        adapting = Adapting(
+            settings, tables, ses, name=token_hex(8), probe_with=_none, release=_nothing
+        )
+        limiter = await _limiter(settings, aws, adapting.rates, lead)
         tenants = Tenants(tables)
         store = _store(settings, tables, tenants)
         events = await queues.open(SES_EVENTS)
@@ -73,7 +64,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     events=events,
                     lead=lead,
                     tenants=tenants,
-                    pauses=pauses,
+                    pauses=adapting.pauses,
                     limiter=limiter,
                 ).handle,
                 heartbeat=heartbeat,
@@ -88,9 +79,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             ) as admin_port,
             lifecycle.side_tasks(
                 stop,
-                board=board.run(settings.board_refresh_s),
-                presence=presence.run(),
-                quota_poller=_again(poll, settings.quota_refresh_s),
+                **adapting.side_tasks(),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
@@ -106,17 +95,6 @@ async def _none(scope: str) -> bool:
 
 async def _nothing(scope: str) -> None:
     pass
-
-
-async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
-    while True:
-        try:
-            await work()
-        except CallFailed as error:
-            logs.get().warning("quota_unknown", code=error.code, text=error.text)
-            await asyncio.sleep(min(2.0, every_s))
-        else:
-            await asyncio.sleep(every_s)
 
 
 async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead) -> SharedLimiter:

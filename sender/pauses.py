@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 
 from mailpipe import logs, metrics
 from mailpipe.aws.queue import Received
-from mailpipe.board import ACCOUNT, Pause, Quota
+from mailpipe.board import ACCOUNT, Pause, Quota, kind_of
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Outcome, Retry
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import has_room
-from sender.quota import is_on
-from sender.scopes import fault_of, scopes_of
+from sender.quota import SHUTDOWN, is_on
+from sender.scopes import Reason, fault_of, scopes_of
 
 PROBE = "probe"
 """Attribute of a message that may pass the pause of the scope that it names."""
@@ -59,7 +59,7 @@ class Pauses:
             return None
         probe = received.attributes.get(PROBE)
         pause = self._board.stops(scopes_of(message), probe=probe)
-        return None if pause is None else _waits(pause.scope, pause.reason)
+        return None if pause is None else self._waits(pause.scope, pause.reason)
 
     async def found(
         self, failure: CallFailed, message: EmailMessage, received: Received
@@ -72,7 +72,7 @@ class Pauses:
             metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
         at_ms = self._wall_ms() + self._probe_ms
         await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
-        return _waits(fault.scope, fault.reason)
+        return self._waits(fault.scope, fault.reason)
 
     async def passed(self, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
@@ -99,37 +99,35 @@ class Pauses:
 
     async def judge(self, quota: Quota) -> None:
         """Pause or resume the account as GetAccount shows. Raises CallFailed."""
-        pause = self._board.pauses.get(ACCOUNT)
-        if pause is None:
-            if not is_on(quota):
-                suspended = quota.enforcement == "SHUTDOWN"
-                reason = "account_suspended" if suspended else "account_paused"
-                await self._board.pause(
-                    ACCOUNT, reason, code="GetAccount", probe_at=self._wall_ms()
-                )
-            return
-        if pause.ours and is_over(pause, quota):
+        pause, reason = self._board.pauses.get(ACCOUNT), told(quota)
+        if pause is None and reason is not None:
+            await self._board.pause(ACCOUNT, reason, code="GetAccount", probe_at=self._wall_ms())
+        elif pause is not None and pause.ours and is_over(pause, quota):
             await self._resume(pause)
+
+    def _waits(self, scope: str, reason: str) -> Outcome:
+        return Retry(self._probe_ms / 1000, f"paused: {kind_of(scope)}: {reason}")
 
     async def _resume(self, pause: Pause) -> None:
         if await self._board.resume(pause):
             await self._release(pause.scope)
 
 
+def told(quota: Quota) -> Reason | None:
+    """Why nothing may be sent, by SES's own word."""
+    if not is_on(quota):
+        return "account_suspended" if quota.enforcement == SHUTDOWN else "account_paused"
+    return None if has_room(quota) else "daily_quota"
+
+
 def is_over(pause: Pause, quota: Quota) -> bool:
     """Whether a reading of the account shows that what has paused it is over. One that is older
     than the pause shows nothing.
     """
-    if pause.reason not in TOLD_BY_SES or quota.read_at <= pause.since or not is_on(quota):
-        return False
-    return pause.reason != "daily_quota" or has_room(quota)
+    return pause.reason in TOLD_BY_SES and quota.read_at > pause.since and told(quota) is None
 
 
 def paused_s(received: Received) -> float:
     """How long our own pauses have held this mail: it does not count towards its expiry."""
     told = received.attributes.get(PAUSED_MS, "")
     return min(int(told), MAX_PAUSED_MS) / 1000 if told.isdecimal() and len(told) < 16 else 0.0
-
-
-def _waits(scope: str, reason: str) -> Outcome:
-    return Retry(60.0, f"paused: {scope.partition('#')[0]}: {reason}")

@@ -19,6 +19,8 @@ KIND = "sender"
 LIVES = 3
 """A sender that has not said for so many times `presence_s` that it lives does not count."""
 FORGOTTEN_S = 86_400
+SHUTDOWN = "SHUTDOWN"
+"""GetAccount's word for an account that may not send any more."""
 
 log = logs.get()
 
@@ -111,17 +113,37 @@ def quota_of(answer: AccountAnswer, *, senders: int, read_at: int) -> Quota:
     )
 
 
-async def poll_quota(
-    client: Client, board: Board, presence: Presence, *, wall_ms: Callable[[], int] = now_ms
-) -> Quota:
-    """Ask SES once, and tell all. The answer is as old as the question. Raises CallFailed."""
-    read_at = wall_ms()
-    answer = await client.call(GET_ACCOUNT, GetAccount())
-    quota = quota_of(answer, senders=await presence.living(), read_at=read_at)
-    await board.tell(quota)
-    return quota
+class QuotaPoller:
+    """Keeps the board's quota fresh: the work of one elected sender."""
+
+    def __init__(
+        self,
+        client: Client,
+        board: Board,
+        presence: Presence,
+        *,
+        every_s: float,
+        wall_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._client = client
+        self._board = board
+        self._presence = presence
+        self._every_ms = every_s * 1000
+        self._wall_ms = wall_ms
+
+    async def poll(self) -> Quota | None:
+        """Ask SES if the board's quota is old, whoever has read that, and tell all. The answer is
+        as old as the question. Raises CallFailed.
+        """
+        known, read_at = self._board.quota, self._wall_ms()
+        if known is not None and 0 <= read_at - known.read_at < self._every_ms:
+            return None
+        answer = await self._client.call(GET_ACCOUNT, GetAccount())
+        quota = quota_of(answer, senders=await self._presence.living(), read_at=read_at)
+        await self._board.tell(quota)
+        return quota
 
 
 def is_on(quota: Quota) -> bool:
     """Whether the account may send at all, by SES's own word."""
-    return quota.sending_enabled and quota.enforcement != "SHUTDOWN"
+    return quota.sending_enabled and quota.enforcement != SHUTDOWN

@@ -65,6 +65,12 @@ class SenderSettings(Common, frozen=True, kw_only=True):
     board_refresh_s: Annotated[
         float, Meta(gt=0, le=60, description="how often what all senders know is read")
     ] = 2.0
+    side_lease_s: Annotated[
+        float,
+        Meta(
+            ge=1, le=300, description="after so long another sender takes a dead one's side tasks"
+        ),
+    ] = 15.0
     presence_s: Annotated[
         float,
         Meta(gt=0, le=300, description="how often a sender says that it lives; counts three times"),

@@ -13,13 +13,20 @@ TYPES = ["email.sent", "email.delivered", "email.bounced", "email.suppressed", "
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
-    """Every process, with two endpoints; webhook retries ten times as fast as usual."""
+    """Every process, with two endpoints; webhooks are tried again ten times as fast as usual, what
+    SES allows is read sixty times as often.
+    """
     plan = Plan(
         name="test-stack",
         rate=100,
         stores_proxy=True,
         endpoints={"one": TYPES, "two": TYPES},
-        settings={"MAILPIPE_NOTIFIER_RETRY_BASE_S": "0.1"},
+        settings={
+            "MAILPIPE_NOTIFIER_RETRY_BASE_S": "0.1",
+            "MAILPIPE_SENDER_QUOTA_REFRESH_S": "0.5",
+            "MAILPIPE_SENDER_BOARD_REFRESH_S": "0.3",
+            "MAILPIPE_SENDER_PROBE_S": "0.5",
+        },
     )
     async with Stack(plan) as started:
         yield started

@@ -102,7 +102,8 @@ async def use_lists(stack: Stack, http: aiohttp.ClientSession) -> None:
 async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> None:
     """Every path that calls AWS: mail by both doors and lanes while SES throttles, several bounces
     of one address, mail that breaks a rule, poison on every queue, events without a record, an
-    endpoint that fails once, a notifier whose table fails for a while; mail that goes by S3.
+    account that is paused for a moment, an endpoint that fails once, a notifier whose table fails
+    for a while; mail that goes by S3.
     """
     for queue in QUEUES:
         enqueue(stack, queue, {"type": "nonsense"})
@@ -124,7 +125,10 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     large = dict(mail_to("success+policy", 3), bodyText="x" * 60_000)
     acks.append(await doors.send("rest", large))
     await asyncio.sleep(0.3)
-    await http.put(account, json={"maxSendRate": stack.plan.rate})
+    await http.put(account, json={"maxSendRate": stack.plan.rate, "sendingEnabled": False})
+    acks.append(await doors.send("sdk", mail_to("success+policy", 4)))
+    await asyncio.sleep(0.7)
+    await http.put(account, json={"sendingEnabled": True})
     await doors.statuses(ack["emailId"] for ack in acks)
 
 

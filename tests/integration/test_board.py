@@ -13,7 +13,7 @@ from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.statements import delete_from, insert_into
 from sender.board import Board
 from sender.day import DaySettings
-from sender.quota import BoardRates, Presence, poll_quota
+from sender.quota import BoardRates, Presence, QuotaPoller
 from tests.integration.conftest import PREFIX, Parts
 
 DAY = DaySettings(0.1, 900.0, 60.0)
@@ -183,9 +183,9 @@ async def test_one_reading_serves_all_and_without_one_nothing_may_be_sent(empty:
     gone = Presence(empty.tables, PREFIX, "gone", every_s=10, wall_ms=lambda: 1)
     await gone.say()
     ses = Ses()
-    await poll_quota(ses, boards[0], lives[0])
-    for one in boards[1:]:
+    for one, alive in zip(boards, lives, strict=True):
         await one.refresh()
+        await QuotaPoller(ses, one, alive, every_s=30).poll()
     assert [one.account() for one in rates] == [1.5, 1.5, 1.5]
     assert [one.senders() for one in rates] == [3, 3, 3]
     assert ses.asked == 1

@@ -133,6 +133,11 @@ async def test_what_get_account_tells_pauses_and_resumes_without_a_probe(rig: Ri
     assert (rig.board.pauses, rig.waiting.released) == ({}, [ACCOUNT])
 
 
+async def test_a_day_without_room_pauses_before_anybody_asks_in_vain(rig: Rig) -> None:
+    await rig.pauses.judge(replace(quota(1), sent_24_hours=50_000))
+    assert rig.board.pauses[ACCOUNT].reason == "daily_quota"
+
+
 async def test_a_used_up_day_ends_when_a_reading_shows_room(rig: Rig) -> None:
     rig.ses.script = [answer("LimitExceededException", "Daily message quota exceeded.")]
     await rig.handle(message())

@@ -1,0 +1,61 @@
+"""How a sender keeps up with what SES allows: the board, the pauses, and the side tasks that serve
+them. Put together here, so that `__main__` need not know their parts.
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from mailpipe.aws.client import Client
+from mailpipe.aws.table import Tables
+from mailpipe.leases import Lease, Task, Work, run_leased
+from sender.board import Board
+from sender.pauses import Pauses, ProbeWith, Release
+from sender.quota import BoardRates, Presence, QuotaPoller
+from sender.settings import SenderSettings
+
+
+class Adapting:
+    """`name` is this process's among all senders."""
+
+    def __init__(
+        self,
+        settings: SenderSettings,
+        tables: Tables,
+        ses: Client,
+        *,
+        name: str,
+        probe_with: ProbeWith,
+        release: Release,
+    ) -> None:
+        self._settings = settings
+        self._tables = tables
+        self._name = name
+        self.board = Board(tables, settings.prefix)
+        self.rates = BoardRates(self.board, settings.day)
+        self.pauses = Pauses(
+            self.board, probe_with=probe_with, release=release, probe_s=settings.probe_s
+        )
+        self._presence = Presence(tables, settings.prefix, name, every_s=settings.presence_s)
+        self._poller = QuotaPoller(
+            ses, self.board, self._presence, every_s=settings.quota_refresh_s
+        )
+
+    def side_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """By name; those under a lease run in one sender of all."""
+        return {
+            "board": self.board.run(self._settings.board_refresh_s),
+            "presence": self._presence.run(),
+            "quota_poller": self._leased("quota_poller", self._poll),
+            "probes": self._leased("probes", self.pauses.probe),
+        }
+
+    def _leased(self, task: str, work: Work) -> Coroutine[Any, Any, None]:
+        settings = self._settings
+        lease = Lease(
+            self._tables, settings.prefix, task, self._name, lease_s=settings.side_lease_s
+        )
+        return run_leased(Task(lease, work, settings.board_refresh_s))
+
+    async def _poll(self) -> None:
+        if (quota := await self._poller.poll()) is not None:
+            await self.pauses.judge(quota)
