@@ -1,6 +1,7 @@
 """The sender process: `python -m sender`."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,6 +22,7 @@ from mailpipe.outcomes import CallFailed
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
 from sender.board import Board
+from sender.clock import Clock
 from sender.handler import Sender
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
@@ -31,6 +33,7 @@ from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from sender.ticks import cheap_read, keep_time
 
 
 async def main(settings: SenderSettings, stop: Stop) -> None:
@@ -38,7 +41,8 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
     in_hand = settings.concurrency * len(LANES)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        aws = await enter(Aws(settings.aws_client, stamped=settings.local))
+        clock = Clock(time.time, budget_s=settings.clock_budget_s)
+        aws = await enter(Aws(settings.aws_client, stamped=settings.local, on_date=clock.observe))
         hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
@@ -90,6 +94,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 stop,
                 board=board.run(settings.board_refresh_s),
                 presence=presence.run(),
+                timekeeper=keep_time(clock, cheap_read(dynamodb, settings.prefix)),
                 quota_poller=_again(poll, settings.quota_refresh_s),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),

@@ -59,6 +59,14 @@ class SenderSettings(Common, frozen=True, kw_only=True):
             description="recipients a second of urgent mail, all senders together, meanwhile",
         ),
     ] = 0.0
+    clock_budget_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=60,
+            description="by more this clock may not differ from AWS's, or bulk mail waits",
+        ),
+    ] = 0.01
     quota_refresh_s: Annotated[
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0

@@ -254,6 +254,7 @@ class Stack:
             "MAILPIPE_SENDER_SES_TIMEOUT_S": "5",
             "MAILPIPE_SENDER_TRUST_SENDER_ID": "0",  # everybody is the same account here
             "MAILPIPE_SENDER_QUOTA_REFRESH_S": "5",
+            "MAILPIPE_SENDER_CLOCK_BUDGET_S": "2",  # one machine has one clock: bulk goes at once
             "MAILPIPE_NOTIFIER_TIMEOUT_S": "5",
         }
         polls = {f"MAILPIPE_{one.upper()}_POLL_S": "1" for one in SERVICES if one != "ingest"}

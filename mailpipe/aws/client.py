@@ -17,6 +17,7 @@ from prometheus_client import Histogram
 from mailpipe import logs, metrics
 from mailpipe.aws.account import Account, find_account
 from mailpipe.aws.botocore_client import open_botocore
+from mailpipe.aws.dates import Dates, Tell
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.transport import open_typed
 from mailpipe.outcomes import MISSED, CallFailed
@@ -81,11 +82,15 @@ class Aws:
 
     Region, credentials and endpoints come from the environment, as for any AWS SDK. Where that
     names a proxy, botocore goes through it (the typed side knows none). `stamped`: sends say when
-    they were sent, for a simulator on this machine.
+    they were sent, for a simulator on this machine. `on_date` hears of the Date of every answer of
+    DynamoDB and SES; queues are left out, where an answer may come long after it was asked for.
     """
 
-    def __init__(self, side: Side = "typed", *, stamped: bool = False) -> None:
+    def __init__(
+        self, side: Side = "typed", *, stamped: bool = False, on_date: Tell | None = None
+    ) -> None:
         self._side = side
+        self._dates = None if on_date is None else Dates(on_date)
         self._stamped = stamped
         self._session = AioSession()
         self._accounts = dict[str, Account]()
@@ -108,6 +113,7 @@ class Aws:
         """
         opened: AbstractAsyncContextManager[Client]
         stamped = self._stamped and service == "sesv2"
+        dates = self._dates if service in ("dynamodb", "sesv2") else None
         account = await self._account(service)
         if self._side == "typed" and account.proxy is None:
             opened = open_typed(
@@ -116,13 +122,14 @@ class Aws:
                 timeout_s=timeout_s,
                 connect_timeout_s=_connect_timeout_s(timeout_s),
                 stamped=stamped,
+                dates=dates,
             )
         else:
             if self._side == "typed":
                 log.warning("proxy_in_between", service=service, fallback="botocore")
             config = _config(connections=connections, timeout_s=timeout_s)
             opened = open_botocore(
-                self._session, service, config, timeout_s=timeout_s, stamped=stamped
+                self._session, service, config, timeout_s=timeout_s, stamped=stamped, dates=dates
             )
         return Measured(await self._open.enter_async_context(opened))
 

@@ -17,6 +17,7 @@ import msgspec
 from mailpipe.aws import errors, wire
 from mailpipe.aws.account import Account
 from mailpipe.aws.connections import Broken, Connections, Missed, Unsent
+from mailpipe.aws.dates import Dates
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.sigv4 import Signer
 from mailpipe.aws.wire import Answer
@@ -38,8 +39,11 @@ _UNREADABLE = (ValueError, wire.Unreadable)
 class TypedClient:
     """The operations of one service, with a pool of connections of its own."""
 
-    def __init__(self, account: Account, connections: Connections, *, stamped: bool) -> None:
+    def __init__(
+        self, account: Account, connections: Connections, *, stamped: bool, dates: Dates | None
+    ) -> None:
         self._account = account
+        self._dates = dates
         self._connections = connections
         self._stamped = stamped
         self._signer = Signer(account.signing_name, account.region)
@@ -76,16 +80,18 @@ class TypedClient:
         if headers is None:
             headers = {"host": self._host, **wire.headers_of(operation)}
             self._headers[operation.name] = headers
+        credentials = await self._account.credentials()
+        sent_s = time.time()
         signed = self._signer.sign(
-            await self._account.credentials(),
+            credentials,
             operation.method,
             operation.path,
             headers=headers,
             body=body,
-            at_s=time.time() + self._skew_s,
+            at_s=sent_s + self._skew_s,
         )
         try:
-            return await self._connections.request(
+            answer = await self._connections.request(
                 wire.request_of(operation, signed, body),
                 max_bytes=operation.max_bytes,
                 gate=gate,
@@ -97,6 +103,10 @@ class TypedClient:
             raise errors.unsent(operation.name, error) from None
         except (Broken, TimeoutError) as error:
             raise errors.in_doubt(operation.name, error) from None
+        # What waited at a gate was sent long after this.
+        if self._dates is not None and gate is None:
+            self._dates.seen(answer.header(b"date"), sent_s, time.time())
+        return answer
 
     def _decode(self, operation: Operation[Q, A], answer: Answer) -> A:
         if operation.service == "dynamodb":
@@ -132,6 +142,7 @@ async def open_typed(
     timeout_s: float,
     connect_timeout_s: float,
     stamped: bool,
+    dates: Dates | None,
 ) -> AsyncIterator[TypedClient]:
     """A client with a pool of its own; `timeout_s` is for a whole call."""
     endpoint = urlsplit(account.endpoint)
@@ -146,6 +157,6 @@ async def open_typed(
         keep_alive_s=KEEP_ALIVE_S,
     )
     try:
-        yield TypedClient(account, pool, stamped=stamped)
+        yield TypedClient(account, pool, stamped=stamped, dates=dates)
     finally:
         await pool.aclose()
