@@ -11,6 +11,7 @@ from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.counters import Counters
+from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
 from mailpipe.aws.table import Tables, open_tables
@@ -27,6 +28,7 @@ from sender.handler import Sender
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
+from sender.paths import Paths
 from sender.pauses import Pauses
 from sender.quota import BoardRates, Presence, poll_quota
 from sender.reserving import Terms
@@ -48,6 +50,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
+        paths = await _paths(settings, aws, ses)
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
         board = Board(tables, settings.prefix)
@@ -73,7 +76,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     slots[lane],
                     store,
                     bodies=bodies[lane],
-                    client=ses,
+                    paths=paths[lane],
                     events=events,
                     lead=lead,
                     tenants=tenants,
@@ -136,6 +139,17 @@ async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead)
     )
     await limiter.prepare()
     return limiter
+async def _paths(settings: SenderSettings, aws: Aws, ses: Client) -> dict[str, Paths]:
+    at_once, bytes_per_s = settings.large_at_once, float(settings.upload_bytes_per_s)
+    large = await aws.client(
+        "sesv2",
+        connections=at_once * len(LANES) + 1,
+        timeout_s=settings.ses_timeout_s,
+        upload_bytes_per_s=bytes_per_s,
+    )
+    return {
+        lane: Paths(ses, large, at_once=at_once, upload_bytes_per_s=bytes_per_s) for lane in LANES
+    }
 
 
 def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:

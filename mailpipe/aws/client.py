@@ -25,6 +25,8 @@ from mailpipe.outcomes import MISSED, CallFailed
 Side = Literal["typed", "botocore"]
 
 CONNECT_TIMEOUT_S = 3.0
+LARGEST_REQUEST_BYTES = 56_000_000
+"""A mail of SES's 40 MB, in base64."""
 log = logs.get()
 
 
@@ -104,9 +106,19 @@ class Aws:
     ) -> None:
         await self._open.aclose()
 
-    async def client(self, service: str, *, connections: int, timeout_s: float) -> Client:
+    async def client(
+        self,
+        service: str,
+        *,
+        connections: int,
+        timeout_s: float,
+        upload_bytes_per_s: float | None = None,
+    ) -> Client:
         """A client whose pool holds `connections`, for one purpose: long polls must never starve
         sends. `timeout_s` is for a whole call. Raises CallFailed when there is no account.
+
+        `upload_bytes_per_s` is for large requests: they are made ready in threads, and have on top
+        the time that they need at this rate.
 
         Keep calls in flight below `connections`: a call has a third of its time (at most
         CONNECT_TIMEOUT_S) to get one.
@@ -123,10 +135,14 @@ class Aws:
                 connect_timeout_s=_connect_timeout_s(timeout_s),
                 stamped=stamped,
                 dates=dates,
+                upload_bytes_per_s=upload_bytes_per_s,
             )
         else:
             if self._side == "typed":
                 log.warning("proxy_in_between", service=service, fallback="botocore")
+            if upload_bytes_per_s is not None:
+                # The size is known only when botocore has encoded it: the longest, for all.
+                timeout_s += LARGEST_REQUEST_BYTES / upload_bytes_per_s
             config = _config(connections=connections, timeout_s=timeout_s)
             opened = open_botocore(
                 self._session, service, config, timeout_s=timeout_s, stamped=stamped, dates=dates
