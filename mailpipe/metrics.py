@@ -116,6 +116,20 @@ QUOTA_PROBES = Counter(
     ["result"],
 )
 
+CLOCK_OFFSET = Gauge(
+    "mailpipe_clock_offset_seconds", "Our clock minus AWS's: the middle of what is possible"
+)
+CLOCK_WIDTH = Gauge("mailpipe_clock_width_seconds", "How much of the offset is not known")
+CLOCK_STATE = Gauge(
+    "mailpipe_clock_state",
+    "1 for what the clock is: good, unsure (bulk waits), wrong (bulk waits: an alarm)",
+    ["state"],
+)
+CLOCK_CONTRADICTIONS = Counter(
+    "mailpipe_clock_contradictions_total",
+    "Dates of AWS that cannot be true together with those before: a clock was put right",
+)
+
 # --- processor ------------------------------------------------------------------------------------
 EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])
 EVENT_LAG = Histogram(

@@ -1,13 +1,14 @@
 """The sender process: `python -m sender`."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from functools import partial
 from secrets import token_hex
 
 from mailpipe import lifecycle
 from mailpipe.admin import open_admin
-from mailpipe.aws.client import Aws
+from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.counters import Counters
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
@@ -19,14 +20,17 @@ from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
 from sender.adapting import Adapting
+from sender.clock import Clock
 from sender.handler import Sender
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
+from sender.paths import Paths
 from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from sender.ticks import cheap_read, keep_time
 
 
 async def main(settings: SenderSettings, stop: Stop) -> None:
@@ -34,18 +38,20 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
     in_hand = settings.concurrency * len(LANES)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        aws = await enter(Aws(settings.aws_client, stamped=settings.local))
+        clock = Clock(time.time, budget_s=settings.clock_budget_s)
+        aws = await enter(Aws(settings.aws_client, stamped=settings.local, on_date=clock.observe))
         hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
+        paths = await _paths(settings, aws, ses)
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
         adapting = Adapting(
             settings, tables, ses, name=token_hex(8), probe_with=_none, release=_nothing
         )
-        limiter = await _limiter(settings, aws, adapting.rates, lead)
+        limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
         tenants = Tenants(tables)
         store = _store(settings, tables, tenants)
         events = await queues.open(SES_EVENTS)
@@ -60,7 +66,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     slots[lane],
                     store,
                     bodies=bodies[lane],
-                    client=ses,
+                    paths=paths[lane],
                     events=events,
                     lead=lead,
                     tenants=tenants,
@@ -80,6 +86,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             lifecycle.side_tasks(
                 stop,
                 **adapting.side_tasks(),
+                timekeeper=keep_time(clock, cheap_read(dynamodb, settings.prefix)),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
@@ -97,7 +104,9 @@ async def _nothing(scope: str) -> None:
     pass
 
 
-async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead) -> SharedLimiter:
+async def _limiter(
+    settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead, clock: Clock
+) -> SharedLimiter:
     """With connections of its own: a reservation never waits for other writes."""
     dynamodb = await aws.client("dynamodb", connections=8, timeout_s=settings.reserve_timeout_s)
     limiter = SharedLimiter(
@@ -106,9 +115,23 @@ async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead)
         Terms(settings.share, settings.spread_s, settings.unsure_spread_s, settings.bulk_share),
         lead=lead,
         outage=Outage(after_s=settings.unreachable_after_s, rate=settings.unreachable_rate),
+        clock=clock,
     )
     await limiter.prepare()
     return limiter
+
+
+async def _paths(settings: SenderSettings, aws: Aws, ses: Client) -> dict[str, Paths]:
+    at_once, bytes_per_s = settings.large_at_once, float(settings.upload_bytes_per_s)
+    large = await aws.client(
+        "sesv2",
+        connections=at_once * len(LANES) + 1,
+        timeout_s=settings.ses_timeout_s,
+        upload_bytes_per_s=bytes_per_s,
+    )
+    return {
+        lane: Paths(ses, large, at_once=at_once, upload_bytes_per_s=bytes_per_s) for lane in LANES
+    }
 
 
 def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:

@@ -7,7 +7,6 @@ from random import random
 
 from mailpipe import logs, metrics, origins
 from mailpipe.attachments import is_large
-from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage, encode, own_event
@@ -22,6 +21,7 @@ from sender.compose import request_for
 from sender.limiter import Limiter
 from sender.mime import Forged
 from sender.pacing import Lead
+from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
 from sender.scopes import is_rate
 from sender.settings import SenderSettings
@@ -46,7 +46,7 @@ class Sender:
         store: SenderStore,
         *,
         bodies: Bodies,
-        client: Client,
+        paths: Paths,
         events: Queue,
         lead: Lead,
         tenants: Tenants,
@@ -58,7 +58,7 @@ class Sender:
         self._slots = slots
         self._store = store
         self._bodies = bodies
-        self._client = client
+        self._paths = paths
         self._events = events
         self._lead = lead
         self._tenants = tenants
@@ -74,14 +74,19 @@ class Sender:
         if (waits := self._pauses.holds(message, received)) is not None:
             return waits
         try:
-            async with self._bodies.opened(message) as whole:
-                return await self._handle(received, whole, tenant)
+            with self._paths.of(received, message) as path:
+                if path is None:
+                    return Retry(5 + 10 * random(), "enough large mail is in hand")  # noqa: S311
+                async with self._bodies.opened(message) as whole:
+                    return await self._handle(received, whole, tenant, path)
         except BadPointer as bad:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
             return await self._without_body(message, missing, receives=received.receives)
 
-    async def _handle(self, received: Received, message: EmailMessage, tenant: Tenant) -> Outcome:
+    async def _handle(
+        self, received: Received, message: EmailMessage, tenant: Tenant, path: Path
+    ) -> Outcome:
         large = is_large(message.email)
         judged = partial(
             unsendable,
@@ -94,13 +99,14 @@ class Sender:
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = message.email.recipients()
-        instant = await self._slots.next(len(recipients))
+        slots = len(recipients) + path.more_slots
+        instant = await self._slots.next(slots)
         if instant is None:
             return Retry(0, "stopping")
         if (waits := self._pauses.holds(message, received)) is not None:
             return waits  # found out while this mail waited for its slot
         begun = time.perf_counter()
-        claim = await self._claim(message)
+        claim = await self._claim(message, more_s=path.more_s)
         if not isinstance(claim, Won):
             return await self._not_ours(claim)
         suppressed = await self._store.suppressed(message)
@@ -115,8 +121,9 @@ class Sender:
             request = await asyncio.to_thread(composed) if large else composed()
         except Forged as forged:
             return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
-        gate = partial(self._instant_comes, claim, instant, recipients=len(recipients))
-        answer = await ses.send(self._client, request, gate)
+        send_s = self._settings.ses_timeout_s + path.more_s
+        gate = partial(self._instant_comes, claim, instant, slots=slots, send_s=send_s)
+        answer = await ses.send(path.client, request, gate)
         if answer is None:
             await self._store.release(message.email_id, claim)
             return self._no_slot(received)
@@ -143,8 +150,8 @@ class Sender:
             return Dead(judged.reason)
         return message, judged
 
-    async def _claim(self, message: EmailMessage) -> Answer:
-        claim = await self._store.claim(message)
+    async def _claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
+        claim = await self._store.claim(message, more_s=more_s)
         metrics.bound(metrics.CLAIMS, type(claim).__name__.lower()).inc()
         return claim
 
@@ -161,9 +168,11 @@ class Sender:
             case Won() | Doubtful() | Open():
                 raise AssertionError(f"the store settles {answer}")
 
-    async def _instant_comes(self, claim: Won, instant: float, *, recipients: int) -> bool:
+    async def _instant_comes(
+        self, claim: Won, instant: float, *, slots: int, send_s: float
+    ) -> bool:
         """Wait for the slot: the gate of the call to SES. False when none comes while the lease
-        still covers a send.
+        still covers a send of `send_s`.
 
         A missed slot is dropped, never used late: late sends would bunch up at the quota. So the
         look at the clock is the last thing before the write.
@@ -171,14 +180,14 @@ class Sender:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(max(0.0, instant - clock()))
-            left_s = (claim.lease_until_ms - now_ms()) / 1000 - self._settings.ses_timeout_s
+            left_s = (claim.lease_until_ms - now_ms()) / 1000 - send_s
             if left_s < 0:
                 return False
             if clock() - instant <= self._settings.lateness_s:
                 return True
             metrics.SLOTS_MISSED.inc()
             try:
-                another = await asyncio.wait_for(self._slots.next(recipients), left_s)
+                another = await asyncio.wait_for(self._slots.next(slots), left_s)
             except TimeoutError:
                 return False
             if another is None:

@@ -59,6 +59,21 @@ class SenderSettings(Common, frozen=True, kw_only=True):
             description="recipients a second of urgent mail, all senders together, meanwhile",
         ),
     ] = 0.0
+    large_at_once: Annotated[
+        int, Meta(ge=1, le=64, description="mails above 256 KB in hand per lane; more wait")
+    ] = 4
+    upload_bytes_per_s: Annotated[
+        int,
+        Meta(ge=10_000, le=1_000_000_000, description="such mail has its size by this more time"),
+    ] = 1_000_000
+    clock_budget_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=60,
+            description="by more this clock may not differ from AWS's, or bulk mail waits",
+        ),
+    ] = 0.01
     quota_refresh_s: Annotated[
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0

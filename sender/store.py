@@ -35,17 +35,18 @@ class SenderStore:
         self._grace_ms = round(grace_s * 1000)
         self._retention = retention
 
-    async def claim(self, message: EmailMessage) -> Answer:
-        """Make the next attempt ours; a missing record is born with the claim in it.
+    async def claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
+        """Make the next attempt ours, for `more_s` longer than usual; a missing record is born with
+        the claim in it.
 
         `recorded` only hints which of the two to try first.
         """
-        token = secrets.token_hex(8)
-        if not message.recorded and (won := await self._born_claimed(message, token)):
+        token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
+        if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked = 0, message.version, True
         for _ in range(5):
-            lease_until_ms = now_ms() + self._lease_ms
+            lease_until_ms = now_ms() + lease_ms
             fate = await self._tables.write(
                 self._statements.claim(
                     message.email_id,
@@ -61,7 +62,7 @@ class SenderStore:
             if isinstance(fate, Applied):
                 return Won(token, attempts + 1, lease_until_ms, doubted=False)
             if fate.item is None:
-                answer = await self._born_claimed(message, token)
+                answer = await self._born_claimed(message, token, lease_ms)
                 if answer is not None:
                     return answer
                 continue
@@ -71,15 +72,17 @@ class SenderStore:
                 marked = answer.record.fingerprint is not None
                 continue
             if isinstance(answer, Doubtful):
-                return await self._take_over(answer, message, token)
+                return await self._take_over(answer, message, token, lease_ms)
             return answer
         # Someone else claims and releases faster than we read: let it settle.
         return Live(now_ms() + 1000)
 
-    async def _born_claimed(self, message: EmailMessage, token: str) -> Answer | None:
+    async def _born_claimed(
+        self, message: EmailMessage, token: str, lease_ms: int
+    ) -> Answer | None:
         fields = records.fields_of(message)
         await self._make_stubs(message, fields)
-        lease_until_ms = now_ms() + self._lease_ms
+        lease_until_ms = now_ms() + lease_ms
         born = records.born(
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
@@ -102,7 +105,9 @@ class SenderStore:
             if isinstance(fate, CallFailed):
                 raise fate
 
-    async def _take_over(self, doubt: Doubtful, message: EmailMessage, token: str) -> Answer:
+    async def _take_over(
+        self, doubt: Doubtful, message: EmailMessage, token: str, lease_ms: int
+    ) -> Answer:
         """Send again what no event has proved within the grace."""
         record, now = doubt.record, now_ms()
         proved_by_ms = record.lease_until + self._grace_ms
@@ -114,12 +119,12 @@ class SenderStore:
                 dead_token=record.token,
                 attempts=record.attempt,
                 token=token,
-                lease_until_ms=now + self._lease_ms,
+                lease_until_ms=now + lease_ms,
                 now_ms=now,
             )
         )
         if isinstance(fate, Applied):
-            return Won(token, record.attempt + 1, now + self._lease_ms, doubted=True)
+            return Won(token, record.attempt + 1, now + lease_ms, doubted=True)
         answer = self._why(fate, message, token)
         return Live(now + 1000) if isinstance(answer, Open | Doubtful) else answer
 

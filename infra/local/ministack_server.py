@@ -32,7 +32,12 @@ def main() -> None:
     import uvicorn  # type: ignore[import-not-found,unused-ignore]  # after GATEWAY_PORT is set
 
     config = uvicorn.Config(
-        "ministack.app:app", loop="uvloop", http="httptools", access_log=False, log_level="warning"
+        "ministack.app:app",
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        date_header=False,  # ministack's own is exact; uvicorn's comes first and is up to 1 s old
     )
     print(json.dumps({"event": "ready", "service": "ministack", "port": port}), flush=True)
     uvicorn.Server(config).run(sockets=[listener])

@@ -41,6 +41,7 @@ class Plan:
     ses_port: int = 0
     receiver_port: int = 0
     admin_port: int = 0
+    services: tuple[str, ...] = SERVICES
     replicas: dict[str, int] = field(default_factory=dict)
     rate: float = 14.0
     daily: float = 50_000.0
@@ -138,7 +139,7 @@ class Stack:
                 secret=secret(name),
                 types=types,
             )
-        await asyncio.gather(*(self.start_service(name) for name in SERVICES))
+        await asyncio.gather(*(self.start_service(name) for name in plan.services))
 
     async def _start_proxy(self) -> None:
         """Between the services and their stores, when the plan asks for it."""
@@ -190,6 +191,22 @@ class Stack:
         replicas[replicas.index(ended)] = started
         return started
 
+    async def add_one(self, service: str) -> Child:
+        """Start one more replica of a service that has several."""
+        replicas = self.services[service]
+        taken = {child.name for child in self.children}
+        number = next(n for n in range(1, len(taken) + 2) if f"{service}-{n}" not in taken)
+        started = await self._child(f"{service}-{number}", [sys.executable, "-m", service])
+        replicas.append(started)
+        return started
+
+    async def take_away(self, ended: Child) -> int:
+        """Drain a replica for good; its exit code."""
+        self.services[ended.name.partition("-")[0]].remove(ended)
+        code = await ended.stop(timeout_s=STOP_S)
+        self.children.remove(ended)
+        return code
+
     async def _child(self, name: str, argv: list[str], **more: str) -> Child:
         child = Child(
             name,
@@ -237,6 +254,7 @@ class Stack:
             "MAILPIPE_SENDER_SES_TIMEOUT_S": "5",
             "MAILPIPE_SENDER_TRUST_SENDER_ID": "0",  # everybody is the same account here
             "MAILPIPE_SENDER_QUOTA_REFRESH_S": "5",
+            "MAILPIPE_SENDER_CLOCK_BUDGET_S": "2",  # one machine has one clock: bulk goes at once
             "MAILPIPE_NOTIFIER_TIMEOUT_S": "5",
         }
         polls = {f"MAILPIPE_{one.upper()}_POLL_S": "1" for one in SERVICES if one != "ingest"}

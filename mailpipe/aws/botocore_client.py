@@ -18,6 +18,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from mailpipe.aws import errors
+from mailpipe.aws.dates import Dates
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.transport import STAMP
 
@@ -32,8 +33,9 @@ _NOT_CONNECTED = (aiohttp.ClientConnectorError, socket.gaierror)
 class BotocoreClient:
     """The operations of one service over an aiobotocore client."""
 
-    def __init__(self, client: Any, timeout_s: float) -> None:
+    def __init__(self, client: Any, timeout_s: float, dates: Dates | None) -> None:
         self._client = client
+        self._dates = dates
         self._timeout_s = timeout_s
 
     async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
@@ -43,9 +45,13 @@ class BotocoreClient:
         members = msgspec.to_builtins(request, builtin_types=(bytes,))
         if gate is not None and not await gate():
             raise errors.missed(operation.name)
+        sent_s = time.time()
         with told(operation.name):
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._client._make_api_call(operation.name, members)
+            if self._dates is not None:
+                headers = answer["ResponseMetadata"]["HTTPHeaders"]
+                self._dates.seen(headers.get("date"), sent_s, time.time())
             return msgspec.convert(answer, operation.answer)
         raise AssertionError("told() lets nothing pass")
 
@@ -78,13 +84,19 @@ def told(operation: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_botocore(
-    session: AioSession, service: str, config: AioConfig, *, timeout_s: float, stamped: bool
+    session: AioSession,
+    service: str,
+    config: AioConfig,
+    *,
+    timeout_s: float,
+    stamped: bool,
+    dates: Dates | None,
 ) -> AsyncIterator[BotocoreClient]:
     """A client with a pool of its own."""
     async with session.create_client(service, config=config) as client:
         if stamped:
             client.meta.events.register("before-send", _stamp)
-        yield BotocoreClient(client, timeout_s)
+        yield BotocoreClient(client, timeout_s, dates)
 
 
 def _stamp(request: Any, **_: Any) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import Histogram
 from mailpipe import logs, metrics
 from mailpipe.aws.account import Account, find_account
 from mailpipe.aws.botocore_client import open_botocore
+from mailpipe.aws.dates import Dates, Tell
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.transport import open_typed
 from mailpipe.outcomes import MISSED, CallFailed
@@ -24,6 +25,8 @@ from mailpipe.outcomes import MISSED, CallFailed
 Side = Literal["typed", "botocore"]
 
 CONNECT_TIMEOUT_S = 3.0
+LARGEST_REQUEST_BYTES = 56_000_000
+"""A mail of SES's 40 MB, in base64."""
 log = logs.get()
 
 
@@ -81,11 +84,15 @@ class Aws:
 
     Region, credentials and endpoints come from the environment, as for any AWS SDK. Where that
     names a proxy, botocore goes through it (the typed side knows none). `stamped`: sends say when
-    they were sent, for a simulator on this machine.
+    they were sent, for a simulator on this machine. `on_date` hears of the Date of every answer of
+    DynamoDB and SES; queues are left out, where an answer may come long after it was asked for.
     """
 
-    def __init__(self, side: Side = "typed", *, stamped: bool = False) -> None:
+    def __init__(
+        self, side: Side = "typed", *, stamped: bool = False, on_date: Tell | None = None
+    ) -> None:
         self._side = side
+        self._dates = None if on_date is None else Dates(on_date)
         self._stamped = stamped
         self._session = AioSession()
         self._accounts = dict[str, Account]()
@@ -99,15 +106,26 @@ class Aws:
     ) -> None:
         await self._open.aclose()
 
-    async def client(self, service: str, *, connections: int, timeout_s: float) -> Client:
+    async def client(
+        self,
+        service: str,
+        *,
+        connections: int,
+        timeout_s: float,
+        upload_bytes_per_s: float | None = None,
+    ) -> Client:
         """A client whose pool holds `connections`, for one purpose: long polls must never starve
         sends. `timeout_s` is for a whole call. Raises CallFailed when there is no account.
+
+        `upload_bytes_per_s` is for large requests: they are made ready in threads, and have on top
+        the time that they need at this rate.
 
         Keep calls in flight below `connections`: a call has a third of its time (at most
         CONNECT_TIMEOUT_S) to get one.
         """
         opened: AbstractAsyncContextManager[Client]
         stamped = self._stamped and service == "sesv2"
+        dates = self._dates if service in ("dynamodb", "sesv2") else None
         account = await self._account(service)
         if self._side == "typed" and account.proxy is None:
             opened = open_typed(
@@ -116,13 +134,18 @@ class Aws:
                 timeout_s=timeout_s,
                 connect_timeout_s=_connect_timeout_s(timeout_s),
                 stamped=stamped,
+                dates=dates,
+                upload_bytes_per_s=upload_bytes_per_s,
             )
         else:
             if self._side == "typed":
                 log.warning("proxy_in_between", service=service, fallback="botocore")
+            if upload_bytes_per_s is not None:
+                # The size is known only when botocore has encoded it: the longest, for all.
+                timeout_s += LARGEST_REQUEST_BYTES / upload_bytes_per_s
             config = _config(connections=connections, timeout_s=timeout_s)
             opened = open_botocore(
-                self._session, service, config, timeout_s=timeout_s, stamped=stamped
+                self._session, service, config, timeout_s=timeout_s, stamped=stamped, dates=dates
             )
         return Measured(await self._open.enter_async_context(opened))
 

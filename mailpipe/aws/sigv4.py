@@ -67,18 +67,20 @@ class Signer:
         return signed
 
     def _stamp_of(self, at_s: int) -> str:
-        if self._stamp[0] != at_s:
-            self._stamp = (at_s, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_s)))
-        return self._stamp[1]
+        known = self._stamp  # replaced whole: large requests are signed in threads
+        if known[0] != at_s:
+            known = self._stamp = (at_s, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_s)))
+        return known[1]
 
     def _keyed(self, secret: str, day: str) -> Callable[[bytes], str]:
         """The HMAC under the signing key, which takes four HMACs to make and is good for a day."""
-        if self._hmac[:2] != (secret, day):
+        known = self._hmac
+        if known[:2] != (secret, day):
             key = f"AWS4{secret}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._hmac = (secret, day, _hmac_sha256(key))
-        return self._hmac[2]
+            known = self._hmac = (secret, day, _hmac_sha256(key))
+        return known[2]
 
     def _canonical(self, path: str) -> str:
         """The path encoded once more, as every service but S3 wants it."""

@@ -5,10 +5,12 @@ What it leaves out: retries (see `retries.py`), events, and every parameter that
 do not have. A client is opened per purpose, so that long polls never starve sends.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +18,9 @@ import msgspec
 
 from mailpipe.aws import errors, wire
 from mailpipe.aws.account import Account
-from mailpipe.aws.connections import Broken, Connections, Missed, Unsent
+from mailpipe.aws.connection import Broken, Missed, Unsent
+from mailpipe.aws.connections import Connections
+from mailpipe.aws.dates import Dates
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.sigv4 import Signer
 from mailpipe.aws.wire import Answer
@@ -38,8 +42,18 @@ _UNREADABLE = (ValueError, wire.Unreadable)
 class TypedClient:
     """The operations of one service, with a pool of connections of its own."""
 
-    def __init__(self, account: Account, connections: Connections, *, stamped: bool) -> None:
+    def __init__(
+        self,
+        account: Account,
+        connections: Connections,
+        *,
+        stamped: bool,
+        dates: Dates | None,
+        upload_bytes_per_s: float | None,
+    ) -> None:
         self._account = account
+        self._upload_bytes_per_s = upload_bytes_per_s
+        self._dates = dates
         self._connections = connections
         self._stamped = stamped
         self._signer = Signer(account.signing_name, account.region)
@@ -54,7 +68,7 @@ class TypedClient:
         Only when AWS says that our clock is wrong, and its Date says so too, is a call made twice:
         the first was refused at the door.
         """
-        body = wire.body_of(operation, request)
+        body = await self._made(partial(wire.body_of, operation, request))
         skew_s = self._skew_s
         answer = await self._exchange(operation, body, gate)
         if answer.status >= 300:
@@ -76,18 +90,26 @@ class TypedClient:
         if headers is None:
             headers = {"host": self._host, **wire.headers_of(operation)}
             self._headers[operation.name] = headers
-        signed = self._signer.sign(
-            await self._account.credentials(),
-            operation.method,
-            operation.path,
-            headers=headers,
-            body=body,
-            at_s=time.time() + self._skew_s,
-        )
+        credentials = await self._account.credentials()
+        sent_s = time.time()
+
+        def whole() -> bytes:
+            signed = self._signer.sign(
+                credentials,
+                operation.method,
+                operation.path,
+                headers=headers,
+                body=body,
+                at_s=sent_s + self._skew_s,
+            )
+            return wire.request_of(operation, signed, body)
+
+        upload_s = len(body) / self._upload_bytes_per_s if self._upload_bytes_per_s else 0.0
         try:
-            return await self._connections.request(
-                wire.request_of(operation, signed, body),
+            answer = await self._connections.request(
+                await self._made(whole),
                 max_bytes=operation.max_bytes,
+                more_s=upload_s,
                 gate=gate,
                 at_last=_stamp if self._stamped else None,
             )
@@ -97,6 +119,14 @@ class TypedClient:
             raise errors.unsent(operation.name, error) from None
         except (Broken, TimeoutError) as error:
             raise errors.in_doubt(operation.name, error) from None
+        # What waited at a gate was sent long after this.
+        if self._dates is not None and gate is None:
+            self._dates.seen(answer.header(b"date"), sent_s, time.time())
+        return answer
+
+    async def _made(self, make: Callable[[], bytes]) -> bytes:
+        """In a thread where requests are large: small calls go on meanwhile."""
+        return make() if self._upload_bytes_per_s is None else await asyncio.to_thread(make)
 
     def _decode(self, operation: Operation[Q, A], answer: Answer) -> A:
         if operation.service == "dynamodb":
@@ -132,8 +162,10 @@ async def open_typed(
     timeout_s: float,
     connect_timeout_s: float,
     stamped: bool,
+    dates: Dates | None,
+    upload_bytes_per_s: float | None,
 ) -> AsyncIterator[TypedClient]:
-    """A client with a pool of its own; `timeout_s` is for a whole call."""
+    """A client with a pool of its own; `timeout_s` is for a whole call, its upload not counted."""
     endpoint = urlsplit(account.endpoint)
     secure = endpoint.scheme == "https"
     pool = Connections(
@@ -146,6 +178,8 @@ async def open_typed(
         keep_alive_s=KEEP_ALIVE_S,
     )
     try:
-        yield TypedClient(account, pool, stamped=stamped)
+        yield TypedClient(
+            account, pool, stamped=stamped, dates=dates, upload_bytes_per_s=upload_bytes_per_s
+        )
     finally:
         await pool.aclose()

@@ -30,6 +30,7 @@ from sender.handler import Sender
 from sender.limiter import SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
+from sender.paths import Paths
 from sender.pauses import Pauses
 from sender.reserving import Terms
 from sender.settings import SenderSettings
@@ -102,7 +103,7 @@ class Rig:
 
     def __init__(self, parts: Parts, *, grace_s: float = 0.0, lateness_s: float = 0.5) -> None:
         self.parts = parts
-        self.ses = ScriptedSes()
+        self.ses, self.large = ScriptedSes(), ScriptedSes()
         self.events = InMemoryQueue("ses-events")
         settings = SenderSettings(
             address_hash_key=HASH_KEY.decode(),
@@ -137,7 +138,7 @@ class Rig:
             self.slots,
             self.store,
             bodies=Bodies(self.bucket),
-            client=self.ses,
+            paths=Paths(self.ses, self.large, at_once=1, upload_bytes_per_s=100_000),
             events=self.events,
             lead=lead,
             tenants=Tenants(parts.tables),

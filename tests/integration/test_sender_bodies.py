@@ -1,5 +1,7 @@
 """Large mail at the sender, over the local cloud."""
 
+import asyncio
+
 import msgspec
 
 from mailpipe.bodies import Bodies
@@ -10,6 +12,7 @@ from mailpipe.messages import (
 )
 from mailpipe.outcomes import Dead, Done, Retry
 from mailpipe.tenants import Tenant
+from mailpipe.timing import now_ms
 from tests.integration.conftest import message
 from tests.integration.sender_rig import Rig, known, rig
 
@@ -68,3 +71,46 @@ async def test_a_pointer_to_what_is_not_ours_is_quarantined_unread(rig: Rig) -> 
     assert outcome.reason.startswith("claim_check: ")
     assert rig.bucket.asked == []
     assert rig.ses.sent == []
+
+
+async def huge(rig: Rig) -> EmailMessage:
+    """A mail above 256 KB."""
+    one = message(body_text="x" * 300_000)
+    return email_decoder.decode((await Bodies(rig.bucket).outgoing(one)).body)
+
+
+async def test_mail_above_256_kb_takes_its_own_path_and_its_claim_lives_longer(rig: Rig) -> None:
+    one, until_ms = await huge(rig), list[int]()
+
+    async def look() -> None:
+        record = await rig.parts.record(one.email_id)
+        assert record is not None
+        until_ms.append(record.lease_until - now_ms())
+
+    rig.large.before_gate = look
+    assert await rig.handle(one) == Done()
+    assert (len(rig.large.sent), len(rig.ses.sent)) == (1, 0)
+    assert until_ms[0] > 1500  # a second is the usual, and three are for its upload
+
+
+async def test_small_mail_does_not_wait_behind_large_mail(rig: Rig) -> None:
+    """One large mail may be in hand here: the next one comes back, and small mail goes."""
+    uploading, uploaded = asyncio.Event(), asyncio.Event()
+
+    async def upload() -> None:
+        uploading.set()
+        await uploaded.wait()
+
+    rig.large.before_gate = upload
+    first = asyncio.create_task(rig.handle(await huge(rig)))
+    await uploading.wait()
+    second = await huge(rig)
+    put_off = await rig.handle(second)
+    assert isinstance(put_off, Retry)
+    assert 5 <= put_off.after_s <= 15
+    assert await rig.parts.record(second.email_id) is None
+    assert await rig.handle(message()) == Done()
+    uploaded.set()
+    assert await first == Done()
+    assert await rig.handle(second) == Done()
+    assert len(rig.large.sent) == 2

@@ -151,3 +151,18 @@ async def test_a_call_that_is_cancelled_at_the_gate_gives_its_connection_back(si
     await asyncio.gather(call, return_exceptions=True)
     await client.call(ddb.GET_ITEM, GET, gate=opens)
     assert (len(seen), sides.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("side", SIDES)
+async def test_a_large_request_has_more_time_by_its_size(sides: Sides, side: Side) -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        await asyncio.sleep(1.2 * TIMEOUT_S)
+        writer.write(answer(b"{}"))
+
+    sides.serve = slow
+    async with Aws(side) as aws:
+        client = await aws.client(
+            "dynamodb", connections=1, timeout_s=TIMEOUT_S, upload_bytes_per_s=30.0
+        )
+        assert (await client.call(ddb.GET_ITEM, GET)).item is None

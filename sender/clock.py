@@ -1,0 +1,129 @@
+"""How far our clock is from AWS's. Pure: times are passed in, in seconds since the epoch.
+
+All senders keep to instants of one item, so their clocks must agree. Every answer of AWS has a
+Date in whole seconds (RFC 9110, section 6.6.1), cut off, not rounded. An answer `Date: D` to a
+request of ours between `sent` and `received` says that AWS's clock was within [D, D + 1) at some
+moment between the two, so our offset (ours minus AWS's) is within (sent - D - 1, received - D]. One
+answer leaves a second; what many answers leave in common is as narrow as an exchange with AWS
+takes, once some came just before and just after a tick of AWS's second. `moments` says when to ask.
+"""
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+DRIFT = 1e-4
+"""Seconds a second by which a clock may gain or lose on AWS's: more than quartz does by itself."""
+
+STALE_S = 0.003
+"""So old a Date may be when it leaves: servers look at their clock once a turn of their loop, and
+AWS's own clocks differ a little."""
+
+FRACTIONS = 8
+"""One tick narrows the offset to an eighth: seven requests around it."""
+
+
+class ClockState(StrEnum):
+    """What is known of our clock."""
+
+    UNSURE = "unsure"
+    """Too little to say."""
+    GOOD = "good"
+    """Within the budget, wherever in the interval the offset lies."""
+    WRONG = "wrong"
+    """Outside the budget, wherever it lies."""
+
+
+class Offset(NamedTuple):
+    """Ours minus AWS's, in seconds: at least `low_s`, at most `high_s`."""
+
+    low_s: float
+    high_s: float
+
+    @property
+    def width_s(self) -> float:
+        """How much is not known."""
+        return self.high_s - self.low_s
+
+    @property
+    def least_s(self) -> float:
+        """The smallest correction that AWS's answers allow: ours is believed where it can be."""
+        return min(max(0.0, self.low_s), self.high_s)
+
+    def after(self, age_s: float) -> "Offset":
+        """What is left of it after so long."""
+        grown_s = max(0.0, age_s) * DRIFT
+        return Offset(self.low_s - grown_s, self.high_s + grown_s)
+
+
+def told(date_s: int, sent_s: float, received_s: float) -> Offset:
+    """What one answer says."""
+    return Offset(sent_s - date_s - 1, received_s - date_s + STALE_S)
+
+
+class Clock:
+    """What many answers say together. `wall_s`: our clock; `budget_s`: how far it may be off."""
+
+    def __init__(self, wall_s: Callable[[], float], *, budget_s: float) -> None:
+        self._wall_s = wall_s
+        self._budget_s = budget_s
+        self._offset: Offset | None = None
+        self._at_s = 0.0
+        self.contradictions = 0
+
+    def observe(self, date_s: int, sent_s: float, received_s: float) -> None:
+        """An answer of AWS. One that cannot be true together with those before it (a clock was put
+        right, a Date comes from elsewhere) begins anew.
+        """
+        seen, known = told(date_s, sent_s, received_s), self.offset
+        if known is not None:
+            both = Offset(max(known.low_s, seen.low_s), min(known.high_s, seen.high_s))
+            if both.width_s >= 0:
+                seen = both
+            else:
+                self.contradictions += 1
+        self._offset, self._at_s = seen, received_s
+
+    @property
+    def offset(self) -> Offset | None:
+        """As it is known now."""
+        if self._offset is None:
+            return None
+        return self._offset.after(self._wall_s() - self._at_s)
+
+    @property
+    def state(self) -> ClockState:
+        """The verdict, now."""
+        offset, budget_s = self.offset, self._budget_s
+        if offset is None:
+            return ClockState.UNSURE
+        if offset.low_s > budget_s or offset.high_s < -budget_s:
+            return ClockState.WRONG
+        if offset.low_s >= -budget_s and offset.high_s <= budget_s:
+            return ClockState.GOOD
+        return ClockState.UNSURE
+
+    @property
+    def good(self) -> bool:
+        """Whether instants may be kept to."""
+        return self.state is ClockState.GOOD
+
+    def epoch_us(self) -> int:
+        """Microseconds since the epoch: AWS's as near as it is known."""
+        offset = self.offset
+        return round((self._wall_s() - (offset.least_s if offset else 0.0)) * 1e6)
+
+    def moments(self) -> list[float]:
+        """When (by our clock) to ask AWS for its Date, so that its next tick falls between the
+        requests; empty when enough is known.
+        """
+        offset, now_s = self.offset, self._wall_s()
+        if offset is None:
+            return [now_s]
+        if offset.width_s <= self._budget_s and self.state is not ClockState.UNSURE:
+            return []
+        second = math.ceil(now_s - offset.low_s)
+        step_s = offset.width_s / FRACTIONS
+        first_s = second + offset.low_s
+        return [first_s + step_s * number for number in range(1, FRACTIONS)]
