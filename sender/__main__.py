@@ -9,9 +9,8 @@ from secrets import token_hex
 
 from mailpipe import lifecycle, logs
 from mailpipe.admin import open_admin
-from mailpipe.aws.client import Aws
-from mailpipe.aws.counters import Counters
 from mailpipe.aws.client import Aws, Client
+from mailpipe.aws.counters import Counters
 from mailpipe.aws.hiding import open_hide
 from mailpipe.aws.queue import open_queues
 from mailpipe.aws.table import Tables, open_tables
@@ -55,7 +54,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         tables = open_tables(aws, dynamodb, settings.prefix)
         board = Board(tables, settings.prefix)
         rates = BoardRates(board, settings.day)
-        limiter = await _limiter(settings, aws, rates, lead)
+        limiter = await _limiter(settings, aws, rates, lead, clock)
         pauses = Pauses(board, probe_with=_none, release=_nothing, probe_s=settings.probe_s)
         presence = Presence(tables, settings.prefix, token_hex(8), every_s=settings.presence_s)
 
@@ -127,7 +126,9 @@ async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
             await asyncio.sleep(every_s)
 
 
-async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead) -> SharedLimiter:
+async def _limiter(
+    settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead, clock: Clock
+) -> SharedLimiter:
     """With connections of its own: a reservation never waits for other writes."""
     dynamodb = await aws.client("dynamodb", connections=8, timeout_s=settings.reserve_timeout_s)
     limiter = SharedLimiter(
@@ -136,9 +137,12 @@ async def _limiter(settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead)
         Terms(settings.share, settings.spread_s, settings.unsure_spread_s, settings.bulk_share),
         lead=lead,
         outage=Outage(after_s=settings.unreachable_after_s, rate=settings.unreachable_rate),
+        clock=clock,
     )
     await limiter.prepare()
     return limiter
+
+
 async def _paths(settings: SenderSettings, aws: Aws, ses: Client) -> dict[str, Paths]:
     at_once, bytes_per_s = settings.large_at_once, float(settings.upload_bytes_per_s)
     large = await aws.client(
