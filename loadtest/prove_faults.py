@@ -81,7 +81,9 @@ CASES = [
         {"max24HourSend": 1},
         {"max24HourSend": 1_000_000},
     ),
-    Case("limiter's item deleted", NONE, 0.25, ("mailpipe_quota_slots_born_total",), {}, {}),
+    Case(
+        "limiter's item deleted", NONE, 0.25, ("mailpipe_quota_items_made_total", "account"), {}, {}
+    ),
     Case(
         "DynamoDB throttled",
         NONE,

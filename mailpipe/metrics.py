@@ -91,6 +91,11 @@ QUOTA_FACTOR = Gauge("mailpipe_quota_factor", "Part of the rate that SES's throt
 QUOTA_UNREACHABLE = Gauge(
     "mailpipe_quota_store_unreachable", "1 while the item of send slots does not answer (an alarm)"
 )
+SLOT_ITEMS_MADE = Counter(
+    "mailpipe_quota_items_made_total",
+    "Shared items of send slots that were not there (account: at the first start, or deleted)",
+    ["item"],
+)
 RESERVE_FAILURES = Counter(
     "mailpipe_quota_write_failures_total", "Failed writes to items of send slots", ["kind"]
 )

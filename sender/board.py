@@ -171,14 +171,13 @@ class Board:
         return isinstance(fate, Applied)
 
     async def tell(self, quota: Quota) -> None:
-        """SES's quota, as it was just read; it never replaces a newer one. Raises CallFailed."""
+        """SES's quota, as it was just read. Raises CallFailed."""
         changes: Attributes = msgspec.to_builtins(quota)
         key, table = key_of(QUOTA), resources.COORDINATION
         self._see(self._reading._replace(quota=quota))
-        fate = await self._tables.write(
-            update_in(self._prefix, table, changes, key, ("readAt", "<", quota.read_at))
-        )
-        if isinstance(fate, Refused) and fate.item is None:
+        # Whatever is there: a reading that claims to be of tomorrow must not stay until then.
+        fate = await self._tables.write(update_in(self._prefix, table, changes, key))
+        if isinstance(fate, Refused):
             await self._tables.write(insert_into(self._prefix, table, key | changes))
         self._changes += 1
 

@@ -5,7 +5,8 @@ from collections.abc import Generator
 from random import uniform
 from typing import Protocol, TypeVar
 
-from mailpipe.changes import Change, Fate
+from mailpipe import metrics
+from mailpipe.changes import Change, Changed, Fate
 from mailpipe.outcomes import CallFailed, Kind
 
 TRIES = 3
@@ -45,6 +46,12 @@ class SlotItems:
 
     async def change(self, name: str, change: Change) -> Fate:
         """One change. Raises CallFailed."""
+        fate = await self._changed(name, change)
+        if change.absent and isinstance(fate, Changed):
+            metrics.bound(metrics.SLOT_ITEMS_MADE, name.partition("#")[0]).inc()
+        return fate
+
+    async def _changed(self, name: str, change: Change) -> Fate:
         for _ in range(TRIES - 1):
             try:
                 return await self._items.change(name, change)

@@ -17,13 +17,15 @@ from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import has_room
 from sender.quota import SHUTDOWN, is_on
-from sender.scopes import Reason, fault_of, scopes_of
+from sender.scopes import Reason, fault_of, scopes_of, widened
 
 PROBE = "probe"
 """Attribute of a message that may pass the pause of the scope that it names."""
 PAUSED_MS = "paused_ms"
 """Attribute of a message: how long it has waited for paused scopes, in all."""
 MAX_PAUSED_MS = 14 * 86_400_000
+MANY = 50
+"""With so many pauses an identity that SES refuses pauses its mail's whole stream instead."""
 TOLD_BY_SES = {"account_paused", "account_suspended", "daily_quota"}
 """Reasons whose end GetAccount shows."""
 
@@ -68,6 +70,8 @@ class Pauses:
         fault = fault_of(failure, message)
         if fault is None:
             return None
+        if fault.scope not in self._board.pauses and len(self._board.pauses) >= MANY:
+            fault = widened(fault, message)
         if received.attributes.get(PROBE) == fault.scope:
             metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
         at_ms = self._wall_ms() + self._probe_ms

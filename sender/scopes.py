@@ -9,7 +9,7 @@ errors" and "Errors related to the sending quotas".
 from typing import Literal, NamedTuple
 
 from mailpipe.addresses import Address, BadAddress, parse
-from mailpipe.board import ACCOUNT
+from mailpipe.board import ACCOUNT, kind_of
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import CONFIGURATION_SET
@@ -40,7 +40,7 @@ class Fault(NamedTuple):
 
 def scopes_of(message: EmailMessage) -> tuple[str, ...]:
     """Every scope that this mail is in. An address that cannot be read is in none."""
-    found = [ACCOUNT, SET, f"tenant#{message.tenant}#{message.stream}"]
+    found = [ACCOUNT, SET, _stream(message)]
     if (sender := _parsed(message.email.from_)) is not None:
         found += [_identity(sender.spec), _identity(sender.domain), f"domain#{sender.domain}"]
     # In the sandbox recipients must be verified too.
@@ -81,6 +81,13 @@ def fault_of(failure: CallFailed, message: EmailMessage) -> Fault | None:
     return None
 
 
+def widened(fault: Fault, message: EmailMessage) -> Fault:
+    """The same for where too many identities are paused already: the tenant's whole stream. Each of
+    its mails may name another identity, and nobody could read a board with all of them.
+    """
+    return fault._replace(scope=_stream(message)) if kind_of(fault.scope) == "identity" else fault
+
+
 def scope_of(failure: CallFailed, message: EmailMessage) -> str | None:
     """The scope of `fault_of`."""
     fault = fault_of(failure, message)
@@ -106,6 +113,10 @@ def _named_identity(failure: CallFailed, message: EmailMessage) -> str:
 def _from_domain(message: EmailMessage) -> str:
     sender = _parsed(message.email.from_)
     return ACCOUNT if sender is None else _identity(sender.domain)
+
+
+def _stream(message: EmailMessage) -> str:
+    return f"tenant#{message.tenant}#{message.stream}"
 
 
 def _identity(name: str) -> str:

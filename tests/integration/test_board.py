@@ -11,6 +11,7 @@ from mailpipe.aws.ses_operations import AccountAnswer, SendQuota
 from mailpipe.board import KIND, Cap, Pause, Quota, cap_item, pause_item
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.statements import delete_from, insert_into
+from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import DaySettings
 from sender.quota import BoardRates, Presence, QuotaPoller
@@ -140,12 +141,14 @@ async def test_without_the_table_the_last_reading_stands_and_findings_are_writte
     assert other.pauses == known.pauses != {}
 
 
-async def test_a_newer_quota_is_never_replaced_by_an_older_one(empty: Parts) -> None:
+async def test_a_reading_of_tomorrow_does_not_stay_until_then(empty: Parts) -> None:
     one, other = board(empty), board(empty)
-    await one.tell(quota(5))
-    await other.tell(quota(4, rate_milli=1))
+    await one.tell(quota(now_ms() + 86_400_000, rate_milli=1))
     await other.refresh()
-    assert other.quota == quota(5)
+    ses = Ses()
+    await QuotaPoller(ses, other, Presence(empty.tables, PREFIX, "x", every_s=1), every_s=30).poll()
+    await one.refresh()
+    assert BoardRates(one, DAY).account() == 1.5
 
 
 async def test_what_a_person_has_written_wrongly_counts_as_none(empty: Parts) -> None:

@@ -9,7 +9,7 @@ from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
 from mailpipe.outcomes import CallFailed, Done, Kind, Retry
 from mailpipe.statements import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
-from sender.pauses import MAX_PAUSED_MS, paused_s
+from sender.pauses import MANY, MAX_PAUSED_MS, paused_s
 from tests.integration.conftest import PREFIX, message, received
 from tests.integration.sender_rig import Rig, rig
 from tests.integration.test_board import quota
@@ -95,6 +95,25 @@ async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> No
     await rig.handle(message())
     await rig.handle(message(), attributes={"probe": SHOP})
     assert rig.board.pauses.keys() == {SHOP, ACCOUNT}
+
+
+async def test_a_flood_of_refused_identities_pauses_the_stream_and_not_each_of_them(
+    rig: Rig,
+) -> None:
+    for number in range(MANY):
+        scope = f"identity#{number}@example.com"
+        await rig.board.pause(scope, "identity_not_verified", code="x", probe_at=1)
+    for address in ("x@example.com", "y@example.com"):
+        rig.ses.script = [not_verified(address)]
+        assert isinstance(await rig.handle(message(from_=address)), Retry)
+    assert len(rig.ses.sent) == 1
+    assert len(rig.board.pauses) == MANY + 1
+    stream = "tenant#default#transactional"
+    assert isinstance(
+        await rig.handle(message(from_="z@example.com"), attributes={"probe": stream}), Retry
+    )
+    assert await rig.handle(message(from_="c@example.com"), attributes={"probe": stream}) == Done()
+    assert stream not in rig.board.pauses
 
 
 async def test_due_pauses_are_probed_once_and_resumed_when_nobody_waits(rig: Rig) -> None:
