@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest prove \
+        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest simulate-quota prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -77,10 +77,13 @@ prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, 
 prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal verdicts, no server error, nothing stored
 	@$(PY) -m loadtest.prove_doors --seed $(SEED)
 
+simulate-quota: setup ## Senders around one item of send slots, in virtual time: no second above the quota, nothing wasted
+	@$(PY) -m loadtest.simulate_quota --seed $(SEED)
+
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills prove-faults ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills prove-faults simulate-quota ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

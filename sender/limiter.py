@@ -202,6 +202,7 @@ class SharedLimiter:
             quota=self._rates.account(),
             unsure=not self._clock.good,
             jitter=random(),  # noqa: S311
+            senders=self._rates.senders(),
         )
         reservation = await self._items.ask(ACCOUNT, self._account.reserve(wanted))
         self._writes.observe(time.monotonic() - moment.loop_s)

@@ -13,7 +13,7 @@ HORIZON_S = {"transactional": 2.0, "bulk": 0.15}
 """How far ahead of its own lead a lane may reserve: short for bulk, so that urgent mail never
 finds the near future sold out."""
 
-FAR_S = 10.0
+FAR_S = 4.0
 """How far ahead bulk may reserve its share, where urgent mail has sold out the near future."""
 
 CHUNK_S = 0.1
@@ -24,8 +24,8 @@ MAX_RECIPIENTS = 50
 """Of one mail (SES Developer Guide, "Service quotas in Amazon SES")."""
 
 FIRST_WAIT_S = 0.05
-LONGEST_WAIT_S = 2.0
-"""Between these the refused back off."""
+LONGEST_WAIT_S = 5.0
+"""The refused wait up to the first for each sender that there is, at most up to the second."""
 
 WHOLE = 1_000_000
 """A factor of 1 as the item has it."""
@@ -71,24 +71,25 @@ def factor_at(factor: int, factor_at_us: int, now_us: int) -> float:
 class Backoff:
     """How long the refused wait beyond the moment when there may be room.
 
-    Senders that find that somebody else was there first ask half as often; who gets slots asks
-    more often again, but not at once: else the last winner would win the next one too.
+    The more senders there are the longer, and all alike, so that each gets its turn: were waits
+    doubled for losers and short again for winners, the same few would win for ever. Who is beaten
+    more often than there are senders waits as if there were more.
     """
 
     def __init__(self) -> None:
-        self._step = 0
+        self._beaten = 0
 
     def beaten(self) -> None:
         """Another sender's slots stood in the way of a write."""
-        self._step = min(self._step + 1, 6)
+        self._beaten += 1
 
     def won(self) -> None:
         """A write has got slots."""
-        self._step = max(0, self._step - 2)
+        self._beaten = 0
 
-    def wait_s(self, jitter: float) -> float:
-        """`jitter` in [0, 1) is the caller's random number."""
-        return jitter * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**self._step)
+    def wait_s(self, senders: int, jitter: float) -> float:
+        """`jitter` in [0, 1) is the caller's random number; `senders` as last seen."""
+        return jitter * min(LONGEST_WAIT_S, FIRST_WAIT_S * max(senders, 1 + self._beaten))
 
 
 class Lead:

@@ -153,7 +153,8 @@ class Terms(NamedTuple):
 class Wanted(NamedTuple):
     """A question for slots: for a mail with `recipients` and up to `at_most` behind it.
 
-    `quota` is SES's, in recipients per second; `unsure`: our clock cannot be relied on.
+    `quota` is SES's, in recipients per second; `unsure`: our clock cannot be relied on; `jitter` is
+    a random number in [0, 1); `senders` as last seen, a hint only.
     """
 
     lane: str
@@ -164,6 +165,7 @@ class Wanted(NamedTuple):
     quota: float
     unsure: bool = False
     jitter: float = 0.0
+    senders: int = 1
 
 
 class Account:
@@ -208,7 +210,9 @@ class Account:
             return Reservation([first_s + n * spacing_s for n in range(count)], again_in_s=0.0)
         if result.beaten:
             backoff.beaten()
-        return Reservation([], _room_in_s(ask, result.item) + backoff.wait_s(wanted.jitter))
+        return Reservation(
+            [], _room_in_s(ask, result.item) + backoff.wait_s(wanted.senders, wanted.jitter)
+        )
 
     def born(self, now_us: int, free_in_s: float) -> Change:
         """The item where it is missing: free from so far ahead on that nothing that others may

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sender.pacing import (
+    FAR_S,
     LONGEST_WAIT_S,
     SMALLEST_FACTOR,
     WHOLE,
@@ -36,23 +37,27 @@ def test_a_factor_climbs_five_percent_in_ten_seconds_up_to_one(
     assert factor_at(round(factor * WHOLE), 1_000_000, 0) <= factor + 1e-6
 
 
-def test_who_is_beaten_waits_longer_and_who_wins_shorter_again() -> None:
+def test_the_refused_wait_the_longer_the_more_senders_there_are() -> None:
     backoff = Backoff()
-    assert backoff.wait_s(0.5) == 0.025
-    backoff.beaten()
-    assert backoff.wait_s(0.5) == 0.05
-    for _ in range(20):
+    assert backoff.wait_s(1, 0.5) == 0.025
+    assert backoff.wait_s(8, 0.5) == 0.2
+    assert backoff.wait_s(500, 0.5) == LONGEST_WAIT_S / 2
+
+
+def test_who_is_beaten_more_often_than_there_are_senders_waits_as_if_there_were_more() -> None:
+    backoff = Backoff()
+    for _ in range(19):
         backoff.beaten()
-    assert backoff.wait_s(0.999) < LONGEST_WAIT_S
-    assert backoff.wait_s(0.5) == LONGEST_WAIT_S / 2
+    assert backoff.wait_s(1, 0.5) == 0.5
+    assert backoff.wait_s(40, 0.5) == 1.0
     backoff.won()
-    assert 0.025 < backoff.wait_s(0.5) < LONGEST_WAIT_S / 2
+    assert backoff.wait_s(1, 0.5) == 0.025
 
 
 @given(st.floats(0.01, 20_000), st.integers(1, 50))
 def test_what_others_hold_covers_the_largest_mail(rate: float, recipients: int) -> None:
-    assert held_s(rate) >= 10 + recipients / rate
-    assert held_s(0) >= 10
+    assert held_s(rate) >= FAR_S + recipients / rate
+    assert held_s(0) >= FAR_S
 
 
 def test_the_lead_follows_the_slowest_percent_within_its_bounds() -> None:

@@ -202,7 +202,7 @@ def test_a_missing_item_is_born_never_below_what_is_known() -> None:
     world, account = World(None), Account(Terms())
     account.seen = Item(NOW_US + 15 * SECOND_US, factor=WHOLE // 2, factor_at=NOW_US)
     world.ask(account.reserve(wanted(NOW_US + 14 * SECOND_US)))
-    assert world.item["tat"] >= NOW_US + (14 + 10) * SECOND_US
+    assert world.item["tat"] >= NOW_US + (14 + 4) * SECOND_US
     assert world.item["factor"] == WHOLE // 2
 
 
