@@ -1,7 +1,7 @@
 """Asks the shared items the questions of `reserving.py`."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from random import uniform
 from typing import Protocol, TypeVar
 
@@ -29,20 +29,24 @@ class SlotItems:
 
     A write that was throttled or never sent is tried again; one whose fate is unknown is not: it
     may have taken slots, which are then wasted. Nobody is ever given them twice, since instants
-    come from the answer alone.
+    come from the answer alone. `answered` is called after each question that took a write.
     """
 
-    def __init__(self, items: Items) -> None:
+    def __init__(self, items: Items, answered: Callable[[], None] = lambda: None) -> None:
         self._items = items
+        self._answered = answered
 
     async def ask(self, name: str, steps: Generator[Change, Fate, T]) -> T:
         """What comes of a question to this item. Raises CallFailed."""
-        try:
-            change = next(steps)
-            while True:
-                change = steps.send(await self.change(name, change))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+        fate: Fate | None = None
+        while True:
+            try:
+                change = next(steps) if fate is None else steps.send(fate)
+            except StopIteration as end:
+                if fate is not None:
+                    self._answered()
+                return end.value  # type: ignore[no-any-return]
+            fate = await self.change(name, change)
 
     async def change(self, name: str, change: Change) -> Fate:
         """One change. Raises CallFailed."""

@@ -115,7 +115,7 @@ class SharedLimiter:
         clock: Time | None = None,
     ) -> None:
         self._clock = clock or WallClock()
-        self._items = SlotItems(items)
+        self._items = SlotItems(items, self._answered)
         self._rates = rates
         self._account = Account(terms)
         self._caps = Caps(self._items, self._clock.epoch_us)
@@ -156,12 +156,9 @@ class SharedLimiter:
         """See Limiter.reserve."""
         if not self._outage.rests(time.monotonic()):
             try:
-                reservation = await self._reserve(lane, recipients, at_most)
+                return await self._reserve(lane, recipients, at_most)
             except CallFailed as failure:
                 self._unanswered(failure)
-            else:
-                self._answered()
-                return reservation
         return self._outage.reserve(
             lane,
             recipients,
@@ -190,8 +187,8 @@ class SharedLimiter:
                 return Reservation([], again_in_s=wait_s)
             at_most = min(at_most, self._caps.permits(lane))
         if self._throttled:
-            self._throttled = False
             await self._items.ask(ACCOUNT, self._account.halve(self._clock.epoch_us()))
+            self._throttled = False
         moment = _moment(self._clock)
         wanted = Wanted(
             lane,

@@ -26,6 +26,9 @@ from sender.pacing import (
 TRIES = 4
 """Writes of one question. The first two find the right form; the rest meet others' writes."""
 
+LOOK_AGAIN_S = 1.0
+"""What is known to be full costs no write; a wrong item has to be noticed."""
+
 CAP_HORIZON_S = 2.0
 """A mail waits so long in hand for a slot of its tenant's or domain's cap."""
 
@@ -263,9 +266,9 @@ def _span_us(count: int, rate: float) -> int:
 
 
 def _room_in_s(ask: Ask, item: Item) -> float:
-    """When there is room if nobody else comes."""
+    """When there is room if nobody else comes; when that is long, look again before."""
     room_us = item.tat - ask.limit_us
     if ask.share is not None:
         share_us = max(item.tat_bulk - ask.share.now_us, item.tat - ask.share.far_us)
         room_us = min(room_us, share_us)
-    return max(0, room_us) / 1e6
+    return min(LOOK_AGAIN_S, max(0, room_us) / 1e6)

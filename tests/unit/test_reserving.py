@@ -130,14 +130,19 @@ def test_what_is_known_decides_which_form_is_tried_first() -> None:
 
 
 def test_a_refusal_says_when_there_may_be_room_and_costs_no_second_write() -> None:
-    world, account = World(free_in(5)), Account(Terms())
+    world, account = World(free_in(3)), Account(Terms())
     account.seen = Item(NOW_US)
     first = world.ask(account.reserve(wanted()))
-    assert first.again_in_s == pytest.approx(5 - 0.1 - 2)
+    assert first.again_in_s == pytest.approx(3 - 0.1 - 2)
     assert world.ask(account.reserve(wanted())).again_in_s == first.again_in_s
     assert world.writes == 1
     again_us = NOW_US + round(first.again_in_s * 1e6)
     assert world.ask(account.reserve(wanted(again_us))).instants
+
+
+def test_however_far_ahead_the_item_is_it_is_looked_at_again_soon() -> None:
+    world, account = World(free_in(3600.0)), Account(Terms())
+    assert world.ask(account.reserve(wanted(jitter=0.9))).again_in_s < 1.1
 
 
 def test_bulk_cannot_sell_out_the_near_future_of_urgent_mail() -> None:
