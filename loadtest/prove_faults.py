@@ -11,7 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 from rich.console import Console
@@ -30,67 +30,56 @@ from loadtest.processes import ROOT, exit_code_of
 STOPPED, BESIDE = "example.com", "example.org"
 QUOTAS = 8
 SENDERS = 2
-THROTTLED_SHARE = 0.2
+DAILY = 1_000_000
 LOOK_S = 0.2
 PAUSES = "mailpipe_quota_pauses_total"
 
 
 class Case(NamedTuple):
-    """A fault: what it stops, how long it lasts (of `--seconds`), how it is told by metrics (a name
-    and label values), and by what it is set and lifted at the SES simulator.
+    """A fault: which mail it stops, for which share of `--seconds`, which metric names it (with
+    label values), where it is made, and there by what it is set and lifted.
     """
 
     name: str
     stops: str
     share: float
-    told_by: tuple[str, ...]
-    wrong: dict[str, Any]
-    right: dict[str, Any]
+    named: tuple[str, ...]
+    where: Literal["ses", "slots", "stores"] = "ses"
+    wrong: dict[str, Any] = {}
+    right: dict[str, Any] = {}
 
 
 CASES = [
     Case(
-        "identity revoked",
-        STOPPED,
-        1.0,
-        (PAUSES, "identity_not_verified"),
-        {"revokedIdentities": [STOPPED]},
-        {"revokedIdentities": []},
+        *("identity revoked", STOPPED, 1.0, (PAUSES, "identity_not_verified")),
+        wrong={"revokedIdentities": [STOPPED]},
+        right={"revokedIdentities": []},
     ),
     Case(
-        "configuration set removed",
-        ALL,
-        0.5,
-        (PAUSES, "set_missing"),
-        {"missingConfigurationSets": ["enterprise-email"]},
-        {"missingConfigurationSets": []},
+        *("configuration set removed", ALL, 0.5, (PAUSES, "set_missing")),
+        wrong={"missingConfigurationSets": ["enterprise-email"]},
+        right={"missingConfigurationSets": []},
     ),
     Case(
-        "account paused",
-        ALL,
-        0.5,
-        (PAUSES, "account_paused"),
-        {"sendingEnabled": False},
-        {"sendingEnabled": True},
+        *("account paused", ALL, 0.5, (PAUSES, "account_paused")),
+        wrong={"sendingEnabled": False},
+        right={"sendingEnabled": True},
     ),
     Case(
-        "day's quota used up",
-        ALL,
-        0.5,
-        (PAUSES, "daily_quota"),
-        {"max24HourSend": 1},
-        {"max24HourSend": 1_000_000},
+        *("day's quota used up", ALL, 0.5, (PAUSES, "daily_quota")),
+        wrong={"max24HourSend": 1},
+        right={"max24HourSend": DAILY},
     ),
     Case(
-        "limiter's item deleted", NONE, 0.25, ("mailpipe_quota_items_made_total", "account"), {}, {}
+        *("limiter's item deleted", NONE, 0.25, ("mailpipe_quota_items_made_total", "account")),
+        where="slots",
     ),
     Case(
-        "DynamoDB throttled",
-        NONE,
-        0.5,
+        *("DynamoDB throttled", NONE, 0.5),
         ("mailpipe_aws_failures_total", "dynamodb", "throttled"),
-        {},
-        {},
+        where="stores",
+        wrong={"faults": [{"kind": "throttle", "operation": "dynamodb.*", "share": 0.2}]},
+        right={"faults": []},
     ),
 ]
 
@@ -117,7 +106,7 @@ def plan(given: argparse.Namespace) -> Plan:
     return Plan(
         name=given.name,
         rate=QUOTAS * given.rate,
-        daily=1_000_000,
+        daily=DAILY,
         seed=given.seed,
         stores_proxy=True,
         replicas={"sender": SENDERS},
@@ -163,25 +152,22 @@ class Run:
         await self._all_accepted(load, within_s=30 + 240 * given.scale)
         after = await self._metrics()
         statuses = await self._doors.statuses(ack["emailId"] for ack in load.acks)
-        name = " ".join(case.told_by)
-        rise = after.total(*case.told_by) - before.total(*case.told_by)
+        name = " ".join(case.named)
+        rise = after.total(*case.named) - before.total(*case.named)
         fault = Fault(case.name, case.stops, set_s, lifted_s)
         simulator = read_log(self._stack.ses_log)
         return row(fault, load.acks, simulator, statuses, named={name: rise})
 
     async def _set(self, case: Case) -> Callable[[], Awaitable[None]]:
         """Begin the fault; what ends it."""
-        if case.wrong:
-            account = f"{self._stack.ses_url}/_control/account"
-            await self._put(account, case.wrong)
-            return lambda: self._put(account, case.right)
-        if case.name.startswith("limiter"):
+        if case.where == "slots":
             await asyncio.to_thread(self._delete_slots)
             return _nothing
-        throttle = {"kind": "throttle", "operation": "dynamodb.*", "share": THROTTLED_SHARE}
-        stores = f"{self._stack.stores_url}/_control/faults"
-        await self._put(stores, {"faults": [throttle]})
-        return lambda: self._put(stores, {"faults": []})
+        url = f"{self._stack.ses_url}/_control/account"
+        if case.where == "stores":
+            url = f"{self._stack.stores_url}/_control/faults"
+        await self._put(url, case.wrong)
+        return lambda: self._put(url, case.right)
 
     def _delete_slots(self) -> None:
         key = {"kind": {"S": "slots"}, "id": {"S": "account"}}

@@ -85,6 +85,13 @@ def kind_of(scope: str) -> str:
     return scope.partition("#")[0]
 
 
+def without_local_part(scope: str) -> str:
+    """A scope for audits and logs: the identity of an address is told by its domain."""
+    kind, _, name = scope.partition("#")
+    _, at, domain = name.rpartition("@")
+    return f"{kind}#…@{domain}" if at else scope
+
+
 def pause_item(pause: Pause) -> Attributes:
     """Its item in `Coordination`."""
     return {"kind": KIND, "id": f"pause#{pause.scope}", **msgspec.to_builtins(pause)}

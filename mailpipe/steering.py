@@ -53,19 +53,12 @@ class Steering:
         key = board.key_of(str(item["id"]))
         old = await self._tables.get(resources.COORDINATION, key) or {}
         save = Save(resources.COORDINATION, item, old)
-        await self._audited.write(action, without_local_part(scope), [save], what=what)
+        await self._audited.write(action, board.without_local_part(scope), [save], what=what)
 
     async def _remove(self, action: str, scope: str, item_id: str, *, otherwise: str) -> None:
         key = board.key_of(item_id)
         if await self._tables.get(resources.COORDINATION, key) is None:
             raise NotDone(otherwise)
         remove = Remove(resources.COORDINATION, key)
-        on = without_local_part(scope)
+        on = board.without_local_part(scope)
         await self._audited.write(action, on, [remove], what={}, otherwise=otherwise)
-
-
-def without_local_part(scope: str) -> str:
-    """A scope for audits and logs: the identity of an address is told by its domain."""
-    kind, _, name = scope.partition("#")
-    _, at, domain = name.rpartition("@")
-    return f"{kind}#…@{domain}" if at else scope

