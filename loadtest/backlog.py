@@ -22,15 +22,14 @@ QUEUES = {"transactional": "mail-transactional", "bulk": "mail-bulk"}
 
 
 class Backlog:
-    """Feeds the queues. `depths`: messages that each lane is kept at; `recipients` of each mail.
+    """Feeds the queues with mails to one recipient each. `depths`: what each lane is kept at.
 
     `least` is the fewest that lay ready in a lane at any look since `watch`.
     """
 
-    def __init__(self, stack: Stack, depths: Mapping[str, int], *, recipients: int) -> None:
+    def __init__(self, stack: Stack, depths: Mapping[str, int]) -> None:
         self._sqs: Any = clients(stack.cloud_url)("sqs")
         self._depths = dict(depths)
-        self._recipients = recipients
         self._urls = {
             lane: self._sqs.get_queue_url(QueueName=f"{stack.plan.prefix}{QUEUES[lane]}")[
                 "QueueUrl"
@@ -75,8 +74,8 @@ class Backlog:
     def _mail(self, lane: str) -> str:
         """By the public contract `email.v1`."""
         self.fed += 1
-        to = [f"r{self.fed}-{n}@example.net" for n in range(self._recipients)]
-        email = {"to": to, "from": "Proof <proof@example.com>", "subject": "Hi", "bodyText": "x"}
+        to = f"r{self.fed}@example.net"
+        email = {"to": [to], "from": "Proof <proof@example.com>", "subject": "Hi", "bodyText": "x"}
         message = {
             "type": "email.v1",
             "emailId": uuid7(),

@@ -20,8 +20,8 @@ STALE_S = 0.003
 """So old a Date may be when it leaves: servers look at their clock once a turn of their loop, and
 AWS's own clocks differ a little."""
 
-FRACTIONS = 8
-"""One tick narrows the offset to an eighth: seven requests around it."""
+FRACTIONS = 16
+"""One tick narrows the offset to a sixteenth: fifteen requests around it."""
 
 
 class ClockState(StrEnum):
