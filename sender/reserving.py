@@ -196,9 +196,7 @@ class Account:
             return Reservation([], again_in_s=0.5)
         if self.seen is not None:
             yield from self._mend(self.seen, wanted, rate)
-        # One mail at a time while unsure: those who know the time need not slow down for it.
-        at_most = wanted.recipients if wanted.unsure else wanted.at_most
-        count = slots_at_once(rate, recipients=wanted.recipients, at_most=at_most)
+        count = slots_at_once(rate, recipients=wanted.recipients, at_most=wanted.at_most)
         ask = self._ask(wanted, count, rate)
         born = self.born(wanted.now_us, held_s(rate))
         result = yield from take(ask, self.seen, born=born)
