@@ -30,7 +30,7 @@ from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
-from sender.ticks import cheap_read, keep_time
+from sender.ticks import cheap_read, keep_time, known
 
 
 async def main(settings: SenderSettings, stop: Stop) -> None:
@@ -90,6 +90,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
+            await known(clock, stop, within_s=settings.clock_wait_s)
             lifecycle.ready(admin_port=admin_port)
             await asyncio.gather(
                 *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)

@@ -17,11 +17,10 @@ DRIFT = 1e-4
 """Seconds a second by which a clock may gain or lose on AWS's: more than quartz does by itself."""
 
 STALE_S = 0.003
-"""So old a Date may be when it leaves: servers look at their clock once a turn of their loop, and
-AWS's own clocks differ a little."""
+"""So old a Date may be when it leaves: many servers look at their clock once a turn of their loop."""
 
-FRACTIONS = 8
-"""One tick narrows the offset to an eighth: seven requests around it."""
+FRACTIONS = 16
+"""One tick narrows the offset to a sixteenth: fifteen requests around it."""
 
 
 class ClockState(StrEnum):
@@ -59,7 +58,7 @@ class Offset(NamedTuple):
 
 def told(date_s: int, sent_s: float, received_s: float) -> Offset:
     """What one answer says."""
-    return Offset(sent_s - date_s - 1, received_s - date_s + STALE_S)
+    return Offset(sent_s - date_s - 1 - STALE_S, received_s - date_s)
 
 
 class Clock:

@@ -74,6 +74,12 @@ class SenderSettings(Common, frozen=True, kw_only=True):
             description="by more this clock may not differ from AWS's, or bulk mail waits",
         ),
     ] = 0.01
+    clock_wait_s: Annotated[
+        float,
+        Meta(
+            ge=0, le=60, description="so long a sender that starts waits until it knows its clock"
+        ),
+    ] = 5.0
     quota_refresh_s: Annotated[
         float, Meta(gt=0, le=3600, description="how often SES is asked for its quota")
     ] = 30.0

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from mailpipe import logs, metrics, resources
 from mailpipe.aws.client import Client
 from mailpipe.aws.dynamodb_operations import QUERY, Query
+from mailpipe.lifecycle import Stop
 from mailpipe.outcomes import CallFailed
 from sender.clock import Clock, ClockState
 
@@ -54,6 +55,19 @@ async def keep_time(clock: Clock, ask: Ask) -> None:
             await asyncio.sleep(LOOK_S)
         elif rounds > HASTE:
             await asyncio.sleep(HASTE * LOOK_S)
+
+
+async def known(clock: Clock, stop: Stop, *, within_s: float) -> None:
+    """Returns when something can be said of the clock, or after so long.
+
+    A sender that begins with an unsure clock spreads its mail, and what it takes of the slots is
+    lost to those who know the time; meanwhile mail waits for them in the queue, in nobody's hand.
+    """
+    deadline_s = time.monotonic() + within_s
+    while clock.state is ClockState.UNSURE and time.monotonic() < deadline_s:
+        if stop.is_set():
+            return
+        await stop.sleep(0.02)
 
 
 async def _ask_at(moment_s: float, ask: Ask) -> None:

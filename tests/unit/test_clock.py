@@ -78,13 +78,13 @@ def test_the_offset_is_never_outside_of_what_the_clock_says(
 
 @given(offsets)
 @settings(max_examples=50)
-def test_four_seconds_are_enough_to_know_it_to_a_hundredth(offset_s: float) -> None:
+def test_three_ticks_are_enough_to_know_it_to_a_hundredth(offset_s: float) -> None:
     world = World(offset_s)
-    world.rounds(5)
+    world.rounds(4)
     known = world.clock.offset
     assert known is not None
     assert known.width_s < BUDGET_S
-    assert world.aws_s < START_S + 6
+    assert world.aws_s < START_S + 5
 
 
 @pytest.mark.parametrize(
