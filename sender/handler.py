@@ -9,6 +9,7 @@ from mailpipe import logs, metrics, origins
 from mailpipe.attachments import is_large
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
@@ -28,6 +29,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
+from sender.turns import Excess
 from sender.verdicts import Ending, after_doubt, pause_s, read, unsendable
 
 MISSING_BODY_TRIES = 5
@@ -67,10 +69,13 @@ class Sender:
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
+        self._slots.arrives()
         read = await self._read(received)
         if isinstance(read, Dead):
             return read
         message, tenant = read
+        if not self._slots.has_place(message.tenant):
+            return self._excess()  # before anything is fetched or looked at for it
         if (waits := self._pauses.holds(message, received)) is not None:
             return waits
         try:
@@ -93,29 +98,25 @@ class Sender:
         ending = await asyncio.to_thread(judged) if large else judged()
         if ending is not None:
             return await self._claim_and_end(message, ending)
-        recipients = message.email.recipients()
-        instant = await self._slots.next(len(recipients))
+        recipients = len(message.email.recipients())
+        instant = await self._slots.next(message.tenant, recipients)
         if instant is None:
             return Retry(0, "stopping")
+        if isinstance(instant, Excess):
+            return self._excess()
         if (waits := self._pauses.holds(message, received)) is not None:
+            self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
         begun = time.perf_counter()
         claim = await self._claim(message)
         if not isinstance(claim, Won):
+            self._slots.give_back(instant)
             return await self._not_ours(claim)
-        suppressed = await self._store.suppressed(message)
-        self._lead.observe(time.perf_counter() - begun)
-        if len(suppressed) == len(recipients):
-            reason = "every recipient is on the suppression list"
-            return await self._end(message, claim, (SUPPRESSED, reason))
-        if suppressed:
-            await self._store.leave_out(message.email_id, suppressed)
-        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
-        try:
-            request = await asyncio.to_thread(composed) if large else composed()
-        except Forged as forged:
-            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
-        gate = partial(self._instant_comes, claim, instant, recipients=len(recipients))
+        request = await self._request(message, claim, begun_s=begun)
+        if not isinstance(request, SendEmail):
+            self._slots.give_back(instant)
+            return request
+        gate = partial(self._instant_comes, claim, instant, recipients=recipients)
         answer = await ses.send(self._client, request, gate)
         if answer is None:
             await self._store.release(message.email_id, claim)
@@ -125,6 +126,23 @@ class Sender:
         outcome = await self._sent(message, claim, answer)
         await self._pauses.passed(received)
         return outcome
+
+    async def _request(
+        self, message: EmailMessage, claim: Won, *, begun_s: float
+    ) -> SendEmail | Outcome:
+        """What SES is asked for those recipients who may have the mail; or its end."""
+        suppressed = await self._store.suppressed(message)
+        self._lead.observe(time.perf_counter() - begun_s)
+        if len(suppressed) == len(message.email.recipients()):
+            reason = "every recipient is on the suppression list"
+            return await self._end(message, claim, (SUPPRESSED, reason))
+        if suppressed:
+            await self._store.leave_out(message.email_id, suppressed)
+        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
+        try:
+            return await asyncio.to_thread(composed) if is_large(message.email) else composed()
+        except Forged as forged:
+            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
@@ -178,12 +196,17 @@ class Sender:
                 return True
             metrics.SLOTS_MISSED.inc()
             try:
-                another = await asyncio.wait_for(self._slots.next(recipients), left_s)
+                another = await asyncio.wait_for(self._slots.again(recipients), left_s)
             except TimeoutError:
                 return False
             if another is None:
                 return False
             instant = another
+
+    def _excess(self) -> Retry:
+        """It comes back after others have had their turn; jitter spreads what went together."""
+        least_s, most_s = self._settings.excess_min_s, self._settings.excess_max_s
+        return Retry(least_s + (most_s - least_s) * random(), "tenant's share is in hand")  # noqa: S311
 
     def _no_slot(self, received: Received) -> Outcome:
         if self._slots.closed:
