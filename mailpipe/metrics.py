@@ -87,6 +87,13 @@ DISTRUSTED = Counter(
 )
 CLAIMS = Counter("mailpipe_claims_total", "Answers to a claim", ["answer"])
 SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped because they were missed")
+QUOTA_FACTOR = Gauge("mailpipe_quota_factor", "Part of the rate that SES's throttles leave")
+QUOTA_UNREACHABLE = Gauge(
+    "mailpipe_quota_store_unreachable", "1 while the item of send slots does not answer (an alarm)"
+)
+RESERVE_FAILURES = Counter(
+    "mailpipe_quota_write_failures_total", "Failed writes to items of send slots", ["kind"]
+)
 QUOTA_BINDS = Gauge(
     "mailpipe_quota_binds", "1 for what keeps a lane's mail waiting now, 0 else", ["lane", "binds"]
 )
@@ -108,3 +115,47 @@ QUOTA_SLOTS = Counter(
 )
 QUOTA_EXCESS = Counter(
     "mailpipe_quota_excess_total", "Mails given back: their tenant had its share in hand", ["lane"]
+)
+QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")
+QUOTA_SENT_24H = Gauge("mailpipe_quota_sent_24h", "Recipients that SES counted in 24 hours")
+QUOTA_MAX_24H = Gauge("mailpipe_quota_max_24h", "Recipients that SES allows in 24 hours")
+QUOTA_SENDERS = Gauge("mailpipe_quota_senders", "Senders that lived when the quota was last read")
+QUOTA_BOARD_AGE = Gauge(
+    "mailpipe_quota_board_age_seconds", "Since this sender has last read the board"
+)
+SCOPE_KINDS = ("account", "set", "identity", "domain", "tenant")
+QUOTA_PAUSED = Gauge(
+    "mailpipe_quota_paused", "Scopes whose mail waits, by kind (an alarm)", ["kind"]
+)
+QUOTA_PAUSES = Counter(
+    "mailpipe_quota_pauses_total",
+    "Scopes that this sender has paused after an answer of SES (an alarm)",
+    ["reason"],
+)
+QUOTA_PROBES = Counter(
+    "mailpipe_quota_probes_total",
+    "Mails that tried whether a pause is over, by what they showed (passed, refused)",
+    ["result"],
+)
+
+# --- processor ------------------------------------------------------------------------------------
+EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])
+EVENT_LAG = Histogram(
+    "mailpipe_event_lag_seconds", "From the event's own time to its status", buckets=_LATENCY_S
+)
+
+# --- notifier -------------------------------------------------------------------------------------
+WEBHOOKS = Counter(
+    "mailpipe_webhooks_total",
+    "Webhook attempts, by result (delivered, retried, exhausted)",
+    ["result"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "mailpipe_webhook_seconds", "Duration of a webhook attempt", buckets=_LATENCY_S
+)
+
+
+@lru_cache(maxsize=1024)
+def bound(metric: Any, *labels: str) -> Any:
+    """The child of a metric for these labels (from fixed sets, so few)."""
+    return metric.labels(*labels)

@@ -18,6 +18,7 @@ from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
+from sender.capped import over_cap
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
 from sender.limiter import Limiter
@@ -99,6 +100,8 @@ class Sender:
         if ending is not None:
             return await self._claim_and_end(message, ending)
         recipients = len(message.email.recipients())
+        if cap := await over_cap(self._limiter, self._slots.binding, message, recipients):
+            return self._excess(f"over the {cap.replace('_', ' ')}")
         instant = await self._slots.next(message.tenant, recipients)
         if instant is None:
             return Retry(0, "stopping")
@@ -203,10 +206,10 @@ class Sender:
                 return False
             instant = another
 
-    def _excess(self) -> Retry:
+    def _excess(self, why: str = "tenant's share is in hand") -> Retry:
         """It comes back after others have had their turn; jitter spreads what went together."""
         least_s, most_s = self._settings.excess_min_s, self._settings.excess_max_s
-        return Retry(least_s + (most_s - least_s) * random(), "tenant's share is in hand")  # noqa: S311
+        return Retry(least_s + (most_s - least_s) * random(), why)  # noqa: S311
 
     def _no_slot(self, received: Received) -> Outcome:
         if self._slots.closed:

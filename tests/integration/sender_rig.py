@@ -122,7 +122,6 @@ class Rig:
             probe_s=settings.probe_s,
         )
         self.rates = Plenty()
-<<<<<<< HEAD
         self.limiter = SharedLimiter(
             MemoryItems({"account": FREE}),
             self.rates,
@@ -130,11 +129,7 @@ class Rig:
             lead=lead,
             outage=Outage(after_s=2, rate=0),
         )
-        self.slots = Slots(self.limiter, "transactional")
-=======
-        self.limiter = LocalLimiter(lead, self.rates, share=1, spread_s=0.05)
         self.slots = Slots(self.limiter, "transactional", lead=lead, most=100, dig_every_s=0.1)
->>>>>>> 2b644f0 (Slots: tenants take turns, an instant is given away only when it is due, excess goes back)
         self.store = store(parts.tables, settings)
         self.bucket = MemoryBucket()
         self.sender = Sender(

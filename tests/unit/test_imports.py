@@ -27,11 +27,8 @@ PURE = [
     *("mailpipe/aws/sqs_operations.py", "mailpipe/aws/dynamodb_operations.py"),
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),
-<<<<<<< HEAD
     *("mailpipe/changes.py", "sender/reserving.py", "sender/outage.py"),
-=======
     *("sender/turns.py", "sender/binding.py"),
->>>>>>> 2b644f0 (Slots: tenants take turns, an instant is given away only when it is due, excess goes back)
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/trust.py", "mailpipe/keys.py", "mailpipe/rates.py", "mailpipe/commands/letters.py"),
