@@ -32,7 +32,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest simulate-quota prove \
+        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest bench-sender simulate-quota prove-priority prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -70,6 +70,12 @@ prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=10
 
 prove-faults: setup ## Identity revoked for FAULT_SECONDS=60, set removed, account paused, day used up, slots deleted, DynamoDB throttled: nothing fails
 	@$(PY) -m loadtest.prove_faults --seconds $(or $(FAULT_SECONDS),60) --rate $(or $(FAULT_RATE),20) --scale $(SCALE) --seed $(SEED)
+
+prove-priority: setup ## Urgent mail beside 5,000 queued, a small tenant beside a large one, below and above the rate
+	@$(PY) -m loadtest.prove_priority
+
+bench-sender: setup ## The sender's CPU per mail, and its memory, at 100 to 20,000 mails of backlog
+	@$(PY) -m loadtest.bench_sender
 
 prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, kill -9 of ingest in between: one mail per key
 	@$(PY) -m loadtest.prove_idempotency --seed $(SEED)

@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
 import aiohttp
@@ -117,17 +117,24 @@ class Load:
         self.cut.append({"recipients": mail["to"], "door": "rest", "t": time.time()})
 
 
-@asynccontextmanager
-async def doors_of(stack: Stack) -> AsyncIterator[Doors]:
-    """Both doors. The SDK finds this stack by the environment; the next stack must not."""
+@contextmanager
+def pointed_at(stack: Stack) -> Iterator[None]:
+    """The SDK finds this stack by the environment; the next stack must not."""
     before = dict(os.environ)
     os.environ.update(stack.aws_environment())
     try:
-        async with open_doors(stack.ingest_url) as doors:
-            yield doors
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@asynccontextmanager
+async def doors_of(stack: Stack) -> AsyncIterator[Doors]:
+    """Both doors."""
+    with pointed_at(stack):
+        async with open_doors(stack.ingest_url) as doors:
+            yield doors
 
 
 async def evidence(stack: Stack, doors: Doors, acks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -48,10 +48,10 @@ def exit_code_of(name: str, proof: Coroutine[Any, Any, int]) -> int:
 
 
 @asynccontextmanager
-async def instant_server(module: str) -> AsyncIterator[str]:
+async def instant_server(module: str, *more: str) -> AsyncIterator[str]:
     """The URL of `python -m module`, which answers at once: see `loadtest/transport/instant.py`."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module),
+        *(sys.executable, "-m", module, *more),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -29,9 +29,9 @@ LOOK_S = 0.04
 """Between two looks at the queues: each costs the machine some milliseconds that the load needs."""
 FILL_S = 20.0
 """So long a SIGTERM waits for enough in hand; the row says so when it has waited in vain."""
-IN_HAND_S = 4.0
-"""The sender holds so many seconds' worth of its quota. It begins a mail about two seconds before
-its instant: the rest is in hand and not begun."""
+IN_HAND_S = 2.0
+"""The sender holds more than so many seconds' worth of its quota, about three (`docs/fairness.md`).
+It begins a mail a tenth of a second before its instant: the rest is in hand and not begun."""
 ANSWER_S = 0.2
 """An endpoint takes so long when it is the notifier that is drained: webhooks are then in hand."""
 PER_STACK = 4
@@ -64,7 +64,7 @@ def plan(service: str, given: argparse.Namespace) -> Plan:
     rate = 4 * given.rate
     if service == "sender":
         rate = given.rate / 4
-        settings["MAILPIPE_SENDER_CONCURRENCY"] = f"{IN_HAND_S * rate:.0f}"
+        settings["MAILPIPE_SENDER_CONCURRENCY"] = f"{8 * rate:.0f}"
     if service == "notifier":
         # About 3.5 webhooks a mail: so many that slow answers do not hold it up.
         settings["MAILPIPE_NOTIFIER_CONCURRENCY"] = f"{max(64, given.rate):.0f}"
@@ -80,8 +80,8 @@ class Drains:
         self._depths = Depths(stack)
         self._pauses = random.Random(given.seed)  # noqa: S311 - a reproducible choice is the point
         self._in_flight = list[tuple[float, int]]()
-        # Of the sender almost all it can hold, of the notifier a third of what is usual.
-        enough = {"sender": 0.9 * IN_HAND_S * stack.plan.rate, "notifier": given.rate / 4}
+        # Of the sender most of what it holds, of the notifier a third of what is usual.
+        enough = {"sender": IN_HAND_S * stack.plan.rate, "notifier": given.rate / 4}
         self._enough = enough.get(service, 1.0)
 
     async def run(self) -> list[Drain]:

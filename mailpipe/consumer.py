@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from random import random
+from typing import Protocol
 
 from mailpipe import logs, metrics, origins
 from mailpipe.aws.queue import BATCH, MAX_VISIBILITY_S, Outgoing, Queue, Received
@@ -36,6 +37,18 @@ BURIED = frozenset({"reason", "attempts", "source", origins.ATTRIBUTE})
 log = logs.get()
 
 
+class Appetite(Protocol):
+    """Says how much a handler can use of what `concurrency` allows."""
+
+    async def appetite(self) -> int:
+        """Messages to fetch now; waits while there is no use for any. Returns at a stop, too."""
+        ...
+
+    def full_for(self, seconds: float) -> None:
+        """`concurrency` was the limit for so long."""
+        ...
+
+
 class Consumer:
     """Handles the messages of one queue, at most `concurrency` at a time."""
 
@@ -48,7 +61,9 @@ class Consumer:
         heartbeat: Heartbeat,
         concurrency: int,
         poll_s: float,
+        appetite: Appetite | None = None,
     ) -> None:
+        self._appetite = appetite
         self._queue = queue
         self._dead = dead
         self._handle = handle
@@ -81,11 +96,9 @@ class Consumer:
         failures = 0
         stop.wakes(self._slot_freed)
         while not stop.is_set():
-            if self._free <= 0:
-                self._slot_freed.clear()
-                await self._slot_freed.wait()
-                continue
-            most = min(self._free, BATCH)
+            most = await self._most()
+            if stop.is_set():
+                break
             try:
                 # Not cut off at a stop: what SQS has handed out by then would stay hidden for its
                 # whole visibility. The poll ends after `poll_s`; what it brings goes back at once.
@@ -111,6 +124,17 @@ class Consumer:
                 self._start(message, stopping=stop.is_set())
             if 0 < len(messages) < most:
                 await stop.sleep(GATHER_S)
+
+    async def _most(self) -> int:
+        """Messages to fetch, as soon as there may be more in hand, and there is use for them."""
+        if self._free <= 0:
+            begun_s = time.monotonic()
+            self._slot_freed.clear()
+            await self._slot_freed.wait()
+            if self._appetite is not None:
+                self._appetite.full_for(time.monotonic() - begun_s)
+        wanted = BATCH if self._appetite is None else await self._appetite.appetite()
+        return min(self._free, wanted, BATCH)
 
     def _start(self, message: Received, *, stopping: bool) -> None:
         self._free -= 1

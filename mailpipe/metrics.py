@@ -99,6 +99,28 @@ SLOT_ITEMS_MADE = Counter(
 RESERVE_FAILURES = Counter(
     "mailpipe_quota_write_failures_total", "Failed writes to items of send slots", ["kind"]
 )
+QUOTA_BINDS = Gauge(
+    "mailpipe_quota_binds", "1 for what keeps a lane's mail waiting now, 0 else", ["lane", "binds"]
+)
+QUOTA_IN_USE = Gauge(
+    "mailpipe_quota_in_use", "Recipients a second that got a slot lately, by lane", ["lane"]
+)
+QUOTA_WAITING = Gauge("mailpipe_quota_waiting", "Mails that wait for a slot in hand", ["lane"])
+QUOTA_WAIT = Histogram(
+    "mailpipe_quota_wait_seconds",
+    "How long a mail in hand waited for its slot",
+    ["lane"],
+    buckets=_LATENCY_S,
+)
+QUOTA_SLOTS = Counter(
+    "mailpipe_quota_slots_total",
+    "Send slots reserved (granted), given to a mail (used), passed by before one came (lost); "
+    "reservations refused",
+    ["lane", "fate"],
+)
+QUOTA_EXCESS = Counter(
+    "mailpipe_quota_excess_total", "Mails given back: their tenant had its share in hand", ["lane"]
+)
 QUOTA_RATE = Gauge("mailpipe_quota_rate", "Recipients a second that SES allows this account")
 QUOTA_SENT_24H = Gauge("mailpipe_quota_sent_24h", "Recipients that SES counted in 24 hours")
 QUOTA_MAX_24H = Gauge("mailpipe_quota_max_24h", "Recipients that SES allows in 24 hours")

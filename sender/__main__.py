@@ -56,7 +56,12 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         store = _store(settings, tables, tenants)
         events = await queues.open(SES_EVENTS)
         bodies = open_bodies_of_lanes(aws, settings.bodies_bucket)
-        slots = {lane: Slots(limiter, lane) for lane in LANES}
+        # Half of what may be in hand may wait; the rest is claimed, sent, recorded or dug up.
+        most, dig_every_s = settings.concurrency // 2, settings.dig_every_s
+        slots = {
+            lane: Slots(limiter, lane, lead=lead, most=most, dig_every_s=dig_every_s)
+            for lane in LANES
+        }
         consumers = [
             Consumer(
                 await queues.open(name, sender_ids=settings.trust_sender_id),
@@ -76,6 +81,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 heartbeat=heartbeat,
                 concurrency=settings.concurrency,
                 poll_s=settings.poll_s,
+                appetite=slots[lane],
             )
             for lane, name in LANES.items()
         ]

@@ -8,6 +8,7 @@ from random import random
 from mailpipe import logs, metrics, origins
 from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
@@ -16,6 +17,7 @@ from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
+from sender.capped import over_cap
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
 from sender.limiter import Limiter
@@ -28,6 +30,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
+from sender.turns import Excess
 from sender.verdicts import Ending, after_doubt, pause_s, read, unsendable
 
 MISSING_BODY_TRIES = 5
@@ -67,10 +70,13 @@ class Sender:
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
+        self._slots.arrives()
         read = await self._read(received)
         if isinstance(read, Dead):
             return read
         message, tenant = read
+        if not self._slots.has_place(message.tenant):
+            return self._excess()  # before anything is fetched or looked at for it
         if (waits := self._pauses.holds(message, received)) is not None:
             return waits
         try:
@@ -98,29 +104,26 @@ class Sender:
         ending = await asyncio.to_thread(judged) if large else judged()
         if ending is not None:
             return await self._claim_and_end(message, ending)
-        recipients = message.email.recipients()
-        slots = len(recipients) + path.more_slots
-        instant = await self._slots.next(slots)
+        slots = len(message.email.recipients()) + path.more_slots
+        if cap := await over_cap(self._limiter, self._slots.binding, message, slots):
+            return self._excess(f"over the {cap.replace('_', ' ')}")
+        instant = await self._slots.next(message.tenant, slots)
         if instant is None:
             return Retry(0, "stopping")
+        if isinstance(instant, Excess):
+            return self._excess()
         if (waits := self._pauses.holds(message, received)) is not None:
+            self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
         begun = time.perf_counter()
         claim = await self._claim(message, more_s=path.more_s)
         if not isinstance(claim, Won):
+            self._slots.give_back(instant)
             return await self._not_ours(claim)
-        suppressed = await self._store.suppressed(message)
-        self._lead.observe(time.perf_counter() - begun)
-        if len(suppressed) == len(recipients):
-            reason = "every recipient is on the suppression list"
-            return await self._end(message, claim, (SUPPRESSED, reason))
-        if suppressed:
-            await self._store.leave_out(message.email_id, suppressed)
-        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
-        try:
-            request = await asyncio.to_thread(composed) if large else composed()
-        except Forged as forged:
-            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
+        request = await self._request(message, claim, begun_s=begun)
+        if not isinstance(request, SendEmail):
+            self._slots.give_back(instant)
+            return request
         send_s = self._settings.ses_timeout_s + path.more_s
         gate = partial(self._instant_comes, claim, instant, slots=slots, send_s=send_s)
         answer = await ses.send(path.client, request, gate)
@@ -132,6 +135,23 @@ class Sender:
         outcome = await self._sent(message, claim, answer)
         await self._pauses.passed(received)
         return outcome
+
+    async def _request(
+        self, message: EmailMessage, claim: Won, *, begun_s: float
+    ) -> SendEmail | Outcome:
+        """What SES is asked for those recipients who may have the mail; or its end."""
+        suppressed = await self._store.suppressed(message)
+        self._lead.observe(time.perf_counter() - begun_s)
+        if len(suppressed) == len(message.email.recipients()):
+            reason = "every recipient is on the suppression list"
+            return await self._end(message, claim, (SUPPRESSED, reason))
+        if suppressed:
+            await self._store.leave_out(message.email_id, suppressed)
+        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
+        try:
+            return await asyncio.to_thread(composed) if is_large(message.email) else composed()
+        except Forged as forged:
+            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
@@ -187,12 +207,17 @@ class Sender:
                 return True
             metrics.SLOTS_MISSED.inc()
             try:
-                another = await asyncio.wait_for(self._slots.next(slots), left_s)
+                another = await asyncio.wait_for(self._slots.again(slots), left_s)
             except TimeoutError:
                 return False
             if another is None:
                 return False
             instant = another
+
+    def _excess(self, why: str = "tenant's share is in hand") -> Retry:
+        """It comes back after others have had their turn; jitter spreads what went together."""
+        least_s, most_s = self._settings.excess_min_s, self._settings.excess_max_s
+        return Retry(least_s + (most_s - least_s) * random(), why)  # noqa: S311
 
     def _no_slot(self, received: Received) -> Outcome:
         if self._slots.closed:

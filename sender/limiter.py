@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from mailpipe import logs, metrics
 from mailpipe.changes import Change, Changed
 from mailpipe.outcomes import CallFailed
+from sender.binding import CLOCK, DAY, RATE
 from sender.caps import Caps
 from sender.items import Items, SlotItems
 from sender.outage import Outage
@@ -184,7 +185,7 @@ class SharedLimiter:
         if day_rate is not None:
             wait_s = await self._caps.day_wait_s(lane, day_rate, recipients, at_most)
             if wait_s > 0:
-                return Reservation([], again_in_s=wait_s)
+                return Reservation([], again_in_s=wait_s, binds=DAY)
             at_most = min(at_most, self._caps.permits(lane))
         if self._throttled:
             await self._items.ask(ACCOUNT, self._account.halve(self._clock.epoch_us()))
@@ -207,7 +208,8 @@ class SharedLimiter:
         if day_rate is not None:
             self._caps.use(lane, len(reservation.instants))
         instants = [moment.loop_s + after_s for after_s in reservation.instants]
-        return Reservation(instants, reservation.again_in_s)
+        binds = RATE if self._clock.good else CLOCK
+        return Reservation(instants, reservation.again_in_s, binds)
 
     def _unanswered(self, failure: CallFailed) -> None:
         metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()

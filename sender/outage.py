@@ -4,6 +4,7 @@ Bulk mail stops. Urgent mail stops too, or goes on at a small rate that the oper
 by the number of senders last seen: nobody can know who else still reaches the item.
 """
 
+from sender.binding import STORE
 from sender.pacing import HORIZON_S, Reservation, slots_at_once
 
 LOOK_EVERY_S = 1.0
@@ -48,10 +49,11 @@ class Outage:
         """What may go without the store."""
         rate = self._rate / max(1, senders)
         if self.reason is None or lane == "bulk" or rate <= 0:
-            return Reservation([], again_in_s=0.2 if self.reason is None else LOOK_EVERY_S)
+            again_in_s = 0.2 if self.reason is None else LOOK_EVERY_S
+            return Reservation([], again_in_s, STORE)
         limit_s = now_s + lead_s + HORIZON_S[lane]
         if self._tat_s > limit_s:
-            return Reservation([], again_in_s=self._tat_s - limit_s)
+            return Reservation([], self._tat_s - limit_s, STORE)
         count = slots_at_once(rate, recipients=recipients, at_most=at_most)
         start_s = max(self._tat_s, now_s + lead_s)
         self._tat_s = start_s + count / rate

@@ -36,10 +36,13 @@ HALVED_EVERY_US = 1_000_000
 
 
 class Reservation(NamedTuple):
-    """Instants that nobody else holds, spaced 1/R; or none, and when to ask again."""
+    """Instants that nobody else holds, spaced 1/R; or none, when to ask again, and what binds (see
+    `binding.py`).
+    """
 
     instants: list[float]
     again_in_s: float
+    binds: str = "rate"
 
 
 def usable_rate(max_send_rate: float, *, share: float, spread_s: float) -> float:

@@ -11,7 +11,20 @@ from sender.day import DaySettings
 class SenderSettings(Common, frozen=True, kw_only=True):
     """What the sender needs to know."""
 
-    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="mails in hand per lane")] = 64
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="mails in hand per lane")] = 256
+    dig_every_s: Annotated[
+        float,
+        Meta(
+            ge=0.02,
+            le=60,
+            description="how often a lane whose room is full looks for other tenants' mail",
+        ),
+    ] = 0.1
+    excess_min_s: Annotated[
+        float,
+        Meta(ge=0, le=900, description="mail beyond its tenant's share goes back at least so long"),
+    ] = 5.0
+    excess_max_s: Annotated[float, Meta(ge=0, le=900, description="and at most so long")] = 15.0
     poll_s: Annotated[float, Meta(ge=0, le=20, description="long poll of the queues")] = 5.0
     visibility_s: Annotated[
         float, Meta(ge=3, le=43_200, description="renewed while a mail is in hand")
@@ -146,6 +159,11 @@ class SenderSettings(Common, frozen=True, kw_only=True):
             faults.append(
                 f"MAILPIPE_DRAIN_S={self.drain_s} must be greater than "
                 f"MAILPIPE_SENDER_SES_TIMEOUT_S={self.ses_timeout_s}: a send in flight has to end"
+            )
+        if self.excess_max_s < self.excess_min_s:
+            faults.append(
+                f"MAILPIPE_SENDER_EXCESS_MAX_S={self.excess_max_s} must be at least "
+                f"MAILPIPE_SENDER_EXCESS_MIN_S={self.excess_min_s}"
             )
         if self.trust_sender_id and not self.trusted_principals:
             faults.append(

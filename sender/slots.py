@@ -1,69 +1,275 @@
-"""Matches the mails in hand of one lane with send slots: one reservation serves many mails."""
+"""Matches the mails in hand of one lane with send slots.
+
+One reservation serves many mails. An instant is given to a mail only when it is due: just so long
+before it that the claim fits in (`Lead`). Until then it is nobody's, however early it was reserved,
+so a mail that comes now has its turn now.
+"""
 
 import asyncio
+import math
+from bisect import bisect_right, insort
 from collections import deque
+from functools import partial
 from typing import NamedTuple
 
+from mailpipe import metrics
+from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
+from sender.binding import BINDS, CONCURRENCY, RATE, WINDOW_S, Binding
 from sender.limiter import Limiter
+from sender.pacing import Lead
+from sender.turns import LEAST, Excess, Turns
+
+ROOM_S = 3.0
+"""The room holds as many recipients as got slots in so many last seconds."""
+
+DIG_FASTER, FRUITFUL_S = 10, 1.0
+"""So much faster the queue is looked through while it has brought another tenant's mail lately: it
+comes from behind a backlog, and what was given back comes again."""
+
+UNFELT_S = 0.05
+"""To have waited so long for a slot is no sign that something binds."""
 
 
 class _Waiting(NamedTuple):
     recipients: int
-    instant: asyncio.Future[float | None]
+    since_s: float
+    instant: asyncio.Future[float | Excess | None]
 
 
 class Slots:
-    """The queue of one lane's mails for their instants, first come, first served."""
+    """Hands instants to the mails of one lane, tenant by tenant.
 
-    def __init__(self, limiter: Limiter, lane: str) -> None:
+    At most about `most` recipients wait here (see `turns.py`). While more would, the queue is
+    looked through every `dig_every_s` for mail of other tenants, and faster while there is some.
+    """
+
+    def __init__(
+        self, limiter: Limiter, lane: str, *, lead: Lead, most: int, dig_every_s: float
+    ) -> None:
         self._limiter = limiter
         self._lane = lane
-        self._waiting = deque[_Waiting]()
-        self._arrived = asyncio.Event()
+        self._lead = lead
+        self._most = max(LEAST, most)
+        self._dig_every_s = dig_every_s
+        self._turns = Turns[_Waiting]()
+        self._claimed = deque[_Waiting]()
+        self._instants = list[float]()
+        self._given = deque[tuple[float, int]]()
+        self._lately = 0
+        self._refused = (RATE, 0.0)
+        self._dug_up_s = -math.inf
+        self._arriving = set[asyncio.Task[object] | None]()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wanted = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._count = {
+            fate: metrics.QUOTA_SLOTS.labels(lane, fate)
+            for fate in ("granted", "used", "lost", "refused")
+        }
+        self._waits = metrics.QUOTA_WAIT.labels(lane)
+        self._excess = metrics.QUOTA_EXCESS.labels(lane)
+        self.binding = Binding()
         self.closed = False
 
-    async def next(self, recipients: int) -> float | None:
+    def arrives(self) -> None:
+        """The current task has a mail that may soon wait: it counts as if it did."""
+        task = asyncio.current_task()
+        self._arriving.add(task)
+        if task is not None:
+            task.add_done_callback(self._arriving.discard)
+
+    def has_place(self, tenant: str) -> bool:
+        """Whether `next` would let a mail of this tenant wait, as things are now."""
+        return self._turns.has_place(tenant, self._room(_now()))
+
+    async def next(self, tenant: str, recipients: int) -> float | Excess | None:
         """The instant (event loop's clock) at which this mail may go.
 
-        None when the process is stopping: hand the mail back. A mail with n recipients takes n
-        consecutive slots and goes at the first.
+        Excess when mail of other tenants has a better right to wait; None when the process is
+        stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
+        self._arriving.discard(asyncio.current_task())
         if self.closed:
             return None
-        waiting = _Waiting(recipients, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._arrived.set()
+        waiting, room = self._waiting(recipients), self._room(_now())
+        joined = self._turns.join(tenant, recipients, waiting, room=room)
+        if isinstance(joined, Excess):
+            self._excess.inc()
+            return joined
+        if joined.displaced is not None:
+            self._dug_up_s = _now()
+            self._excess.inc()
+            _answer(joined.displaced, Excess())
+        self._deal()
         return await waiting.instant
+
+    async def again(self, recipients: int) -> float | None:
+        """Another instant for a mail that is claimed and has missed its own: before all others."""
+        if self.closed:
+            return None
+        waiting = self._waiting(recipients)
+        self._claimed.append(waiting)
+        self._deal()
+        instant = await waiting.instant
+        return None if isinstance(instant, Excess) else instant
+
+    def give_back(self, instant: float) -> None:
+        """A mail will not go after all: the next one takes its slot, if there is time for that.
+        Of a mail's several slots the others are lost.
+        """
+        if not self.closed:
+            insort(self._instants, instant)
+            self._deal()
+
+    async def appetite(self) -> int:
+        """How many messages to fetch. Waits until there is room for them, or until it is time to
+        look behind one tenant's backlog for others' mail.
+        """
+        await asyncio.sleep(0)  # what has just been fetched arrives
+        while not (space := self._space()) and not self.closed:
+            self._has_room.clear()
+            fruitful = _now() - self._dug_up_s < FRUITFUL_S
+            pause_s = self._dig_every_s / DIG_FASTER if fruitful else self._dig_every_s
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._has_room.wait()
+            except TimeoutError:
+                # Where no slots come mail would only go back and forth.
+                if not self._space() and self._lately:
+                    return BATCH
+        return space
+
+    def full_for(self, seconds: float) -> None:
+        """All that may be in hand was in hand for so long."""
+        self.binding.note(CONCURRENCY, _now(), seconds)
 
     async def run(self, stop: Stop) -> None:
         """Reserve for who waits until `stop`, then refuse everybody."""
-        stop.wakes(self._arrived)
+        self._show()
+        stop.wakes(self._wanted)
         while not stop.is_set():
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
+            self._drop_until(_now())
+            wanted = self._recipients() - len(self._instants)
+            if wanted <= 0:
+                self._wanted.clear()
+                await self._wanted.wait()
                 continue
-            wanted = sum(one.recipients for one in self._waiting)
-            reservation = await self._limiter.reserve(
-                self._lane, self._waiting[0].recipients, wanted
-            )
-            if reservation.instants:
-                self._hand_out(reservation.instants)
-            else:
+            reservation = await self._limiter.reserve(self._lane, self._first(), wanted)
+            if not reservation.instants:
+                self._note_refusal(reservation.binds, reservation.again_in_s)
                 await stop.sleep(reservation.again_in_s)
+                continue
+            self._count["granted"].inc(len(reservation.instants))
+            self._instants = sorted([*self._instants, *reservation.instants])
+            self._deal()
+        self._close()
+
+    def _close(self) -> None:
         self.closed = True
-        while self._waiting:
-            _answer(self._waiting.popleft(), None)
+        if self._timer is not None:
+            self._timer.cancel()
+        for waiting in (*self._claimed, *self._turns.clear()):
+            _answer(waiting, None)
+        self._claimed.clear()
+        self._has_room.set()
 
-    def _hand_out(self, instants: list[float]) -> None:
-        used = 0
-        while self._waiting and used + self._waiting[0].recipients <= len(instants):
-            waiting = self._waiting.popleft()
-            _answer(waiting, instants[used])
-            used += waiting.recipients
+    def _waiting(self, recipients: int) -> _Waiting:
+        return _Waiting(recipients, _now(), asyncio.get_running_loop().create_future())
+
+    def _recipients(self) -> int:
+        return self._turns.recipients + sum(one.recipients for one in self._claimed)
+
+    def _first(self) -> int:
+        return self._claimed[0].recipients if self._claimed else self._turns.peek()
+
+    def _room(self, now_s: float) -> int:
+        while self._given and self._given[0][0] < now_s - ROOM_S:
+            self._lately -= self._given.popleft()[1]
+        return min(self._most, max(LEAST, self._lately))
+
+    def _space(self) -> int:
+        """Messages that the room can take; 0 until they are worth a call."""
+        turns, room = self._turns, self._room(_now())
+        typical = turns.recipients / turns.mails if turns.mails else 1.0
+        space = int((room - turns.recipients) / typical) - len(self._arriving)
+        return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
+
+    def _deal(self) -> None:
+        """Give away the instants that are due, and come again when the next one is."""
+        self._drop_until(_now())
+        while self._instants and (dealt := self._whose()) is not None:
+            self._give(dealt)
+        self._come_again()
+        if self._recipients() > len(self._instants):
+            self._wanted.set()
+        if self._space():
+            self._has_room.set()
+
+    def _whose(self) -> _Waiting | None:
+        """Whose the first instant is now."""
+        if self._claimed:
+            enough = self._claimed[0].recipients <= len(self._instants)
+            return self._claimed.popleft() if enough else None
+        if self._instants[0] - self._lead.seconds > _now():
+            return None
+        taken = self._turns.take(len(self._instants))
+        return taken[1] if taken else None
+
+    def _give(self, waiting: _Waiting) -> None:
+        if waiting.instant.done():
+            return  # cancelled: the process stops, or the mail's lease ends
+        _answer(waiting, self._instants[0])
+        del self._instants[: waiting.recipients]
+        now_s = _now()
+        self._given.append((now_s, waiting.recipients))
+        self._lately += waiting.recipients
+        self._count["used"].inc(waiting.recipients)
+        waited_s = now_s - waiting.since_s
+        self._waits.observe(waited_s)
+        if waited_s > UNFELT_S:
+            what, at_s = self._refused
+            self.binding.note(what if now_s - at_s < WINDOW_S else RATE, now_s, waited_s)
+
+    def _drop_until(self, until_s: float) -> None:
+        gone = bisect_right(self._instants, until_s)
+        if gone:
+            del self._instants[:gone]
+            self._count["lost"].inc(gone)
+
+    def _come_again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._instants and self._turns.mails and not self._claimed:
+            due_s = self._instants[0] - self._lead.seconds
+            if due_s > _now():
+                self._timer = asyncio.get_running_loop().call_at(due_s, self._deal)
+
+    def _note_refusal(self, what: str, seconds: float) -> None:
+        self._count["refused"].inc()
+        self._refused = (what, _now())
+        self.binding.note(what, _now(), seconds)
+
+    def _show(self) -> None:
+        """Metrics that are worked out when somebody looks."""
+        for what in BINDS:
+            metrics.QUOTA_BINDS.labels(self._lane, what).set_function(partial(self._is, what))
+        metrics.QUOTA_IN_USE.labels(self._lane).set_function(self._in_use)
+        metrics.QUOTA_WAITING.labels(self._lane).set_function(lambda: self._turns.mails)
+
+    def _is(self, what: str) -> float:
+        return float(self.binding.binds(_now()) == what)
+
+    def _in_use(self) -> float:
+        self._room(_now())  # forgets what was not lately
+        return self._lately / ROOM_S
 
 
-def _answer(waiting: _Waiting, instant: float | None) -> None:
-    if not waiting.instant.done():  # cancelled at the drain deadline
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _answer(waiting: _Waiting, instant: float | Excess | None) -> None:
+    if not waiting.instant.done():
         waiting.instant.set_result(instant)

@@ -46,6 +46,17 @@ class Look(NamedTuple):
         """Events handled, by kind."""
         return {kind: self.now.total("mailpipe_events_total", kind) for kind in STATUSES}
 
+    def binds(self) -> str:
+        """What keeps each lane's mail waiting, in any sender."""
+        found = [
+            f"{lane}: {what.replace('_', ' ')}"
+            for lane in resources.LANES
+            for (name, labels), value in sorted(self.now.items())
+            if name == "mailpipe_quota_binds" and value and lane in labels
+            for what in {*labels} - {lane, "nothing"}
+        ]
+        return ", ".join(found) or "nothing"
+
     def latency(self, name: str) -> str:
         """The mean of the last reading's time, else of all, in words."""
         for before in (self.before, Metrics()):
@@ -66,6 +77,7 @@ def line(look: Look) -> str:
     return (
         f"{time.strftime('%H:%M:%S')} | {queues} dead {look.dead} "
         f"| SES {look.rate:.0f}/s of {look.now.total('mailpipe_quota_rate'):.0f} "
+        f"| held up by {look.binds()} "
         f"| {statuses or 'nothing yet'} "
         f"webhooks {look.now.total('mailpipe_webhooks_total', 'delivered'):.0f} | {latencies}"
     )
@@ -74,7 +86,9 @@ def line(look: Look) -> str:
 def screen(look: Look) -> RenderableType:
     """The same, and the newest events, as tables."""
     tables = [_depths(look), _quota(look), _statuses(look), _latencies(look)]
-    return Group(Text(), Columns(tables, padding=(0, 1)), _events(look), Text("Ctrl-C ends it."))
+    binds = Text(f"What holds mail up: {look.binds()}")
+    columns = Columns(tables, padding=(0, 1))
+    return Group(Text(), columns, binds, _events(look), Text("Ctrl-C ends it."))
 
 
 def _table(title: str, *columns: str) -> Table:

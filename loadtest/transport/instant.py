@@ -7,11 +7,21 @@ import asyncio
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 
-Answer = Callable[[bytes, bytes], bytes]
+
+class Later(NamedTuple):
+    """An answer that is made after some time, as that of a long poll is."""
+
+    after_s: float
+    answer: "Callable[[], Reply]"
+
+
+Reply = bytes | Later
+
+Answer = Callable[[bytes, bytes], Reply]
 """From an operation's name and a request's body to the whole response."""
 
 
@@ -46,7 +56,14 @@ class _Connection(asyncio.Protocol):
             body = bytes(self._buffer[: self._left])
             del self._buffer[: self._left]
             self._left = -1
-            self._transport.write(self._answer(_operation(self._head), body))
+            self._reply(self._answer(_operation(self._head), body))
+
+    def _reply(self, reply: Reply) -> None:
+        if isinstance(reply, bytes):
+            self._transport.write(reply)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(reply.after_s, lambda: self._reply(reply.answer()))
 
     def _has_head(self) -> bool:
         if self._left >= 0:

@@ -130,7 +130,7 @@ class Rig:
             lead=lead,
             outage=Outage(after_s=2, rate=0),
         )
-        self.slots = Slots(self.limiter, "transactional")
+        self.slots = Slots(self.limiter, "transactional", lead=lead, most=100, dig_every_s=0.1)
         self.store = store(parts.tables, settings)
         self.bucket = MemoryBucket()
         self.sender = Sender(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mailpipe.aws.queue import Outgoing, Received
-from mailpipe.consumer import Consumer
+from mailpipe.consumer import Appetite, Consumer
 from mailpipe.heartbeat import Heartbeat, Hide
 from mailpipe.lifecycle import Stop, side_tasks
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
@@ -60,6 +60,7 @@ class Rig:
         *,
         concurrency: int = 4,
         sender_id: str | None = None,
+        appetite: Appetite | None = None,
     ) -> None:
         self.now = 1000.0
         self.dead = InMemoryQueue("q-dead", clock=lambda: self.now)
@@ -75,6 +76,7 @@ class Rig:
             heartbeat=self.heartbeat,
             concurrency=concurrency,
             poll_s=0.01,
+            appetite=appetite,
         )
 
     @asynccontextmanager
@@ -241,6 +243,61 @@ async def test_the_limit_of_messages_in_hand_is_hard() -> None:
     await rig.run(all_handled)
     assert most == 4
     assert await rig.queue.depth() == (0, 0, 0)
+
+
+class Hungry:
+    """An appetite of two messages at a time, while it may eat."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.full_s = list[float]()
+
+    async def appetite(self) -> int:
+        await self.may.wait()
+        return 2
+
+    def full_for(self, seconds: float) -> None:
+        self.full_s.append(seconds)
+
+
+async def test_nothing_is_fetched_without_appetite_and_no_more_than_that() -> None:
+    handled, several, asked = asyncio.Event(), Hungry(), list[int]()
+    rig = Rig(["m"] * 3, answering(Done(), handled), appetite=several)
+    receive = rig.queue.receive
+
+    async def counted(most: int, **more: float) -> list[Received]:
+        asked.append(most)
+        return await receive(most, **more)
+
+    rig.queue.receive = counted  # type: ignore[method-assign, assignment]
+    running = asyncio.create_task(rig.run(handled))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asked == []
+    several.may.set()
+    await running
+    assert set(asked) == {2}
+    assert several.full_s == []
+
+
+async def test_the_limit_says_how_long_it_was_one() -> None:
+    started, full, done = asyncio.Event(), Hungry(), asyncio.Event()
+    full.may.set()
+
+    async def handle(_: Received) -> Outcome:
+        started.set()
+        await done.wait()
+        return Done()
+
+    rig = Rig(["m"] * 4, handle, concurrency=2, appetite=full)
+    running = asyncio.create_task(rig.run(started))
+    await started.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    done.set()
+    await running
+    assert len(full.full_s) >= 1
+    assert min(full.full_s) >= 0
 
 
 async def test_a_drain_finishes_what_is_in_hand() -> None:

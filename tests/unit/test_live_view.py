@@ -22,6 +22,9 @@ def metrics(accepted: float, latency_s: float) -> Metrics:
             ("mailpipe_sends_total", ("transactional", "throttled")): 5.0,
             ("mailpipe_quota_rate", ()): 14.0,
             ("mailpipe_quota_max_24h", ()): -1.0,
+            ("mailpipe_quota_binds", ("tenant_cap", "bulk")): 1.0,
+            ("mailpipe_quota_binds", ("rate", "bulk")): 0.0,
+            ("mailpipe_quota_binds", ("nothing", "transactional")): 1.0,
             ("mailpipe_events_total", ("bounce",)): 7.0,
             ("mailpipe_webhooks_total", ("delivered",)): 11.0,
             ("mailpipe_accept_to_send_seconds_count", ()): accepted,
@@ -53,11 +56,25 @@ def test_the_line_says_it_all() -> None:
         assert part in said
 
 
+def test_what_holds_mail_up_is_named_with_its_lane() -> None:
+    assert LOOK.binds() == "bulk: tenant cap"
+    assert LOOK._replace(now=Metrics()).binds() == "nothing"
+    assert "held up by bulk: tenant cap" in line(LOOK)
+
+
 def test_the_screen_says_it_too_and_shows_the_newest_events() -> None:
     output = io.StringIO()
     Console(file=output, width=120).print(screen(LOOK))
     said = output.getvalue()
-    for part in ("mail-transactional", "unlimited", "throttled", "150 ms", "Bounce", "e1"):
+    for part in (
+        "mail-transactional",
+        "unlimited",
+        "throttled",
+        "150 ms",
+        "Bounce",
+        "e1",
+        "mail up: bulk",
+    ):
         assert part in said
     assert "a@example.net" in said
 

@@ -1,0 +1,151 @@
+"""`make bench-sender`: the sender's CPU per mail, and its memory, at several depths of backlog.
+
+The real process between a queue that never runs empty and a DynamoDB and SES that answer at once,
+in a process of their own: see `loadtest/transport/sending.py`.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+from typing import Any
+
+import aiohttp
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.children import Child, environment
+from infra.local.observe import scrape
+from loadtest import proof
+from loadtest.processes import instant_server
+from loadtest.transport.sending import SENDER_ID
+from loadtest.uploads import Memory
+from loadtest.yardstick import yardstick_us
+
+MOST_US = 240.0
+FLAT = 1.1
+"""So much more than the smallest backlog may the largest cost a mail."""
+MOST_MB = 150
+BACKLOGS = (100, 1000, 5000, 20_000)
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backlogs", type=int, nargs="+", default=BACKLOGS, help="mails queued")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a round")
+    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before the first")
+    parser.add_argument("--name", default="bench-sender", help="of build/<name>.json")
+    return parser.parse_args(argv)
+
+
+def aws_of(url: str) -> dict[str, str]:
+    """What points a sender at this AWS; everything else is as it is by default."""
+    return environment(
+        AWS_ENDPOINT_URL=url,
+        AWS_ENDPOINT_URL_SESV2=url,
+        AWS_ACCESS_KEY_ID="bench",
+        AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106 - of no account
+        AWS_DEFAULT_REGION="us-east-1",
+        MAILPIPE_BODIES_BUCKET="bodies",
+        MAILPIPE_ADDRESS_HASH_KEY="b" * 32,
+        MAILPIPE_ADMIN_PORT="0",
+        MAILPIPE_SENDER_TRUSTED_PRINCIPALS=SENDER_ID,
+    )
+
+
+async def at(backlog: int, given: argparse.Namespace) -> dict[str, Any]:
+    """The figures with so many mails queued."""
+    log = proof.ROOT / "build" / given.name / f"sender-{backlog}.log"
+    async with (
+        instant_server("loadtest.transport.sending", str(backlog)) as url,
+        aiohttp.ClientSession() as session,
+    ):
+        argv = [sys.executable, "-m", "sender"]
+        child = Child("sender", argv, environment=aws_of(url), log=log)
+        await child.start()
+        try:
+            await asyncio.sleep(given.warm_up)
+            memory = Memory(child.pid)
+            memory.forget()
+            rounds = [await _round(session, child, given.seconds) for _ in range(given.rounds)]
+            rss_mb = memory.most_mb()
+        finally:
+            await child.stop(timeout_s=40)
+    us, per_s = zip(*rounds, strict=True)
+    return {
+        "backlog": backlog,
+        "us_per_mail": round(statistics.median(us), 1),
+        "rss_mb": rss_mb,
+        "mails_per_s": round(statistics.median(per_s)),
+        "rounds_us": [round(one, 1) for one in us],
+    }
+
+
+async def _round(
+    session: aiohttp.ClientSession, child: Child, seconds: float
+) -> tuple[float, float]:
+    """CPU per mail in microseconds, and mails a second."""
+    before = await scrape(session, child)
+    await asyncio.sleep(seconds)
+    after = await scrape(session, child)
+
+    def grown(name: str, *labels: str) -> float:
+        return after.total(name, *labels) - before.total(name, *labels)
+
+    mails = grown("mailpipe_sends_total", "accepted")
+    if not mails:
+        raise RuntimeError(f"the sender sent nothing in {seconds:g} s: see its log")
+    return grown("mailpipe_process_time_seconds") * 1e6 / mails, mails / seconds
+
+
+def short_of(runs: list[dict[str, Any]]) -> list[str]:
+    """What is missing, in sentences."""
+    faults = [
+        f"{run['us_per_mail']} us a mail at {run['backlog']}, at most {MOST_US:g}"
+        for run in runs
+        if run["us_per_mail"] > MOST_US
+    ]
+    by_backlog = sorted(runs, key=lambda run: int(run["backlog"]))
+    smallest, largest = by_backlog[0], by_backlog[-1]
+    if largest["us_per_mail"] > FLAT * smallest["us_per_mail"]:
+        faults.append(
+            f"{largest['us_per_mail']} us a mail at {largest['backlog']}, "
+            f"{smallest['us_per_mail']} at {smallest['backlog']}: more than a tenth more"
+        )
+    faults += [
+        f"{run['rss_mb']} MB at {run['backlog']}, at most {MOST_MB}"
+        for run in runs
+        if run["rss_mb"] > MOST_MB
+    ]
+    return faults
+
+
+async def bench(given: argparse.Namespace) -> int:
+    """Measure, print, write the proof."""
+    yardstick = await yardstick_us()
+    runs = [await at(backlog, given) | {"yardstick_us": yardstick} for backlog in given.backlogs]
+    faults = short_of(runs)
+    path = proof.write(given.name, seed=0, runs=runs, passed=not faults)
+    table = Table("backlog", "us a mail", "MB", "mails/s", "rounds", title="the sender")
+    for run in runs:
+        names = ("backlog", "us_per_mail", "rss_mb", "mails_per_s", "rounds_us")
+        table.add_row(*(str(run[name]) for name in names))
+    console = Console()
+    console.print(table)
+    console.print(f"  yardstick: {yardstick} us")
+    for fault in faults:
+        console.print(f"  short of: {fault}", markup=False)
+    print(f"{'FAILED' if faults else 'passed'}: {path.relative_to(proof.ROOT)}")
+    return 1 if faults else 0
+
+
+def main() -> int:
+    """The command line."""
+    return uvloop.run(bench(arguments(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,172 @@
+"""What a sender needs of AWS, answered at once: a queue that always holds as many mails as its
+argument says, send slots, tables that take every write, an SES that takes every mail.
+
+A backlog costs this server nothing, however deep: its mails are made when they are received.
+"""
+
+import hashlib
+import itertools
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from loadtest.transport.instant import Later, Reply, response, serve
+
+QUOTA = 10_000
+SENDER_ID = "AROABENCHBENCHBENCHBE"
+TENANTS = 8
+NOTHING_S = 1.0
+"""A poll that finds nothing ends after so long."""
+SOON_S = 0.005
+"""One of the queue with mail, when all of it is in hand, looks again after so long."""
+
+
+class Backlog:
+    """So many mails, in hand or waiting; for every one that is deleted another comes."""
+
+    def __init__(self, depth: int) -> None:
+        self._waiting = depth
+        self._numbers = itertools.count()
+
+    def receive(self, request: dict[str, Any]) -> Reply:
+        """Up to as many as are asked for."""
+        if not request["QueueUrl"].endswith("mail-bulk"):
+            return Later(NOTHING_S, lambda: answered({}))
+        if not self._waiting:
+            return Later(SOON_S, lambda: self.receive(request))
+        count = min(request["MaxNumberOfMessages"], self._waiting)
+        self._waiting -= count
+        return answered({"Messages": [_message(next(self._numbers)) for _ in range(count)]})
+
+    def delete(self, request: dict[str, Any]) -> Reply:
+        """Gone, and others have come."""
+        self._waiting += len(request["Entries"])
+        return answered(_all_well(request))
+
+
+def _message(number: int) -> dict[str, Any]:
+    now_s = time.time()
+    body = json.dumps(
+        {
+            "type": "email.v1",
+            "emailId": f"bench-{number}",
+            "tenant": f"tenant-{number % TENANTS}",
+            "stream": "bulk",
+            "queuedAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now_s)),
+            "email": {
+                "to": [f"customer-{number}@shop-{number % 50}.example"],
+                "from": "Shop <noreply@example.com>",
+                "subject": f"Your order {number} is on its way",
+                "bodyText": "It will be with you by tomorrow evening. " * 12,
+                "bodyHtml": "<p>It will be with you by tomorrow evening.</p>" * 8,
+                "metadata": {"order": str(number)},
+                "tags": {"campaign": "orders"},
+            },
+        }
+    )
+    return {
+        "MessageId": f"m{number}",
+        "ReceiptHandle": f"{number}-" + "r" * 180,
+        "Body": body,
+        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "Attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": str(int(now_s * 1000)),
+            "SenderId": f"{SENDER_ID}:session",
+        },
+    }
+
+
+class Items:
+    """The items of send slots; every other update is answered with nothing."""
+
+    def __init__(self) -> None:
+        self._items = dict[str, dict[str, dict[str, str]]]()
+
+    def update(self, request: dict[str, Any]) -> Reply:
+        """Additions and assignments. Conditions always hold: there is one sender."""
+        name = request["Key"]["id"]["S"]
+        item = self._items.setdefault(name, {**request["Key"]})
+        names = request.get("ExpressionAttributeNames", {})
+        values = request["ExpressionAttributeValues"]
+        for target, plus, value in re.findall(
+            r"(#\w+) = (?:(#\w+) \+ )?(:\w+)", request["UpdateExpression"]
+        ):
+            if plus:
+                old, new = item[names[plus]]["N"], values[value]["N"]
+                item[names[target]] = {"N": str(int(old) + int(new))}
+            else:
+                item[names[target]] = values[value]
+        return answered({"Attributes": item})
+
+
+def _all_well(request: dict[str, Any]) -> dict[str, Any]:
+    return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
+
+
+def _read(request: dict[str, Any]) -> Reply:
+    found = {
+        table: [
+            {**key, "enabled": {"BOOL": True}}
+            for key in (wanted["Keys"] if table.endswith("Access") else ())
+        ]
+        for table, wanted in request["RequestItems"].items()
+    }
+    return answered({"Responses": found, "UnprocessedKeys": {}})
+
+
+def _board(_: dict[str, Any]) -> Reply:
+    numbers = {"maxSendRateMilli": QUOTA * 1000, "max24Hour": -1, "sent24Hours": 0, "senders": 1}
+    quota = {
+        "kind": {"S": "board"},
+        "id": {"S": "quota"},
+        **{name: {"N": str(number)} for name, number in numbers.items()},
+        "sendingEnabled": {"BOOL": True},
+        "enforcement": {"S": "HEALTHY"},
+        "readAt": {"N": str(int(time.time() * 1000))},
+    }
+    return answered({"Items": [quota], "Count": 1, "ScannedCount": 1})
+
+
+def _account(_: dict[str, Any]) -> Reply:
+    quota = {"Max24HourSend": -1.0, "MaxSendRate": float(QUOTA), "SentLast24Hours": 0.0}
+    return answered({"SendQuota": quota, "SendingEnabled": True, "EnforcementStatus": "HEALTHY"})
+
+
+def _written(request: dict[str, Any]) -> Reply:
+    return answered({"Responses": [{"TableName": "t"} for _ in request["Statements"]]})
+
+
+def answered(body: dict[str, Any]) -> bytes:
+    """As a response."""
+    return response(json.dumps(body).encode())
+
+
+def main() -> None:
+    """Serve a queue as deep as the argument says."""
+    backlog = Backlog(int(sys.argv[1]))
+    well = {b"SendMessageBatch", b"ChangeMessageVisibilityBatch"}
+    answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
+        **dict.fromkeys(well, lambda request: answered(_all_well(request))),
+        b"GetQueueUrl": lambda one: answered(
+            {"QueueUrl": f"http://127.0.0.1/0/{one['QueueName']}"}
+        ),
+        b"ReceiveMessage": backlog.receive,
+        b"DeleteMessageBatch": backlog.delete,
+        b"BatchExecuteStatement": _written,
+        b"BatchGetItem": _read,
+        b"UpdateItem": Items().update,
+        b"Query": _board,
+        b"GetItem": lambda _: answered({}),
+        b"PutItem": lambda _: answered({}),
+        b"GetAccount": _account,
+        b"SendEmail": lambda _: answered({"MessageId": "0100019a-0000-4000-8000-000000000000"}),
+    }
+    serve(lambda operation, body: answers[operation](json.loads(body or b"{}")))
+
+
+if __name__ == "__main__":
+    main()

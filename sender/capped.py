@@ -1,0 +1,31 @@
+"""What operators allow a tenant or a From domain in a second: taken before the account's slots."""
+
+import asyncio
+import math
+
+from mailpipe.messages import EmailMessage
+from sender.binding import DOMAIN_CAP, TENANT_CAP, Binding
+from sender.limiter import Limiter
+from sender.scopes import scopes_of
+
+
+async def over_cap(
+    limiter: Limiter, binding: Binding, message: EmailMessage, recipients: int
+) -> str | None:
+    """Waits for the mail's slot under each cap. The cap that has none near enough, if one has not:
+    then the mail goes back to the queue.
+    """
+    clock = asyncio.get_running_loop().time
+    domains = [one for one in scopes_of(message) if one.startswith("domain#")]
+    for what, scope in (
+        (TENANT_CAP, f"tenant#{message.tenant}"),
+        *((DOMAIN_CAP, one) for one in domains),
+    ):
+        wait_s = await limiter.cap_wait_s(scope, recipients)
+        if wait_s == 0:
+            continue
+        binding.note(what, clock(), wait_s)
+        if math.isinf(wait_s):
+            return what
+        await asyncio.sleep(wait_s)
+    return None

@@ -1,0 +1,131 @@
+"""The room in which the mails of one lane wait for slots, and whose turn it is. Pure.
+
+Tenants take turns, one recipient each: a mail to several is let go at once, and its tenant passes
+for as many rounds as it was ahead (deficit round robin). A tenant that comes stands behind the
+others, so a pause saves up nothing.
+
+The room is small: what is not in it waits in the queue, where another sender may take it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+LEAST = 10
+"""Recipients that the room always holds."""
+
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """More than its tenant's share is in hand: the mail goes back for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Generic[W]):
+    """The mail is in the room; `displaced` had to leave for it."""
+
+    displaced: W | None = None
+
+
+@dataclass(slots=True)
+class _Tenant(Generic[W]):
+    name: str
+    held: int = 0
+    ahead: int = 0
+    mails: deque[tuple[int, W]] = field(default_factory=deque)
+
+
+class Turns(Generic[W]):
+    """Who waits, by tenant. `W` is whatever stands for a waiting mail."""
+
+    def __init__(self) -> None:
+        self.recipients = 0
+        self.mails = 0
+        self._tenants = dict[str, _Tenant[W]]()
+        self._round = deque[
+            _Tenant[W]
+        ]()  # those who wait, and those who passed ahead of their turn
+
+    def has_place(self, tenant: str, room: int) -> bool:
+        """Whether a mail of this tenant may join, perhaps in place of another tenant's."""
+        if self.recipients < room:
+            return True
+        known = self._tenants.get(tenant)
+        held = known.held if known else 0
+        present = sum(bool(one.mails) for one in self._round) + (held == 0)
+        return held * present < room
+
+    def join(self, tenant: str, recipients: int, mail: W, *, room: int) -> Joined[W] | Excess:
+        """Take a place in a room for so many recipients.
+
+        In a full one a tenant below its share (an equal part of the room) takes the place of the
+        newest mail of the tenant that holds most.
+        """
+        if not self.has_place(tenant, room):
+            return Excess()
+        displaced = self._displace() if self.recipients >= room else None
+        if (known := self._tenants.get(tenant)) is None:
+            known = self._tenants[tenant] = _Tenant(tenant)
+            self._round.append(known)
+        known.mails.append((recipients, mail))
+        self._count(known, recipients, 1)
+        return Joined(displaced)
+
+    def peek(self) -> int:
+        """The recipients of the mail whose turn it is; 0 in an empty room."""
+        return self._whose_turn().mails[0][0] if self.mails else 0
+
+    def take(self, most: int) -> tuple[int, W] | None:
+        """The next mail, if it has at most so many recipients. Else the next that has: who needs
+        more slots waits until there are as many, and those that would be gone by then are used.
+        """
+        if not self.mails:
+            return None
+        first = self._whose_turn()
+        if first.mails[0][0] <= most:
+            self._round.rotate(-1)
+            first.ahead -= 1  # this round is its own
+            return self._let_go(first)
+        for one in self._round:
+            if one.mails and one.mails[0][0] <= most:
+                return self._let_go(one)
+        return None
+
+    def clear(self) -> list[W]:
+        """Everybody leaves."""
+        left = [mail for one in self._round for _, mail in one.mails]
+        self._tenants.clear()
+        self._round.clear()
+        self.recipients = self.mails = 0
+        return left
+
+    def _whose_turn(self) -> _Tenant[W]:
+        """Goes round until it is somebody's turn who waits: each step pays for one recipient."""
+        while True:
+            first = self._round[0]
+            if first.ahead > 0:
+                first.ahead -= 1
+                self._round.rotate(-1)
+            elif first.mails:
+                return first
+            else:
+                del self._tenants[self._round.popleft().name]
+
+    def _let_go(self, tenant: _Tenant[W]) -> tuple[int, W]:
+        recipients, mail = tenant.mails.popleft()
+        tenant.ahead += recipients
+        self._count(tenant, recipients, -1)
+        return recipients, mail
+
+    def _displace(self) -> W:
+        largest = max(self._round, key=lambda one: one.held)
+        recipients, mail = largest.mails.pop()
+        self._count(largest, recipients, -1)
+        return mail
+
+    def _count(self, tenant: _Tenant[W], recipients: int, sign: int) -> None:
+        tenant.held += sign * recipients
+        self.recipients += sign * recipients
+        self.mails += sign

@@ -1,0 +1,225 @@
+"""Who gets which instant: the slots of a lane over a scripted limiter."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from mailpipe.aws.queue import BATCH
+from mailpipe.lifecycle import Stop
+from sender.pacing import Lead, Reservation
+from sender.slots import Slots
+from sender.turns import LEAST, Excess
+
+FAR_S = 3600.0
+"""An instant that is not due in any test."""
+NEVER = Reservation([], again_in_s=FAR_S)
+
+
+class Scripted:
+    """A limiter that grants when it is told to, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = list[tuple[int, int]]()
+        self._answers = asyncio.Queue[Reservation]()
+
+    async def reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
+        self.asked.append((recipients, at_most))
+        return await self._answers.get()
+
+    async def cap_wait_s(self, scope: str, recipients: int) -> float:
+        raise AssertionError("not the slots' business")
+
+    def throttled(self) -> None:
+        raise AssertionError("not the slots' business")
+
+    async def grants(self, *instants: float) -> None:
+        """Answer the next reservation."""
+        self._answers.put_nowait(Reservation(list(instants), again_in_s=0.0))
+        await settled()
+
+
+async def settled() -> None:
+    """Everybody has run who can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Rig:
+    """Slots, and those who wait for them."""
+
+    def __init__(self, most: int) -> None:
+        self.limiter = Scripted()
+        self.slots = Slots(self.limiter, "bulk", lead=Lead(), most=most, dig_every_s=0.001)
+
+    async def waits(
+        self, tenant: str, recipients: int = 1
+    ) -> "asyncio.Task[float | Excess | None]":
+        """A mail comes; who waits for its instant."""
+        return await started(self.slots.next(tenant, recipients))
+
+
+async def started(
+    waiting: Awaitable[float | Excess | None],
+) -> "asyncio.Task[float | Excess | None]":
+    task = asyncio.ensure_future(waiting)
+    await settled()
+    assert isinstance(task, asyncio.Task)
+    return task
+
+
+@asynccontextmanager
+async def running(most: int = 100) -> AsyncIterator[Rig]:
+    rig, stop = Rig(most), Stop()
+    task = asyncio.create_task(rig.slots.run(stop))
+    yield rig
+    stop.set()
+    rig.limiter._answers.put_nowait(NEVER)
+    await task
+
+
+def soon(count: int) -> list[float]:
+    """Instants that are due, none of them past."""
+    return [asyncio.get_running_loop().time() + 0.05 + n / 1000 for n in range(count)]
+
+
+async def test_one_reservation_serves_tenants_in_turn() -> None:
+    async with running() as rig:
+        a, b = [await rig.waits("a"), await rig.waits("a")], await rig.waits("b")
+        instants = soon(3)
+        await rig.limiter.grants(*instants)
+        assert [a[0].result(), b.result(), a[1].result()] == instants
+
+
+async def test_an_instant_is_nobodys_until_it_is_due() -> None:
+    async with running() as rig:
+        first = await rig.waits("a")
+        far = asyncio.get_running_loop().time() + FAR_S
+        await rig.limiter.grants(far)
+        assert not first.done()
+        (near,) = soon(1)
+        other = await rig.waits("b")
+        await rig.limiter.grants(near)
+        assert first.result() == near
+        assert not other.done()
+
+
+async def test_only_what_is_missing_is_reserved() -> None:
+    async with running() as rig:
+        await rig.waits("a")
+        await rig.limiter.grants(asyncio.get_running_loop().time() + FAR_S)
+        assert rig.limiter.asked == [(1, 1)]
+        await rig.waits("b", 3)
+        assert rig.limiter.asked == [(1, 1), (1, 3)]
+
+
+async def test_a_mail_to_several_takes_as_many_slots_and_goes_at_the_first() -> None:
+    async with running() as rig:
+        several, one = await rig.waits("a", 3), await rig.waits("b")
+        instants = soon(4)
+        await rig.limiter.grants(*instants)
+        assert (several.result(), one.result()) == (instants[0], instants[3])
+
+
+async def test_a_claimed_mail_goes_before_all_others() -> None:
+    async with running() as rig:
+        waiting, claimed = await rig.waits("a"), await started(rig.slots.again(1))
+        instants = soon(2)
+        await rig.limiter.grants(*instants)
+        assert (claimed.result(), waiting.result()) == tuple(instants)
+
+
+async def test_a_slot_that_comes_back_goes_to_the_next() -> None:
+    async with running() as rig:
+        first, second = await rig.waits("a"), await rig.waits("a")
+        (instant,) = soon(1)
+        await rig.limiter.grants(instant)
+        assert first.result() == instant
+        rig.slots.give_back(instant)
+        await settled()
+        assert second.result() == instant
+
+
+async def test_a_slot_that_comes_back_too_late_goes_to_nobody() -> None:
+    async with running() as rig:
+        waiting = await rig.waits("a")
+        rig.slots.give_back(asyncio.get_running_loop().time() - 0.001)
+        await settled()
+        assert not waiting.done()
+
+
+async def test_who_has_gone_takes_no_slot() -> None:
+    async with running() as rig:
+        gone, next_one = await rig.waits("a"), await rig.waits("a")
+        gone.cancel()
+        instants = soon(1)
+        await rig.limiter.grants(*instants)
+        assert next_one.result() == instants[0]
+
+
+async def test_a_full_room_makes_place_for_another_tenant_only() -> None:
+    async with running() as rig:
+        crowd = [await rig.waits("a") for _ in range(LEAST)]
+        assert not rig.slots.has_place("a")
+        assert (await rig.waits("a")).result() == Excess()
+        assert rig.slots.has_place("b")
+        other = await rig.waits("b")
+        assert [one.done() for one in crowd] == [False] * (LEAST - 1) + [True]
+        assert crowd[-1].result() == Excess()
+        assert not other.done()
+
+
+async def test_everybody_is_answered_at_the_end() -> None:
+    async with running() as rig:
+        waiting = [await rig.waits("a"), await started(rig.slots.again(1))]
+    assert [one.result() for one in waiting] == [None, None]
+    assert (await rig.slots.next("a", 1), await rig.slots.again(1)) == (None, None)
+
+
+async def test_the_appetite_is_a_batch_while_there_is_room_and_counts_who_is_on_the_way() -> None:
+    async with running() as rig:
+        assert await rig.slots.appetite() == min(BATCH, LEAST)
+        release = asyncio.Event()
+
+        async def on_the_way() -> None:
+            rig.slots.arrives()
+            await release.wait()
+
+        coming = [await started(on_the_way()) for _ in range(4)]  # type: ignore[arg-type]
+        assert await rig.slots.appetite() == LEAST - 4
+        release.set()
+        await asyncio.gather(*coming)
+        assert await rig.slots.appetite() == LEAST
+
+
+async def test_the_room_is_three_seconds_of_slots_and_no_more_than_allowed() -> None:
+    async with running(most=30) as rig:
+        served = [await rig.waits(f"t{n}") for n in range(LEAST)]
+        await rig.limiter.grants(*soon(LEAST))
+        assert all(one.done() for one in served)
+        for count, room in ((5, LEAST + 5), (50, 30)):
+            await rig.waits("big", count)
+            await rig.limiter.grants(*soon(count))
+            waiting = [await rig.waits("a") for _ in range(60)]
+            assert sum(not one.done() for one in waiting) == room
+            await rig.limiter.grants(*soon(room))
+
+
+async def test_a_full_room_looks_behind_a_backlog_only_where_slots_come() -> None:
+    async with running() as rig:
+        crowd = [await rig.waits("a") for _ in range(LEAST)]
+        looking = await started(rig.slots.appetite())  # type: ignore[arg-type]
+        assert not looking.done()
+        await rig.limiter.grants(*soon(1))
+        assert crowd[0].done()
+        await rig.waits("a")
+        assert await looking == BATCH
+
+
+async def test_what_binds_is_what_the_limiter_says() -> None:
+    async with running() as rig:
+        await rig.waits("a")
+        rig.limiter._answers.put_nowait(Reservation([], again_in_s=FAR_S, binds="day"))
+        await settled()
+        assert rig.slots.binding.binds(asyncio.get_running_loop().time()) == "day"
+        assert math.isclose(rig.slots._in_use(), 0.0)
