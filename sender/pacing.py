@@ -9,11 +9,11 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-HORIZON_S = {"transactional": 2.0, "bulk": 0.15}
+HORIZON_S = {"transactional": 1.0, "bulk": 0.15}
 """How far ahead of its own lead a lane may reserve: short for bulk, so that urgent mail never
-finds the near future sold out."""
+finds the near future sold out. A sender that dies leaves holes no further ahead."""
 
-FAR_S = 4.0
+FAR_S = 2.0
 """How far ahead bulk may reserve its share, where urgent mail has sold out the near future."""
 
 CHUNK_S = 0.1
