@@ -21,6 +21,9 @@ STALL_MS = 20.0
 AFTER_A_KILL_S = 2.0
 """Use is judged without so long after each kill; then it must be back."""
 BACK_AT = 0.88
+BACK_OVER = 50
+"""It is looked at over a second, or over so many slots if they take longer: at 14/s a single slot
+more or less would decide."""
 MAX_INVALID = 0.05
 
 Stretch = tuple[int, int]
@@ -157,17 +160,18 @@ def short(row: Mapping[str, Any], *, at_least: float) -> list[str]:
 def _recovered_s(
     stamps: Sequence[tuple[int, int]], kill_ns: int, ended_ns: int, quota: float
 ) -> float:
-    """Seconds from a kill to the first whole second with BACK_AT of the quota; infinite if none
-    came before the end.
+    """Seconds from a kill to the beginning of the first stretch with BACK_AT of the quota; infinite
+    if none came before the end.
     """
+    length_s = max(1.0, BACK_OVER / quota)
     after = [one for one in stamps if one[0] >= kill_ns]
     times = [at_ns for at_ns, _ in after]
     for first, begun_ns in enumerate([kill_ns, *times]):
-        until_ns = begun_ns + SECOND_NS
+        until_ns = begun_ns + round(length_s * SECOND_NS)
         if until_ns > ended_ns:
             break
         some = after[max(0, first - 1) : bisect_left(times, until_ns)]
-        if sum(recipients for _, recipients in some) >= BACK_AT * quota:
+        if sum(recipients for _, recipients in some) >= BACK_AT * quota * length_s:
             return round((begun_ns - kill_ns) / SECOND_NS, 3)
     return math.inf
 
