@@ -32,7 +32,8 @@ SECONDS ?= 120
 SCALE ?= 1
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-faults prove-idempotency prove-doors fuzz-api bench-ingest bench-sender simulate-quota prove-priority prove \
+        prove-drain prove-kills prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
+        prove-doors fuzz-api bench-ingest bench-sender prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -65,6 +66,9 @@ bench-ingest: setup ## CPU of both doors per mail, latency at half load, memory 
 prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a second: nothing lost, doubled or left in flight
 	@$(PY) -m loadtest.prove_drain --sigterms $(SIGTERMS) --rate $(DRAIN_RATE) --seed $(SEED)
 
+prove-quota: setup ## 1, 8, 3 senders at QUOTAS=14,100,300 recipients a second, with kills and a SIGSTOP: never exceeded, never wasted
+	@$(PY) -m loadtest.prove_quota --quotas $(or $(QUOTAS),14,100,300) --seed $(SEED)
+
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
 
@@ -89,7 +93,7 @@ simulate-quota: setup ## Senders around one item of send slots, in virtual time:
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest prove-drain prove-kills prove-faults simulate-quota ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-quota prove-priority prove-faults prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -31,31 +31,34 @@ from loadtest.processes import ROOT, exit_code_of
 AT_LEAST = {True: 0.92, False: 0.85}
 """Of the quota that must be used: from FINE on, and below, where one slot is much of a second."""
 FINE = 50.0
-FROZEN_S = 2.0
 BACK_S = 1.0
 """After a kill the same sender is started again."""
 FIRST_S = 30.0
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 TRIES = 3
 """A run in which the simulator stood still for too long is made again, at most twice."""
-SETTINGS = {"MAILPIPE_SENDER_CLOCK_BUDGET_S": "0.01"}
-"""As in production; elsewhere the local cloud takes the clock for granted."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quotas", default="14,100,300", help="recipients a second, by commas")
+    parser.add_argument("--first", type=int, default=1, help="senders at the start")
     parser.add_argument("--most", type=int, default=8, help="senders at the height")
     parser.add_argument("--last", type=int, default=3, help="senders in the end")
     parser.add_argument("--phase", type=float, default=10.0, help="seconds of each of four phases")
+    parser.add_argument("--frozen", type=float, default=2.0, help="seconds of the SIGSTOP")
+    parser.add_argument(
+        "--clock-budget", type=float, default=0.01, help="seconds, as in production"
+    )
+    parser.add_argument("--use", type=float, help="share that must be used, else as documented")
     parser.add_argument("--enforced", choices=("both", "on", "off"), default="both")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="prove-quota", help="of build/<name>.json and its folder")
     given = parser.parse_args(argv)
     given.quotas = [float(one) for one in given.quotas.split(",")]
-    if given.phase < FROZEN_S + BACK_S or not 1 <= given.last <= given.most:
-        parser.error(f"phases of {FROZEN_S + BACK_S:g} s or more, and 1 <= last <= most")
+    if given.phase <= given.frozen or not 1 <= given.last <= given.most >= given.first >= 1:
+        parser.error("phases longer than the SIGSTOP, and 1 <= first, last <= most")
     return given
 
 
@@ -64,41 +67,52 @@ class Run:
 
     def __init__(self, stack: Stack, given: argparse.Namespace) -> None:
         self._stack, self._given = stack, given
+        self._senders = stack.services["sender"]
         self._choice = random.Random(given.seed)  # noqa: S311 - a reproducible choice is the point
+        self._killed = list[Child]()
+        self._coming = list[asyncio.Task[None]]()
         self._kills_ns = list[int]()
 
     async def play(self, backlog: Backlog) -> windows.Marks:
         """All phases; what was done when."""
-        phase_s, senders = self._given.phase, self._stack.services["sender"]
+        phase_s, frozen_s = self._given.phase, self._given.frozen
         await self._first_attempt()
         await asyncio.sleep(SETTLE_S)
         backlog.watch()
         begun_ns = time.monotonic_ns()
         await asyncio.sleep(phase_s)
-        while len(senders) < self._given.most:
+        while len(self._senders) < self._given.most:
             await self._stack.add_one("sender")
-        await self._kill_one(phase_s)
+        await self._with_a_kill(phase_s)
         async with self._one().frozen():
-            await asyncio.sleep(FROZEN_S)
-        await asyncio.sleep(phase_s - FROZEN_S)
-        away = senders[self._given.last :]
-        await asyncio.gather(*(self._stack.take_away(one) for one in away))
-        await self._kill_one(phase_s)
-        return windows.Marks(begun_ns, time.monotonic_ns(), self._kills_ns)
+            await asyncio.sleep(frozen_s)
+        await asyncio.sleep(phase_s - frozen_s)
+        if self._given.last < self._given.most:
+            await asyncio.gather(*self._coming)
+            away = self._senders[self._given.last :]
+            await asyncio.gather(*(self._stack.take_away(one) for one in away))
+            await self._with_a_kill(phase_s)
+        ended_ns = time.monotonic_ns()
+        await asyncio.gather(*self._coming)
+        return windows.Marks(begun_ns, ended_ns, self._kills_ns)
 
     def _one(self) -> Child:
-        return self._choice.choice(self._stack.services["sender"])
+        return self._choice.choice([one for one in self._senders if one not in self._killed])
 
-    async def _kill_one(self, seconds: float) -> None:
-        """Somewhere in the first half of a phase."""
-        before_s = self._choice.uniform(0, (seconds - BACK_S) / 2)
+    async def _with_a_kill(self, seconds: float) -> None:
+        """Somewhere in the first half of a phase; it is started again a second later."""
+        before_s = self._choice.uniform(0, seconds / 2)
         await asyncio.sleep(before_s)
         victim = self._one()
         self._kills_ns.append(time.monotonic_ns())
         await victim.kill()
+        self._killed.append(victim)
+        self._coming.append(asyncio.create_task(self._again(victim)))
+        await asyncio.sleep(seconds - before_s)
+
+    async def _again(self, killed: Child) -> None:
         await asyncio.sleep(BACK_S)
-        await self._stack.restart_one(victim)
-        await asyncio.sleep(seconds - before_s - BACK_S)
+        await self._stack.restart_one(killed)
 
     async def _first_attempt(self) -> None:
         deadline = time.monotonic() + FIRST_S
@@ -109,16 +123,19 @@ class Run:
 
 
 @asynccontextmanager
-async def started(name: str, quota: float, *, enforced: bool, seed: int) -> AsyncIterator[Stack]:
-    """A cloud whose SES publishes no events, and one sender."""
+async def started(
+    given: argparse.Namespace, quota: float, *, enforced: bool
+) -> AsyncIterator[Stack]:
+    """A cloud whose SES publishes no events, and the first senders."""
     plan = Plan(
-        name=name,
+        name=given.name,
         rate=quota,
         daily=-1,
-        seed=seed,
+        seed=given.seed,
         services=("sender",),
+        replicas={"sender": given.first},
         endpoints={},
-        settings=SETTINGS,
+        settings={"MAILPIPE_SENDER_CLOCK_BUDGET_S": f"{given.clock_budget:g}"},
     )
     async with Stack(plan) as stack:
         await asyncio.to_thread(_unsubscribe, stack.ses_url)
@@ -141,7 +158,7 @@ def _unsubscribe(ses_url: str) -> None:
 async def judged(given: argparse.Namespace, quota: float, *, enforced: bool) -> dict[str, Any]:
     """The row of one run."""
     depth = max(20, round(1.5 * quota))
-    async with started(given.name, quota, enforced=enforced, seed=given.seed) as stack:
+    async with started(given, quota, enforced=enforced) as stack:
         backlog = Backlog(stack, {"transactional": depth, "bulk": depth})
         async with backlog.kept():
             marks = await Run(stack, given).play(backlog)
@@ -154,7 +171,7 @@ async def judged(given: argparse.Namespace, quota: float, *, enforced: bool) -> 
         row["faults"].append("a lane ran empty")
     return row | {
         "enforced": enforced,
-        "senders": f"1-{given.most}-{given.last}",
+        "senders": f"{given.first}-{given.most}-{given.last}",
         "seconds": round((marks.ended_ns - marks.begun_ns) / windows.SECOND_NS, 1),
     }
 
@@ -171,7 +188,7 @@ async def prove(given: argparse.Namespace) -> int:
                     break
                 console.print(f"  again: {row['invalid_share']:.1%} invalid", markup=False)
             runs.append(row)
-            faults = windows.short(row, at_least=AT_LEAST[quota >= FINE])
+            faults = windows.short(row, at_least=given.use or AT_LEAST[quota >= FINE])
             failed = failed or bool(faults)
             console.print(f"{quota:g}/s, SES {'refuses' if refuses else 'takes all'}:")
             for name, value in row.items():

@@ -17,7 +17,7 @@ DRIFT = 1e-4
 """Seconds a second by which a clock may gain or lose on AWS's: more than quartz does by itself."""
 
 STALE_S = 0.003
-"""So old a Date may be when it leaves: many servers look at their clock once a turn of a loop."""
+"""So old a Date may be when it leaves: many a server looks at its clock once a turn of its loop."""
 
 FRACTIONS = 16
 """One tick narrows the offset to a sixteenth: fifteen requests around it."""

@@ -1,6 +1,5 @@
 """The judge of rates: an even run passes; each way in which a run can be wrong is told."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -116,12 +115,16 @@ def test_unused_seconds_are_told() -> None:
 def test_two_seconds_after_a_kill_may_be_empty_but_no_more() -> None:
     assert faults(lines=without(4, 6), kills=(4.0,)) == []
     assert row(lines=without(4, 6), kills=(4.0,))["recovered_after_s"] == 2.0
-    assert faults(lines=without(4, 6.5), kills=(4.0,)) == ["back to 88% only 2.538 s after a kill"]
+    assert faults(lines=without(4, 6.5), kills=(4.0,)) == ["not back to 88% within 2 s of a kill"]
 
 
 def test_a_run_that_never_comes_back_after_a_kill_is_told() -> None:
     found = row(lines=without(4, SECONDS), kills=(4.0,))
-    assert found["recovered_after_s"] == math.inf
+    assert found["recovered_after_s"] is None
+
+
+def test_of_a_kill_at_the_very_end_nothing_is_said() -> None:
+    assert row(lines=without(16, SECONDS), kills=(16.0,))["recovered_after_s"] == 0
 
 
 def test_kills_close_together_leave_out_their_time_once() -> None:
