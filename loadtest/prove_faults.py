@@ -101,6 +101,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return given
 
 
+def chosen(given: argparse.Namespace) -> list[Case]:
+    """The faults to prove."""
+    return [one for one in CASES if not given.only or one.name.startswith(tuple(given.only))]
+
+
 def plan(given: argparse.Namespace) -> Plan:
     """The stack; the protocol's durations are scaled."""
     return Plan(
@@ -108,7 +113,7 @@ def plan(given: argparse.Namespace) -> Plan:
         rate=QUOTAS * given.rate,
         daily=DAILY,
         seed=given.seed,
-        stores_proxy=True,
+        stores_proxy=any(case.where == "stores" for case in chosen(given)),
         replicas={"sender": SENDERS},
         settings={
             "MAILPIPE_SENDER_PROBE_S": f"{60 * given.scale:g}",
@@ -203,14 +208,13 @@ async def _nothing() -> None:
 
 async def prove(given: argparse.Namespace) -> int:
     """All faults one after the other; prints a row each, writes the proof."""
-    chosen = [one for one in CASES if not given.only or one.name.startswith(tuple(given.only))]
     rows, faults = list[dict[str, Any]](), list[str]()
     async with Stack(plan(given)) as stack:
         ses = ses_client(stack.ses_url)
         await asyncio.to_thread(ses.create_email_identity, EmailIdentity=BESIDE)
         async with doors_of(stack) as doors, aiohttp.ClientSession() as http:
             run = Run(stack, doors, http)
-            for number, case in enumerate(chosen):
+            for number, case in enumerate(chosen(given)):
                 found = await run.prove(case, given, seed=given.seed + number)
                 rows.append(found)
                 within_s = 5 + 65 * given.scale
