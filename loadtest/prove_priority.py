@@ -8,9 +8,7 @@ the small tenant beside ten times as much, together `above` the rate.
 
 import argparse
 import asyncio
-import itertools
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,16 +16,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.cloud import clients
 from infra.local.stack import Plan, Stack
+from infra.local.tenants import Tenant, open_tenants
 from loadtest import proof
 from loadtest.checker import read_log
 from loadtest.load import pointed_at
 from loadtest.priority import Case, row, short
 from loadtest.processes import ROOT, exit_code_of
-from mailpipe import Email, Producer
 
-SMALL, LARGE = "small", "large"
 TIMES = 10
 BELOW, ABOVE = 0.06, 0.2
 """Of the rate, the small tenant's mails: with ten times as many it is 0.66 and 2.2."""
@@ -47,82 +43,48 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def mail(number: int) -> Email:
-    """To a recipient of its own."""
-    return Email(
-        to=[f"success+{number}@simulator.amazonses.com"],
-        from_="Proof <proof@example.com>",
-        subject=f"Order {number} shipped",
-        body_text="It is on its way.",
-    )
+async def flow(tenant: Tenant, per_s: float, *, seconds: float) -> list[dict[str, Any]]:
+    """Urgent mail at a steady pace; the acknowledgements."""
+    clock = asyncio.get_running_loop().time
+    begun_s, sending = clock(), list[asyncio.Task[dict[str, Any]]]()
+    for index in range(round(seconds * per_s)):
+        await asyncio.sleep(max(0.0, begun_s + index / per_s - clock()))
+        sending.append(asyncio.create_task(tenant.send()))
+    return await asyncio.gather(*sending)
 
 
-class Tenants:
-    """The producers of both tenants."""
+async def cases(small: Tenant, large: Tenant, given: argparse.Namespace) -> AsyncIterator[Case]:
+    """The four, one after the other."""
+    rate, seconds = given.rate, given.seconds
 
-    def __init__(self, small: Producer, large: Producer, *, seconds: float) -> None:
-        self._producers = {SMALL: small, LARGE: large}
-        self._seconds = seconds
-        self._numbers = itertools.count()
+    async def beside(name: str, per_s: float) -> Case:
+        acks, others = await asyncio.gather(
+            flow(small, per_s, seconds=seconds), flow(large, TIMES * per_s, seconds=seconds)
+        )
+        return Case(name, acks, frozenset(ack["emailId"] for ack in others), rate)
 
-    async def queue(self, count: int) -> frozenset[str]:
-        """A campaign of the large tenant; the ids of its mails, all on the queue."""
-        emails = [mail(next(self._numbers)) for _ in range(count)]
-        many = self._producers[LARGE].send_many(emails, stream="bulk")
-        return frozenset([str(fate.email_id) async for fate in many])
-
-    async def flow(self, tenant: str, per_s: float) -> list[dict[str, Any]]:
-        """Urgent mail at a steady pace; the acknowledgements."""
-        clock = asyncio.get_running_loop().time
-        begun_s, sending = clock(), list[asyncio.Task[dict[str, Any]]]()
-        for index in range(round(self._seconds * per_s)):
-            await asyncio.sleep(max(0.0, begun_s + index / per_s - clock()))
-            sending.append(asyncio.create_task(self._send(tenant)))
-        return await asyncio.gather(*sending)
-
-    async def _send(self, tenant: str) -> dict[str, Any]:
-        email_id = await self._producers[tenant].send(mail(next(self._numbers)))
-        return {"emailId": email_id, "t": time.time()}
+    yield Case("alone", await flow(small, ABOVE * rate, seconds=seconds), frozenset(), rate)
+    yield await beside("below", BELOW * rate)
+    campaign = await large.queue(given.campaign)
+    yield Case("urgent", await flow(small, ABOVE * rate, seconds=seconds), campaign, rate)
+    yield await beside("above", ABOVE * rate)
 
 
 @asynccontextmanager
-async def tenants_of(stack: Stack, *, seconds: float) -> AsyncIterator[Tenants]:
-    """Both tenants, allowed to send."""
-    dynamodb = clients(stack.cloud_url)("dynamodb")
-    for name in (SMALL, LARGE):
-        item = {"kind": {"S": "tenant"}, "id": {"S": name}, "enabled": {"BOOL": True}}
-        await asyncio.to_thread(
-            dynamodb.put_item, TableName=f"{stack.plan.prefix}Access", Item=item
-        )
-    with pointed_at(stack):
-        async with Producer(tenant=SMALL) as small, Producer(tenant=LARGE) as large:
-            yield Tenants(small, large, seconds=seconds)
-
-
-async def cases(tenants: Tenants, given: argparse.Namespace) -> AsyncIterator[Case]:
-    """The four, one after the other; each when all of its measured mail was accepted."""
-    rate = given.rate
-    yield Case("alone", await tenants.flow(SMALL, ABOVE * rate), frozenset(), rate)
-    yield await both(tenants, "below", BELOW * rate, rate)
-    campaign = await tenants.queue(given.campaign)
-    yield Case("urgent", await tenants.flow(SMALL, ABOVE * rate), campaign, rate)
-    yield await both(tenants, "above", ABOVE * rate, rate)
-
-
-async def both(tenants: Tenants, name: str, per_s: float, rate: float) -> Case:
-    """The small tenant beside ten times as much of the large one."""
-    small, large = await asyncio.gather(
-        tenants.flow(SMALL, per_s), tenants.flow(LARGE, TIMES * per_s)
-    )
-    return Case(name, small, frozenset(ack["emailId"] for ack in large), rate)
+async def running(given: argparse.Namespace) -> AsyncIterator[tuple[Stack, Tenant, Tenant]]:
+    """The sender, the small tenant and the large one."""
+    plan = Plan(name=given.name, rate=given.rate, replicas=NOBODY, endpoints={})
+    async with Stack(plan) as stack:
+        with pointed_at(stack):
+            async with open_tenants(stack.cloud_url, plan.prefix, "small", "large") as both:
+                yield stack, both[0], both[1]
 
 
 async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of a run."""
-    plan = Plan(name=given.name, rate=given.rate, replicas=NOBODY, endpoints={})
     rows, alone = list[dict[str, Any]](), None
-    async with Stack(plan) as stack, tenants_of(stack, seconds=given.seconds) as tenants:
-        async for case in cases(tenants, given):
+    async with running(given) as (stack, small, large):
+        async for case in cases(small, large, given):
             await arrived(stack, case)
             found = row(case, read_log(stack.ses_log), alone=alone)
             alone = found["p95_ms"] if case.name == "alone" else alone

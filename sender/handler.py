@@ -75,7 +75,7 @@ class Sender:
         if isinstance(read, Dead):
             return read
         message, tenant = read
-        if not self._slots.has_place(message.tenant):
+        if self._slots.turns_away(message.tenant):
             return self._excess()  # before anything is fetched or looked at for it
         if (waits := self._pauses.holds(message, received)) is not None:
             return waits

@@ -79,9 +79,12 @@ class Slots:
         if task is not None:
             task.add_done_callback(self._arriving.discard)
 
-    def has_place(self, tenant: str) -> bool:
-        """Whether `next` would let a mail of this tenant wait, as things are now."""
-        return self._turns.has_place(tenant, self._room(_now()))
+    def turns_away(self, tenant: str) -> bool:
+        """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
+        if self._turns.has_place(tenant, self._room(_now())):
+            return False
+        self._excess.inc()
+        return True
 
     async def next(self, tenant: str, recipients: int) -> float | Excess | None:
         """The instant (event loop's clock) at which this mail may go.

@@ -160,9 +160,9 @@ async def test_who_has_gone_takes_no_slot() -> None:
 async def test_a_full_room_makes_place_for_another_tenant_only() -> None:
     async with running() as rig:
         crowd = [await rig.waits("a") for _ in range(LEAST)]
-        assert not rig.slots.has_place("a")
+        assert rig.slots.turns_away("a")
         assert (await rig.waits("a")).result() == Excess()
-        assert rig.slots.has_place("b")
+        assert not rig.slots.turns_away("b")
         other = await rig.waits("b")
         assert [one.done() for one in crowd] == [False] * (LEAST - 1) + [True]
         assert crowd[-1].result() == Excess()
