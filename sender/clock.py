@@ -108,6 +108,12 @@ class Clock:
         """Whether instants may be kept to."""
         return self.state is ClockState.GOOD
 
+    @property
+    def width_s(self) -> float:
+        """How much of the offset is not known; infinite before the first answer."""
+        offset = self.offset
+        return math.inf if offset is None else offset.width_s
+
     def epoch_us(self) -> int:
         """Microseconds since the epoch: AWS's as near as it is known."""
         offset = self.offset

@@ -78,6 +78,11 @@ class Time(Protocol):
         """Whether it is known well enough to keep to instants."""
         ...
 
+    @property
+    def width_s(self) -> float:
+        """How much of its offset is not known."""
+        ...
+
     def epoch_us(self) -> int:
         """Microseconds since the epoch, as near to AWS's clock as is known."""
         ...
@@ -87,6 +92,7 @@ class WallClock:
     """This machine's clock, believed."""
 
     good = True
+    width_s = 0.0
 
     def epoch_us(self) -> int:
         """Microseconds since the epoch."""
@@ -198,7 +204,7 @@ class SharedLimiter:
             now_us=moment.epoch_us,
             lead_s=min(MAX_LEAD_S, self._lead.seconds + self._writes.seconds),
             quota=self._rates.account(),
-            unsure=not self._clock.good,
+            unsure_s=0.0 if self._clock.good else self._clock.width_s,
             jitter=random(),  # noqa: S311
             senders=self._rates.senders(),
         )

@@ -156,8 +156,9 @@ class Terms(NamedTuple):
 class Wanted(NamedTuple):
     """A question for slots: for a mail with `recipients` and up to `at_most` behind it.
 
-    `quota` is SES's, in recipients per second; `unsure`: our clock cannot be relied on; `jitter` is
-    a random number in [0, 1); `senders` as last seen, a hint only.
+    `quota` is SES's, in recipients per second; `unsure_s`: how much of our clock's offset is
+    not known, 0 when it is good; `jitter` is a random number in [0, 1); `senders` as last seen, a
+    hint only.
     """
 
     lane: str
@@ -166,7 +167,7 @@ class Wanted(NamedTuple):
     now_us: int
     lead_s: float
     quota: float
-    unsure: bool = False
+    unsure_s: float = 0.0
     jitter: float = 0.0
     senders: int = 1
 
@@ -182,7 +183,9 @@ class Account:
     def rate(self, wanted: Wanted) -> float:
         """Recipients per second of all senders together, as this one sees it."""
         terms = self._terms
-        spread_s = terms.unsure_spread_s if wanted.unsure else terms.spread_s
+        spread_s = terms.spread_s
+        if wanted.unsure_s:
+            spread_s = min(terms.unsure_spread_s, spread_s + wanted.unsure_s)
         return self.factor(wanted.now_us) * usable_rate(
             wanted.quota, share=terms.share, spread_s=spread_s
         )
@@ -197,11 +200,14 @@ class Account:
         rate = self.rate(wanted)
         if rate <= 0:
             return Reservation([], again_in_s=0.2)
-        if wanted.unsure and wanted.lane == "bulk":
+        if wanted.unsure_s and wanted.lane == "bulk":
             return Reservation([], again_in_s=0.5)
         if self.seen is not None:
             yield from self._mend(self.seen, wanted, rate)
-        count = slots_at_once(rate, recipients=wanted.recipients, at_most=wanted.at_most)
+        # Of slots that are further apart than need be only as many as one mail takes: those whose
+        # clocks are good use the rest better.
+        at_most = 0 if wanted.unsure_s else wanted.at_most
+        count = slots_at_once(rate, recipients=wanted.recipients, at_most=at_most)
         ask = self._ask(wanted, count, rate)
         born = self.born(wanted.now_us, held_s(rate))
         result = yield from take(ask, self.seen, born=born)
@@ -252,7 +258,7 @@ class Account:
         now_us, held_us = wanted.now_us, round(held_s(rate) * 1e6)
         if seen.tat - now_us <= 2 * held_us:
             return
-        if wanted.unsure:  # perhaps it is ours that is wrong: look again, and leave it to others
+        if wanted.unsure_s:  # perhaps it is ours that is wrong: look again, and leave it to others
             self.seen = None
             return
         mended = Item(now_us + held_us, now_us, seen.factor, min(now_us, seen.factor_at))

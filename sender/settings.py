@@ -49,7 +49,12 @@ class SenderSettings(Common, frozen=True, kw_only=True):
         float, Meta(gt=0, le=1, description="timing spread that the rate allows for")
     ] = 0.05
     unsure_spread_s: Annotated[
-        float, Meta(gt=0, le=10, description="the same while the clock here is not relied on")
+        float,
+        Meta(
+            gt=0,
+            le=10,
+            description="the most that is allowed for while the clock here is not relied on",
+        ),
     ] = 0.5
     bulk_share: Annotated[
         float, Meta(gt=0, le=0.9, description="part of the rate that urgent mail leaves to bulk")

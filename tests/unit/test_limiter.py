@@ -43,6 +43,7 @@ class Wall:
 
     def __init__(self, *, good: bool = True) -> None:
         self.good = good
+        self.width_s = 1.0
         self.step_us = 0
 
     def epoch_us(self) -> int:

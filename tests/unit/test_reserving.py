@@ -192,9 +192,11 @@ def test_without_a_known_quota_nothing_may_be_sent() -> None:
 
 def test_with_a_clock_that_is_not_relied_on_bulk_waits_and_urgent_mail_spreads_wider() -> None:
     world, account = World(dict(FREE)), Account(Terms(unsure_spread_s=0.5))
-    assert not world.ask(account.reserve(wanted(lane="bulk", unsure=True))).instants
-    first, second, *_ = world.ask(account.reserve(wanted(unsure=True))).instants
+    assert not world.ask(account.reserve(wanted(lane="bulk", unsure_s=9.0))).instants
+    (first,) = world.ask(account.reserve(wanted(unsure_s=9.0))).instants
+    (second,) = world.ask(account.reserve(wanted(unsure_s=9.0))).instants
     assert second - first == pytest.approx(1.5 / QUOTA, rel=1e-4)
+    assert account.rate(wanted(unsure_s=0.15)) == pytest.approx(QUOTA / 1.2)
 
 
 def test_a_missing_item_is_born_behind_what_others_may_hold() -> None:
@@ -216,13 +218,13 @@ def test_an_item_that_a_wrong_clock_has_put_far_ahead_is_mended_once() -> None:
     right, other, wrong = (Account(Terms()) for _ in range(3))
     for one in (right, other, wrong):
         one.seen = Item(NOW_US + 3600 * SECOND_US)
-    assert not world.ask(wrong.reserve(wanted(unsure=True))).instants
+    assert not world.ask(wrong.reserve(wanted(unsure_s=9.0))).instants
     assert world.item == free_in(3600.0)
     for one in (right, other):
         assert not world.ask(one.reserve(wanted())).instants
         assert world.item["tat"] == NOW_US + round(held_s(100) * 1e6)
     later_us = NOW_US + round(held_s(100) * 1e6)
-    assert world.ask(wrong.reserve(wanted(later_us, unsure=True))).instants
+    assert world.ask(wrong.reserve(wanted(later_us, unsure_s=9.0))).instants
 
 
 def test_an_item_whose_tat_is_no_number_says_so() -> None:
