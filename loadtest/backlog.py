@@ -22,10 +22,7 @@ QUEUES = {"transactional": "mail-transactional", "bulk": "mail-bulk"}
 
 
 class Backlog:
-    """Feeds the queues with mails to one recipient each. `depths`: what each lane is kept at.
-
-    `least` is the fewest that lay ready in a lane at any look since `watch`.
-    """
+    """Feeds the queues with mails to one recipient each. `depths`: what each lane is kept at."""
 
     def __init__(self, stack: Stack, depths: Mapping[str, int]) -> None:
         self._sqs: Any = clients(stack.cloud_url)("sqs")
@@ -37,36 +34,40 @@ class Backlog:
             for lane in depths
         }
         self.fed = 0
-        self.least: int | None = None
+        self._looks = self._empty = 0
 
     def watch(self) -> None:
-        """From now on a lane that runs empty is remembered."""
-        self.least = min(self._depths.values())
+        """From now on looks count for `empty_share`."""
+        self._looks = self._empty = 0
+
+    @property
+    def empty_share(self) -> float:
+        """The share of looks at a lane that found nothing ready."""
+        return self._empty / max(1, self._looks)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Both lanes are full when the body begins, and are kept so until it ends."""
-        for lane in self._depths:
-            await asyncio.to_thread(self._fill, lane)
-        task = asyncio.create_task(self._keep())
+        await asyncio.gather(*(asyncio.to_thread(self._fill, lane) for lane in self._depths))
+        tasks = [asyncio.create_task(self._keep(lane)) for lane in self._depths]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep(self) -> None:
+    async def _keep(self, lane: str) -> None:
         while True:
-            for lane in self._depths:
-                await asyncio.to_thread(self._fill, lane)
+            await asyncio.to_thread(self._fill, lane)
             await asyncio.sleep(LOOK_S)
 
     def _fill(self, lane: str) -> None:
         url, name = self._urls[lane], "ApproximateNumberOfMessages"
         answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         ready = int(answer["Attributes"][name])
-        if self.least is not None:
-            self.least = min(self.least, ready)
+        self._looks += 1
+        self._empty += not ready
         for _ in range(0, self._depths[lane] - ready, BATCH):
             entries = [{"Id": str(n), "MessageBody": self._mail(lane)} for n in range(BATCH)]
             self._sqs.send_message_batch(QueueUrl=url, Entries=entries)

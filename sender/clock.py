@@ -13,8 +13,13 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-DRIFT = 1e-4
-"""Seconds a second by which a clock may gain or lose on AWS's: more than quartz does by itself."""
+DRIFT = 5e-5
+"""Seconds a second by which a clock may gain or lose on AWS's: about what quartz does by itself,
+and far more than one that chrony keeps."""
+
+KEPT = 2.0
+"""A clock that was good stays so until it may be outside so many budgets: when AWS answers slowly
+it cannot be measured again as well as before, and nothing speaks against it."""
 
 STALE_S = 0.003
 """So old a Date may be when it leaves: many a server looks at its clock once a turn of its loop."""
@@ -69,6 +74,7 @@ class Clock:
         self._budget_s = budget_s
         self._offset: Offset | None = None
         self._at_s = 0.0
+        self._was_good = False
         self.contradictions = 0
 
     def observe(self, date_s: int, sent_s: float, received_s: float) -> None:
@@ -82,7 +88,9 @@ class Clock:
                 seen = both
             else:
                 self.contradictions += 1
+                self._was_good = False
         self._offset, self._at_s = seen, received_s
+        self._was_good = self.good
 
     @property
     def offset(self) -> Offset | None:
@@ -99,7 +107,8 @@ class Clock:
             return ClockState.UNSURE
         if offset.low_s > budget_s or offset.high_s < -budget_s:
             return ClockState.WRONG
-        if offset.low_s >= -budget_s and offset.high_s <= budget_s:
+        kept_s = budget_s * (KEPT if self._was_good else 1.0)
+        if offset.low_s >= -kept_s and offset.high_s <= kept_s:
             return ClockState.GOOD
         return ClockState.UNSURE
 

@@ -113,11 +113,15 @@ def test_at_first_nothing_is_known() -> None:
     assert world.clock.state is ClockState.UNSURE
 
 
-def test_what_was_known_fades() -> None:
+def test_what_was_known_fades_and_is_asked_for_before_it_is_lost() -> None:
     world = World(0.0)
     world.rounds(5)
     assert world.clock.good
-    world.aws_s += 2 * BUDGET_S / DRIFT
+    world.aws_s += BUDGET_S / DRIFT
+    world.exchange(0.2, 0.2)  # so slow an answer tells nothing
+    assert world.clock.good
+    assert world.clock.moments()
+    world.aws_s += BUDGET_S / DRIFT
     assert world.clock.state is ClockState.UNSURE
     assert world.clock.moments()
 
