@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from mailpipe import resources
+from mailpipe import metrics, resources
 from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
 from mailpipe.outcomes import CallFailed, Done, Retry
@@ -72,6 +72,19 @@ async def test_what_is_about_one_process_or_one_moment_pauses_nothing(rig: Rig) 
     rig.ses.script = [answer("Throttling", ""), answer("UnrecognizedClientException", "x")]
     for _ in range(2):
         assert isinstance(await rig.handle(message()), Retry)
+    assert rig.board.pauses == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "slower"), [("Maximum sending rate exceeded.", True), ("Rate exceeded", False)]
+)
+async def test_only_the_account_s_rate_slows_all_senders_down(
+    rig: Rig, text: str, slower: bool
+) -> None:
+    rig.ses.script = [answer("TooManyRequestsException", text)]
+    assert isinstance(await rig.handle(message()), Retry)
+    assert await rig.handle(message()) == Done()
+    assert (metrics.QUOTA_FACTOR.collect()[0].samples[0].value < 1) is slower
     assert rig.board.pauses == {}
 
 
