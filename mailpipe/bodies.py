@@ -154,9 +154,14 @@ class Bodies:
         return self._bucket
 
 
+def open_bodies_bucket(opened: Aws, bucket: str) -> Bucket | None:
+    """This bucket of the account; "" stands for none."""
+    return open_bucket(opened, bucket, timeout_s=TIMEOUT_S) if bucket else None
+
+
 def open_bodies(opened: Aws, bucket: str) -> Bodies:
-    """The bodies in this bucket of the account; "" stands for none."""
-    return Bodies(open_bucket(opened, bucket, timeout_s=TIMEOUT_S) if bucket else None)
+    """The bodies in this bucket; "" stands for none."""
+    return Bodies(open_bodies_bucket(opened, bucket))
 
 
 def open_bodies_of_lanes(opened: Aws, bucket: str) -> dict[str, Bodies]:

@@ -2,8 +2,8 @@
 loses.
 
 A slot is taken before a message is fetched, so what is in hand is bounded hard. A handler answers
-with an outcome; outcomes become deletes, visibility changes and dead letters here and nowhere else
-(ten of them share a call: `aws/batcher.py`). While a message is in hand its visibility is renewed.
+with an outcome, which `settling.py` carries out (ten share a call: `aws/batcher.py`). While a
+message is in hand its visibility is renewed.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from random import random
 from typing import Protocol
 
-from mailpipe import logs, metrics, origins
-from mailpipe.aws.queue import BATCH, MAX_VISIBILITY_S, Outgoing, Queue, Received
+from mailpipe import logs, metrics
+from mailpipe.aws.queue import BATCH, Queue, Received
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
-from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Retry
-from mailpipe.texts import without_addresses
+from mailpipe.outcomes import CallFailed, Outcome, Retry
+from mailpipe.settling import Parking, Progress, Settling, pause_s
 from mailpipe.timing import backoff_s, now_ms
 
 Handle = Callable[[Received], Awaitable[Outcome]]
@@ -28,11 +28,6 @@ The first message of an idle queue never waits for it."""
 
 SETTLE_S = 10.0
 """After the drain: so long the calls that delete or hand back may take."""
-
-MAX_ATTRIBUTES = 10
-
-BURIED = frozenset({"reason", "attempts", "source", origins.ATTRIBUTE})
-"""The attributes of a buried message that are ours."""
 
 log = logs.get()
 
@@ -50,7 +45,9 @@ class Appetite(Protocol):
 
 
 class Consumer:
-    """Handles the messages of one queue, at most `concurrency` at a time."""
+    """Handles the messages of one queue, at most `concurrency` at a time. Without `parking` what
+    would be parked is hidden.
+    """
 
     def __init__(
         self,
@@ -62,10 +59,10 @@ class Consumer:
         concurrency: int,
         poll_s: float,
         appetite: Appetite | None = None,
+        parking: Parking | None = None,
     ) -> None:
         self._appetite = appetite
-        self._queue = queue
-        self._dead = dead
+        self.queue = queue
         self._handle = handle
         self._heartbeat = heartbeat
         self._poll_s = poll_s
@@ -77,14 +74,13 @@ class Consumer:
         self._seconds = metrics.HANDLE_SECONDS.labels(name)
         metrics.IN_HAND.labels(name).set_function(lambda: len(self._tasks))
         self._oldest = metrics.OLDEST_RECEIVED.labels(name)
-        self._faults = {
-            operation: metrics.QUEUE_FAULTS.labels(name, operation)
-            for operation in ("receive", "delete", "hide", "bury")
-        }
-        self._counts = {
-            kind: metrics.MESSAGES.labels(name, label)
-            for kind, label in ((Done, "done"), (Retry, "retry"), (Dead, "dead"))
-        }
+        self._settling = Settling(queue, dead, heartbeat, parking)
+        self._failed_polls = metrics.QUEUE_FAULTS.labels(name, "receive")
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return self._settling.progress
 
     async def run(self, stop: Stop, *, drain_s: float) -> None:
         """Consume until `stop`; then finish what is in hand, or hand it back after `drain_s`."""
@@ -102,23 +98,24 @@ class Consumer:
             try:
                 # Not cut off at a stop: what SQS has handed out by then would stay hidden for its
                 # whole visibility. The poll ends after `poll_s`; what it brings goes back at once.
-                messages = await self._queue.receive(
+                messages = await self.queue.receive(
                     most, wait_s=self._poll_s, visibility_s=self._heartbeat.visibility_s
                 )
                 failures = 0
             except CallFailed as error:
                 failures += 1
-                self._faults["receive"].inc()
-                log.warning("receive_failed", queue=self._queue.name, code=error.code)
+                self._failed_polls.inc()
+                log.warning("receive_failed", queue=self.queue.name, code=error.code)
                 await stop.sleep(_after_failed_polls_s(failures))
                 continue
             except Exception:
                 failures += 1
-                log.exception("receive_bug", queue=self._queue.name)
+                log.exception("receive_bug", queue=self.queue.name)
                 await stop.sleep(_after_failed_polls_s(failures))
                 continue
             if messages:
                 oldest_ms = min(message.sent_at_ms for message in messages)
+                self._settling.progress.oldest_sent_ms = oldest_ms
                 self._oldest.set(max(0.0, (now_ms() - oldest_ms) / 1000))
             for message in messages:
                 self._start(message, stopping=stop.is_set())
@@ -138,8 +135,9 @@ class Consumer:
 
     def _start(self, message: Received, *, stopping: bool) -> None:
         self._free -= 1
-        self._heartbeat.hold(message.receipt, self._queue.url)
-        work = self._settle(message, Retry(0, "stopping")) if stopping else self._work(message)
+        self._heartbeat.hold(message.receipt, self.queue.url)
+        back = Retry(0, "stopping")
+        work = self._settling.settle(message, back) if stopping else self._work(message)
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -159,52 +157,15 @@ class Consumer:
         except asyncio.CancelledError:
             outcome = Retry(0, "not finished before the drain deadline")
         except CallFailed as error:
-            outcome = Retry(_pause_s(message), error.code)
-            log.warning("handle_failed", queue=self._queue.name, code=error.code, text=error.text)
+            outcome = Retry(pause_s(message), error.code)
+            log.warning("handle_failed", queue=self.queue.name, code=error.code, text=error.text)
         except Exception:
-            outcome = Retry(_pause_s(message), "bug")
-            log.exception("handler_bug", queue=self._queue.name, message_id=message.message_id)
+            outcome = Retry(pause_s(message), "bug")
+            log.exception("handler_bug", queue=self.queue.name, message_id=message.message_id)
         finally:
             self._handling.discard(task)
         self._seconds.observe(time.perf_counter() - begun)
-        await self._settle(message, outcome)
-
-    async def _settle(self, message: Received, outcome: Outcome) -> None:
-        self._counts[type(outcome)].inc()
-        try:
-            match outcome:
-                case Done():
-                    await self._delete(message)
-                case Retry(after_s):
-                    await self._heartbeat.let_go(message.receipt)
-                    entry = (message.receipt, min(MAX_VISIBILITY_S, round(after_s)))
-                    self._report("hide", *await self._queue.hide([entry]))
-                case Dead():
-                    await self._bury(message, outcome)
-        except Exception:
-            # The message comes back by itself when its visibility ends.
-            log.exception("settle_bug", queue=self._queue.name)
-        finally:
-            self._heartbeat.drop(message.receipt)
-
-    async def _delete(self, message: Received) -> None:
-        self._report("delete", *await self._queue.delete([message.receipt]))
-
-    async def _bury(self, message: Received, outcome: Dead) -> None:
-        """Keep the raw message with its reason; only when it is kept may it be deleted."""
-        reason = without_addresses(outcome.reason)
-        epitaph = _epitaph(message, reason, self._queue.name)
-        (fault,) = await self._dead.send([Outgoing(message.body, attributes=epitaph)])
-        if fault is not None:
-            self._report("bury", fault)
-            return
-        log.error(
-            "dead_letter",
-            queue=self._queue.name,
-            message_id=message.message_id,
-            reason=reason,
-        )
-        await self._delete(message)
+        await self._settling.settle(message, outcome)
 
     async def _drain(self, drain_s: float) -> None:
         deadline = asyncio.get_running_loop().time() + drain_s
@@ -214,41 +175,15 @@ class Consumer:
         for task in late:
             task.cancel()
         if late:
-            log.warning("drain_deadline", queue=self._queue.name, handed_back=len(late))
+            log.warning("drain_deadline", queue=self.queue.name, handed_back=len(late))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SETTLE_S)
         log.info(
             "drained",
-            queue=self._queue.name,
+            queue=self.queue.name,
             left_s=round(deadline - asyncio.get_running_loop().time(), 3),
         )
-
-    def _report(self, operation: str, fault: CallFailed | None) -> None:
-        if fault is not None:
-            self._faults[operation].inc()
-            log.warning(
-                "queue_entry_failed",
-                queue=self._queue.name,
-                operation=operation,
-                code=fault.code,
-            )
-
-
-def _epitaph(message: Received, reason: str, source: str) -> dict[str, str]:
-    """Why a message died, and who had sent it where the queue tells: buried, it is sent by us. SQS
-    takes ten attributes, and no control characters in them.
-    """
-    reason = "".join(c if " " <= c <= "~" else "?" for c in reason[:256])
-    ours = {"reason": reason, "attempts": str(message.receives), "source": source}
-    if message.sender_id is not None:
-        ours[origins.ATTRIBUTE] = origins.extended(message.attributes, message.sender_id)
-    foreign = [(name, value) for name, value in message.attributes.items() if name not in BURIED]
-    return dict(foreign[: MAX_ATTRIBUTES - len(ours)]) | ours
 
 
 def _after_failed_polls_s(failures: int) -> float:
     return backoff_s(failures, first_s=0.2, cap_s=10, jitter=random())  # noqa: S311
-
-
-def _pause_s(message: Received) -> float:
-    return backoff_s(message.receives, first_s=1, cap_s=60, jitter=random())  # noqa: S311

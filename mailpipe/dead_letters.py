@@ -8,12 +8,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-import msgspec
-
 from mailpipe import origins
-from mailpipe.aws.queue import BATCH, Fault, Outgoing, Queue, Received
-from mailpipe.consumer import BURIED, MAX_ATTRIBUTES
+from mailpipe.aws.queue import BATCH, MAX_ATTRIBUTES, Fault, Outgoing, Queue, Received
+from mailpipe.messages import group_of
 from mailpipe.outcomes import CallFailed
+from mailpipe.settling import BURIED
 
 HOLD_S = 600
 """How long what was taken is hidden from others; what is kept is handed back at the end."""
@@ -39,22 +38,12 @@ def wanted(kind: str | None, *, forged: bool = True) -> Wanted:
     return lambda message: forged or reason(message) != FORGED
 
 
-class _Owner(msgspec.Struct):
-    tenant: str | None = None
-    endpoint: str | None = None
-
-
 def revived(message: Received, *, vouched: bool = False) -> Outgoing:
     """The message as it was before it was buried, with all who have sent it: whoever wrote it, and
     who put it here (the process that buried it; after a crash loop SQS has only moved it).
 
     `vouched`: whoever puts it back answers for it, so that its history no longer counts.
     """
-    try:
-        owner = msgspec.json.decode(message.body, type=_Owner)
-        group = owner.endpoint or owner.tenant
-    except msgspec.DecodeError:
-        group = None
     attributes = message.attributes
     foreign = [(name, value) for name, value in attributes.items() if name not in BURIED]
     kept = dict(foreign[: MAX_ATTRIBUTES - 1])
@@ -62,7 +51,7 @@ def revived(message: Received, *, vouched: bool = False) -> Outgoing:
         if "reason" in attributes and origins.ATTRIBUTE not in attributes:
             attributes = attributes | {origins.ATTRIBUTE: origins.UNKNOWN}
         kept[origins.ATTRIBUTE] = origins.extended(attributes, message.sender_id)
-    return Outgoing(message.body, group=group, attributes=kept)
+    return Outgoing(message.body, group=group_of(message.body), attributes=kept)
 
 
 @dataclass

@@ -167,6 +167,22 @@ def encode(message: Struct) -> str:
     return data.decode().encode("ascii", "mailpipe-json").decode("ascii")
 
 
+class _Owner(Struct):
+    tenant: str | None = None
+    endpoint: str | None = None
+
+
+def group_of(body: str) -> str | None:
+    """The MessageGroupId of a message that is sent again: SQS does not tell it. None: no message of
+    ours.
+    """
+    try:
+        owner = msgspec.json.decode(body, type=_Owner)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return owner.endpoint or owner.tenant
+
+
 email_decoder = msgspec.json.Decoder(EmailMessage)
 own_event_decoder = msgspec.json.Decoder(OwnEvent)
 webhook_decoder = msgspec.json.Decoder(WebhookMessage)

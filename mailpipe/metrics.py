@@ -19,7 +19,7 @@ PROCESS_TIME = Gauge(
 PROCESS_TIME.set_function(time.process_time)
 MESSAGES = Counter(
     "mailpipe_messages_total",
-    "Messages handled, by outcome (done, retry, dead)",
+    "Messages handled, by outcome (done, retry, dead, park)",
     ["queue", "outcome"],
 )
 HANDLE_SECONDS = Histogram(
@@ -57,6 +57,26 @@ LOOP_LAG = Histogram(
     buckets=_LATENCY_S,
 )
 
+PARKED = Counter(
+    "mailpipe_parked_total",
+    "Messages that wait outside their queue, by what for (time, account, set, identity, domain, "
+    "tenant)",
+    ["kind"],
+)
+RELEASED = Counter(
+    "mailpipe_released_total", "Parked messages that went back to their queue", ["kind"]
+)
+PARKED_OLDEST = Gauge(
+    "mailpipe_parked_oldest_seconds",
+    "Age of the oldest mail that is parked; of kind time: how late it is. The holder of the lease "
+    "tells",
+    ["kind"],
+)
+COPIED = Counter(
+    "mailpipe_copied_total",
+    "Messages sent anew before their queue's retention deletes them",
+    ["queue"],
+)
 SIDE_TASK_SUCCESS = Gauge(
     "mailpipe_side_task_last_success_seconds",
     "When this process, holding the lease, last did this task (seconds since 1970)",

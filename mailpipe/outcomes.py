@@ -1,6 +1,6 @@
 """What a handler answers for one message, and what a failed AWS call means.
 
-A handler returns a value and never raises as ordinary control flow; `consumer.py` alone turns the
+A handler returns a value and never raises as ordinary control flow; `settling.py` alone turns the
 value into queue calls. A failed call carries its kind from the edge (`mailpipe/aws/errors.py`);
 vendor codes never travel further than that.
 """
@@ -30,7 +30,18 @@ class Dead:
     reason: str
 
 
-Outcome = Done | Retry | Dead
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The message waits outside its queue (`due.py`): for a condition, until `scope` is released
+    (`account`, `set#…`, `identity#…`, `domain#…`, `tenant#…#…`), or else until `due_ms` (epoch ms).
+    """
+
+    scope: str | None
+    reason: str
+    due_ms: int | None = None
+
+
+Outcome = Done | Retry | Dead | Park
 
 
 class Kind(StrEnum):

@@ -119,6 +119,8 @@ BODIES = "bodies"
 """The bucket of what is too large for a queue message; its name also holds account and region,
 because bucket names are unique in the world."""
 BODIES_PREFIX = "bodies/"
+PARKED_PREFIX = f"{BODIES_PREFIX}.parked/"
+"""Bodies of parked messages; no tenant is called so, and no claim check may point here."""
 BODIES_KEPT_DAYS = 30
 """A body must outlive the longest wait of its mail: a dead-letter queue keeps messages 14 days."""
 
@@ -163,6 +165,16 @@ def day_key_of_shard(tenant: str, day: str, number: int) -> str:
 def open_key(email_id: str) -> str:
     """Partition of `byState` for an e-mail that is not finished."""
     return f"open#{shard(email_id)}"
+
+
+def waits_for_scope(scope: str, number: int) -> str:
+    """Partition of `DueItems` for what waits until a scope is released."""
+    return f"P#{scope}#{number}"
+
+
+def waits_for_time(minute: int, number: int) -> str:
+    """Partition of `DueItems` for what waits for a time in this minute since 1970."""
+    return f"T#{minute}#{number}"
 
 
 def ended_badly_key(status: str, day: str, email_id: str) -> str:

@@ -19,6 +19,7 @@ from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
+from sender import waiting
 from sender.adapting import Adapting
 from sender.clock import Clock
 from sender.handler import Sender
@@ -48,9 +49,13 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         paths = await _paths(settings, aws, ses)
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
-        adapting = Adapting(
-            settings, tables, ses, name=token_hex(8), probe_with=_none, release=_nothing
-        )
+        lanes = {
+            name: await queues.open(name, sender_ids=settings.trust_sender_id)
+            for name in LANES.values()
+        }
+        due = waiting.open_due(settings, aws, tables, lanes)
+        process = token_hex(8)
+        adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
         limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
         tenants = Tenants(tables)
         store = _store(settings, tables, tenants)
@@ -64,7 +69,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         }
         consumers = [
             Consumer(
-                await queues.open(name, sender_ids=settings.trust_sender_id),
+                lanes[name],
                 await queues.open(dead(name)),
                 Sender(
                     settings,
@@ -82,6 +87,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 concurrency=settings.concurrency,
                 poll_s=settings.poll_s,
                 appetite=slots[lane],
+                parking=due,
             )
             for lane, name in LANES.items()
         ]
@@ -93,6 +99,12 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 stop,
                 **adapting.side_tasks(),
                 timekeeper=keep_time(clock, cheap_read(dynamodb, settings.prefix)),
+                **waiting.side_tasks(
+                    *(settings, tables, due, consumers),
+                    name=process,
+                    paused=lambda scope: scope in adapting.board.pauses,
+                    rate=lambda: adapting.rates.account() * settings.share,
+                ),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
             ),
         ):
@@ -101,14 +113,6 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             await asyncio.gather(
                 *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
             )
-
-
-async def _none(scope: str) -> bool:
-    return False
-
-
-async def _nothing(scope: str) -> None:
-    pass
 
 
 async def _limiter(

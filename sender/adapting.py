@@ -9,7 +9,7 @@ from mailpipe.aws.client import Client
 from mailpipe.aws.table import Tables
 from mailpipe.leases import Lease, Task, Work, run_leased
 from sender.board import Board
-from sender.pauses import Pauses, ProbeWith, Release
+from sender.pauses import Pauses, ProbeWith
 from sender.quota import BoardRates, Presence, QuotaPoller
 from sender.settings import SenderSettings
 
@@ -25,16 +25,13 @@ class Adapting:
         *,
         name: str,
         probe_with: ProbeWith,
-        release: Release,
     ) -> None:
         self._settings = settings
         self._tables = tables
         self._name = name
         self.board = Board(tables, settings.prefix)
         self.rates = BoardRates(self.board, settings.day)
-        self.pauses = Pauses(
-            self.board, probe_with=probe_with, release=release, probe_s=settings.probe_s
-        )
+        self.pauses = Pauses(self.board, probe_with=probe_with, probe_s=settings.probe_s)
         self._presence = Presence(tables, settings.prefix, name, every_s=settings.presence_s)
         self._poller = QuotaPoller(
             ses, self.board, self._presence, every_s=settings.quota_refresh_s

@@ -12,17 +12,14 @@ from mailpipe import logs, metrics
 from mailpipe.aws.queue import Received
 from mailpipe.board import ACCOUNT, Pause, Quota, kind_of
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Outcome, Retry
+from mailpipe.outcomes import CallFailed, Outcome, Park
+from mailpipe.parking import PAUSED_MS, PROBE
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import has_room
 from sender.quota import SHUTDOWN, is_on
 from sender.scopes import Reason, fault_of, scopes_of, widened
 
-PROBE = "probe"
-"""Attribute of a message that may pass the pause of the scope that it names."""
-PAUSED_MS = "paused_ms"
-"""Attribute of a message: how long it has waited for paused scopes, in all."""
 MAX_PAUSED_MS = 14 * 86_400_000
 MANY = 50
 """With so many pauses an identity that SES refuses pauses its mail's whole stream instead."""
@@ -33,8 +30,6 @@ log = logs.get()
 
 ProbeWith = Callable[[str], Awaitable[bool]]
 """Put the first mail that waits for a scope onto its queue, marked; False when none waits."""
-Release = Callable[[str], Awaitable[None]]
-"""Let the mail of a scope go on, in an orderly way."""
 
 
 class Pauses:
@@ -45,13 +40,11 @@ class Pauses:
         board: Board,
         *,
         probe_with: ProbeWith,
-        release: Release,
         probe_s: float,
         wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._board = board
         self._probe_with = probe_with
-        self._release = release
         self._probe_ms = round(probe_s * 1000)
         self._wall_ms = wall_ms
 
@@ -61,7 +54,7 @@ class Pauses:
             return None
         probe = received.attributes.get(PROBE)
         pause = self._board.stops(scopes_of(message), probe=probe)
-        return None if pause is None else self._waits(pause.scope, pause.reason)
+        return None if pause is None else _waits(pause.scope, pause.reason)
 
     async def found(
         self, failure: CallFailed, message: EmailMessage, received: Received
@@ -76,7 +69,7 @@ class Pauses:
             metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
         at_ms = self._wall_ms() + self._probe_ms
         await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
-        return self._waits(fault.scope, fault.reason)
+        return _waits(fault.scope, fault.reason)
 
     async def passed(self, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
@@ -109,12 +102,8 @@ class Pauses:
         elif pause is not None and pause.ours and is_over(pause, quota):
             await self._resume(pause)
 
-    def _waits(self, scope: str, reason: str) -> Outcome:
-        return Retry(self._probe_ms / 1000, f"paused: {kind_of(scope)}: {reason}")
-
     async def _resume(self, pause: Pause) -> None:
-        if await self._board.resume(pause):
-            await self._release(pause.scope)
+        await self._board.resume(pause)
 
 
 def told(quota: Quota) -> Reason | None:
@@ -135,3 +124,7 @@ def paused_s(received: Received) -> float:
     """How long our own pauses have held this mail: it does not count towards its expiry."""
     told = received.attributes.get(PAUSED_MS, "")
     return min(int(told), MAX_PAUSED_MS) / 1000 if told.isdecimal() and len(told) < 16 else 0.0
+
+
+def _waits(scope: str, reason: str) -> Park:
+    return Park(scope, f"paused: {kind_of(scope)}: {reason}")

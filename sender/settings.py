@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from mailpipe.settings import Common
 from sender.day import DaySettings
+from sender.waiting_settings import WaitingSettings
 
 
-class SenderSettings(Common, frozen=True, kw_only=True):
+class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
     """What the sender needs to know."""
 
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="mails in hand per lane")] = 256

@@ -60,7 +60,12 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
         Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:Query"), tables=(resources.COORDINATION,)),
         Grant(("dynamodb:UpdateItem",), tables=(resources.COORDINATION,)),
-        Grant(("s3:GetObject",), bodies=True),
+        Grant(
+            (_INSERT, _UPDATE, _DELETE, "dynamodb:BatchGetItem", "dynamodb:Query"),
+            tables=(resources.DUE_ITEMS,),
+        ),
+        Grant((_SEND, "sqs:GetQueueAttributes"), queues=QUEUES_OF_MAIL),
+        Grant(("s3:GetObject", "s3:PutObject"), bodies=True),
         Grant((FOR_404,), bucket=True),
     ),
     "processor": (

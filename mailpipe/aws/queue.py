@@ -23,6 +23,7 @@ BATCH = aws.MAX_ENTRIES
 MAX_BATCH_BYTES = 1_048_576
 MAX_DELAY_S = 900
 MAX_VISIBILITY_S = 43_200
+MAX_ATTRIBUTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class Depth(NamedTuple):
     visible: int
     in_flight: int
     delayed: int
+
+    @property
+    def waiting(self) -> int:
+        """Not in anybody's hand."""
+        return self.visible + self.delayed
 
 
 log = logs.get()

@@ -88,14 +88,10 @@ class Waiting:
     def __init__(self) -> None:
         self.any = True
         self.probed = list[str]()
-        self.released = list[str]()
 
     async def probe(self, scope: str) -> bool:
         self.probed.append(scope)
         return self.any
-
-    async def release(self, scope: str) -> None:
-        self.released.append(scope)
 
 
 class Rig:
@@ -119,7 +115,6 @@ class Rig:
         self.pauses = Pauses(
             self.board,
             probe_with=self.waiting.probe,
-            release=self.waiting.release,
             probe_s=settings.probe_s,
         )
         self.rates = Plenty()

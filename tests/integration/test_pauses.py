@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mailpipe import metrics, resources
 from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
-from mailpipe.outcomes import CallFailed, Done, Retry
+from mailpipe.outcomes import CallFailed, Done, Park, Retry
 from mailpipe.statements import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
 from sender.pauses import MANY, MAX_PAUSED_MS, paused_s
@@ -40,8 +40,8 @@ async def nothing_paused(rig: Rig) -> None:
 async def test_a_fault_stops_its_scope_and_nothing_else(rig: Rig) -> None:
     rig.ses.script = [not_verified("b@example.com")]
     first = message()
-    assert isinstance(await rig.handle(first), Retry)
-    assert isinstance(await rig.handle(message()), Retry)
+    assert isinstance(await rig.handle(first), Park)
+    assert isinstance(await rig.handle(message()), Park)
     assert await rig.handle(message(from_="c@example.com")) == Done()
     assert len(rig.ses.sent) == 2
     record = await rig.parts.record(first.email_id)
@@ -60,7 +60,7 @@ async def test_no_mail_fails_by_a_fault_that_is_not_its_own(rig: Rig, failure: C
     mails = [message() for _ in range(2)]
     rig.ses.script = [failure]
     for one in mails:
-        assert isinstance(await rig.handle(one), Retry)
+        assert isinstance(await rig.handle(one), Park)
     assert len(rig.ses.sent) == 1
     assert await rig.announced() == []
     (pause,) = rig.board.pauses.values()
@@ -92,12 +92,10 @@ async def test_the_probe_that_ses_takes_lets_its_scope_go_on(rig: Rig) -> None:
     rig.ses.script = [not_verified("b@example.com"), not_verified("b@example.com")]
     await rig.handle(message())
     probe = {"probe": SHOP}
-    assert isinstance(await rig.handle(message(), attributes=probe), Retry)
+    assert isinstance(await rig.handle(message(), attributes=probe), Park)
     assert rig.board.pauses.keys() == {SHOP}
-    assert rig.waiting.released == []
     assert await rig.handle(message(), attributes=probe) == Done()
     assert rig.board.pauses == {}
-    assert rig.waiting.released == [SHOP]
     await rig.board.refresh()
     assert rig.board.pauses == {}
 
@@ -137,7 +135,6 @@ async def test_due_pauses_are_probed_once_and_resumed_when_nobody_waits(rig: Rig
     rig.waiting.any = False
     await rig.pauses.probe()
     assert rig.board.pauses == {}
-    assert rig.waiting.released == [SHOP]
 
 
 async def test_what_a_person_has_paused_only_a_person_resumes(rig: Rig) -> None:
@@ -146,7 +143,7 @@ async def test_what_a_person_has_paused_only_a_person_resumes(rig: Rig) -> None:
     await rig.board.refresh()
     await rig.pauses.probe()
     await rig.pauses.judge(quota(now_ms()))
-    assert isinstance(await rig.handle(message(), attributes={"probe": "account"}), Retry)
+    assert isinstance(await rig.handle(message(), attributes={"probe": "account"}), Park)
     assert rig.waiting.probed == []
     assert rig.ses.sent == []
 
@@ -160,7 +157,7 @@ async def test_what_get_account_tells_pauses_and_resumes_without_a_probe(rig: Ri
     await rig.pauses.probe()
     assert (rig.board.pauses.keys(), rig.waiting.probed) == ({ACCOUNT}, [])
     await rig.pauses.judge(quota(now_ms() + 1000))
-    assert (rig.board.pauses, rig.waiting.released) == ({}, [ACCOUNT])
+    assert rig.board.pauses == {}
 
 
 async def test_a_day_without_room_pauses_before_anybody_asks_in_vain(rig: Rig) -> None:

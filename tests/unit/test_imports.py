@@ -32,6 +32,7 @@ PURE = [
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/clock.py", "mailpipe/aws/dates.py"),
+    *("mailpipe/parking.py", "mailpipe/pace.py", "sender/waiting_settings.py"),
     *("sender/trust.py", "mailpipe/keys.py", "mailpipe/rates.py", "mailpipe/commands/letters.py"),
     *("ingest/decoding.py", "ingest/strict_json.py"),
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),

@@ -1,0 +1,162 @@
+"""What sends parked messages back: when they are due, and when their scope goes on.
+
+Each runs under a lease (`leases.py`), a piece at a time.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable
+
+from mailpipe import metrics, resources
+from mailpipe.aws.table import Refused, Tables
+from mailpipe.due import DueItems, kind_of
+from mailpipe.pace import Pace, Ramp, passed, room
+from mailpipe.parking import MINUTE_MS, Parked
+from mailpipe.records import Attributes
+from mailpipe.resources import DUE_ITEMS, SHARDS
+from mailpipe.statements import insert_into, update_in
+
+MINUTES_AT_ONCE = 60
+PAGE = 100
+LOOK_BACK_MINUTES = 15
+"""Where nobody has released anything yet."""
+REST_S = 10.0
+"""A scope without mail is looked at again after this."""
+MEASURE_S = 30.0
+
+WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
+"""The minute before which nothing waits. In the table of what waits: restored with it."""
+KINDS = ("account", "set", "identity", "domain", "tenant")
+
+
+class DueTimes:
+    """Sends what waits for a time."""
+
+    def __init__(self, due: DueItems, tables: Tables, prefix: str) -> None:
+        self._due = due
+        self._tables = tables
+        self._prefix = prefix
+        self._late = metrics.PARKED_OLDEST.labels(kind_of(None))
+
+    async def work(self) -> bool:
+        """Send what is due soon; True: there is more. Raises CallFailed."""
+        now = self._due.wall_ms()
+        soon = now + round(self._due.waits.soon_s * 1000)
+        before = await self._watermark(now)
+        last = min(soon // MINUTE_MS, before + MINUTES_AT_ONCE)
+        oldest_ms, busy, sent = now, set[int](), 0
+        for minute in range(before, last + 1):
+            parked, goes_on = await self._of(minute, soon)
+            oldest_ms = min([oldest_ms, *(one.at_ms for one in parked)])
+            went = len(await self._due.send([one for one in parked if one.at_ms <= soon]))
+            sent += went
+            if goes_on or went < len(parked):
+                busy.add(minute)
+            if goes_on:
+                last = minute
+        self._late.set((now - oldest_ms) / 1000)
+        after = passed(before, last, busy, now_ms=now, settle_s=self._due.waits.settle_s)
+        if after > before:
+            await self._move(after)
+        return last < soon // MINUTE_MS
+
+    async def _of(self, minute: int, soon: int) -> tuple[list[Parked], bool]:
+        """The first of this minute, and whether more of it is due soon."""
+        partitions = [resources.waits_for_time(minute, number) for number in range(SHARDS)]
+        whole = ("0", "~")
+        pages = await asyncio.gather(
+            *[self._due.page(one, whole, limit=PAGE) for one in partitions]
+        )
+        parked = [one for items, _ in pages for one in items]
+        goes_on = any(more and items[-1].at_ms <= soon for items, more in pages)
+        return parked, goes_on
+
+    async def _watermark(self, now: int) -> int:
+        item = await self._tables.get(DUE_ITEMS, WATERMARK)
+        minute = None if item is None else item["minute"]
+        return minute if isinstance(minute, int) else now // MINUTE_MS - LOOK_BACK_MINUTES
+
+    async def _move(self, minute: int) -> None:
+        changes: Attributes = {"minute": minute}
+        where = ("minute", "<", minute)
+        fate = await self._tables.write(
+            update_in(self._prefix, DUE_ITEMS, changes, WATERMARK, where)
+        )
+        if isinstance(fate, Refused) and fate.item is None:
+            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, WATERMARK | changes))
+
+
+class ScopeRelease:
+    """Sends what waits for a scope that is not `paused`, at the pace of `pace.py`.
+
+    Nobody has to tell it that a scope goes on: mail that waits for one that is not paused is its
+    work. So it does not matter who resumes a scope, nor whether the last holder died over it.
+    `rate` is what the account may send a second.
+    """
+
+    def __init__(
+        self,
+        due: DueItems,
+        *,
+        paused: Callable[[str], bool],
+        rate: Callable[[], float],
+        ramp: Ramp,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._due = due
+        self._paused = paused
+        self._rate = rate
+        self._ramp = ramp
+        self._clock = clock
+        self._paces = dict[tuple[str, str], Pace]()
+        self._rests = dict[str, float]()
+        self._last_s = 0.0
+        self._measured_s: float | None = None
+
+    async def work(self) -> None:
+        """Send what may go now. Raises CallFailed."""
+        now = self._clock()
+        scopes = await self._due.scopes()
+        open_ = [one for one in scopes if not self._paused(one)]
+        # After a pause, or a time without the lease, a release begins anew.
+        kept = set(open_) if now - self._last_s < REST_S else set[str]()
+        self._last_s = now
+        self._paces = {key: pace for key, pace in self._paces.items() if key[0] in kept}
+        self._rests = {scope: at for scope, at in self._rests.items() if scope in kept}
+        wanted = [one for one in open_ if self._rests.get(one, now) <= now]
+        random.shuffle(wanted)  # where there is room for few, no scope is always the last
+        if wanted:
+            for scope in await self._release(wanted, now):
+                self._rests[scope] = now + REST_S
+                await self._due.forget(scope, scopes[scope])
+        if self._measured_s is None or now - self._measured_s >= MEASURE_S:
+            self._measured_s = now
+            await self._measure(scopes)
+
+    async def _release(self, scopes: list[str], now: float) -> list[str]:
+        """Send what may go; the scopes that nothing waits for."""
+        rate, empty = self._rate(), dict.fromkeys(scopes, 0)
+        for name, queue in self._due.queues.items():
+            free = room(rate, (await queue.depth()).waiting, self._ramp)
+            for scope in scopes:
+                pace = self._paces.setdefault((scope, name), Pace(now))
+                most = min(free, pace.allow(now, rate, self._ramp))
+                if most < 1:
+                    continue
+                parked = await self._due.first(scope, name, most)
+                empty[scope] += not parked
+                sent = len(await self._due.send(parked))
+                pace.took(sent)
+                free -= sent
+        return [one for one, queues in empty.items() if queues == len(self._due.queues)]
+
+    async def _measure(self, scopes: Iterable[str]) -> None:
+        now, ages = self._due.wall_ms(), dict.fromkeys(KINDS, 0.0)
+        for scope, queue in itertools.product(scopes, self._due.queues):
+            for first in await self._due.first(scope, queue, 1):
+                kind = kind_of(scope)
+                ages[kind] = max(ages[kind], (now - first.at_ms) / 1000)
+        for kind, age_s in ages.items():
+            metrics.bound(metrics.PARKED_OLDEST, kind).set(age_s)

@@ -1,0 +1,139 @@
+"""Parked mail: put before deleted, sent before removed, harmless wherever the process ends."""
+
+import pytest
+
+from mailpipe import origins
+from mailpipe.aws.queue import Received
+from mailpipe.due import FORGET_S
+from mailpipe.outcomes import CallFailed, Kind, Park
+from mailpipe.parking import MISSING_BODIES, PROBE
+from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
+from tests.integration.conftest import Parts
+from tests.integration.waiting_rig import Killed, Rig
+
+
+@pytest.fixture
+def rig(parts: Parts) -> Rig:
+    return Rig(parts)
+
+
+async def parked(rig: Rig, *mails: Received, queue: str = MAIL_BULK) -> None:
+    for mail in mails:
+        await rig.due.park(mail, queue, Park(rig.scope, "paused"))
+
+
+async def test_a_mail_that_waits_comes_back_whole_and_once(rig: Rig) -> None:
+    mail = rig.mail()
+    await parked(rig, mail)
+    assert await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 10))
+    (back,) = await rig.on_queue()
+    assert back.body == mail.body
+    assert back.attributes[origins.ATTRIBUTE] == "AIDASHOP"
+    assert await rig.waiting() == 0
+
+
+async def test_a_message_that_comes_again_after_it_was_parked_is_the_same_item(rig: Rig) -> None:
+    mail = rig.mail()
+    await parked(rig, mail, mail)
+    assert await rig.waiting() == 1
+
+
+async def test_the_oldest_come_first_over_all_shards_and_each_queue_by_itself(rig: Rig) -> None:
+    mails = [rig.mail(age_s=age) for age in range(20)]
+    await parked(rig, *mails)
+    urgent = rig.mail()
+    await parked(rig, urgent, queue=MAIL_TRANSACTIONAL)
+    found = await rig.due.first(rig.scope, MAIL_BULK, 5)
+    assert found
+    oldest_first = [one.message_id for one in reversed(mails)]
+    assert [one.message_id for one in found] == oldest_first[: len(found)]
+    (only,) = await rig.due.first(rig.scope, MAIL_TRANSACTIONAL, 5)
+    assert only.message_id == urgent.message_id
+
+
+async def test_killed_between_send_and_removal_it_is_there_twice(rig: Rig) -> None:
+    await parked(rig, rig.mail())
+    rig.queues[MAIL_BULK].kills = True
+    with pytest.raises(Killed):
+        await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 1))
+    assert len(await rig.on_queue()) == 1
+    assert await rig.waiting() == 1
+
+
+async def test_parked_anew_before_its_old_item_is_removed_it_stays(rig: Rig) -> None:
+    await parked(rig, rig.mail())
+    old = await rig.due.first(rig.scope, MAIL_BULK, 1)
+    rig.queues[MAIL_BULK].kills = True
+    with pytest.raises(Killed):
+        await rig.due.send(old)
+    (back,) = await rig.on_queue()
+    await parked(rig, back)  # the scope is paused again
+    await rig.due.send(old)  # and only now the first item goes
+    assert await rig.waiting() == 1
+
+
+async def test_what_its_queue_refuses_stays(rig: Rig) -> None:
+    await parked(rig, rig.mail())
+    rig.queues[MAIL_BULK].fault = CallFailed(Kind.THROTTLED, "Slow")
+    assert await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 1)) == []
+    assert await rig.waiting() == 1
+
+
+async def test_a_probe_is_the_first_mail_the_urgent_lane_before_the_other(rig: Rig) -> None:
+    assert not await rig.due.probe(rig.scope)
+    await parked(rig, rig.mail(age_s=60))
+    await parked(rig, rig.mail(), queue=MAIL_TRANSACTIONAL)
+    assert await rig.due.probe(rig.scope)
+    (probe,) = await rig.on_queue(MAIL_TRANSACTIONAL)
+    assert probe.attributes[PROBE] == rig.scope
+    assert await rig.waiting() == 1
+
+
+async def test_large_mail_lies_in_the_bucket(rig: Rig) -> None:
+    mail = rig.mail(body_text="\u20ac" * 3000)
+    await parked(rig, mail)
+    assert len(rig.bucket.objects) == 1
+    (found,) = await rig.due.first(rig.scope, MAIL_BULK, 1)
+    assert found.body is None
+    await rig.due.send([found])
+    (back,) = await rig.on_queue()
+    assert back.body == mail.body
+
+
+async def test_nothing_waits_behind_a_mail_whose_body_is_gone(rig: Rig) -> None:
+    lost = rig.mail(age_s=60, body_text="x" * 5000)
+    await parked(rig, lost, rig.mail())
+    rig.bucket.objects.clear()
+    assert len(await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 10))) == 1
+    assert await rig.waiting() == 0
+    aside = await rig.parts.tables.partition(DUE_ITEMS, MISSING_BODIES)
+    assert lost.message_id in [one["messageId"] for one in aside]
+
+
+async def test_what_is_due_soon_goes_back_at_once_with_a_new_clock(rig: Rig) -> None:
+    mail = rig.mail()
+    await rig.due.park(mail, MAIL_BULK, Park(None, "often", due_ms=rig.now_ms + 29_500))
+    assert await rig.on_queue() == []
+    rig.now_ms += 30_000
+    (back,) = await rig.on_queue()
+    assert (back.body, back.receives) == (mail.body, 1)
+    assert back.attributes[origins.ATTRIBUTE] == "AIDASHOP"
+
+
+async def test_a_failed_put_is_told(rig: Rig) -> None:
+    rig.queues[MAIL_BULK].fault = CallFailed(Kind.THROTTLED, "Slow")
+    with pytest.raises(CallFailed):
+        await rig.due.park(rig.mail(), MAIL_BULK, Park(None, "often", due_ms=rig.now_ms))
+
+
+async def test_a_scope_is_known_as_long_as_mail_may_wait_for_it(rig: Rig) -> None:
+    await parked(rig, rig.mail())
+    assert rig.scope in await rig.due.scopes()
+    at = (await rig.due.scopes())[rig.scope]
+    await rig.due.forget(rig.scope, at)  # somebody has parked just now
+    assert rig.scope in await rig.due.scopes()
+    rig.now_ms += round(FORGET_S * 1000) + 1
+    await rig.due.forget(rig.scope, at - 1)  # somebody has parked meanwhile
+    assert rig.scope in await rig.due.scopes()
+    await rig.due.forget(rig.scope, at)
+    assert rig.scope not in await rig.due.scopes()

@@ -1,0 +1,190 @@
+"""What sends parked mail back, when it is due and when its scope goes on."""
+
+import pytest
+
+from mailpipe.outcomes import CallFailed, Kind, Park
+from mailpipe.pace import Ramp
+from mailpipe.parking import Waits
+from mailpipe.release import WATERMARK, DueTimes, ScopeRelease
+from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
+from mailpipe.statements import delete_from
+from tests.integration.conftest import PREFIX, Parts
+from tests.integration.waiting_rig import Killed, Rig
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def rig(parts: Parts) -> Rig:
+    return Rig(parts)
+
+
+class Scopes:
+    """The task of one sender for the scope of a rig; other tests' scopes are paused."""
+
+    def __init__(self, rig: Rig, *, rate: float = 20.0) -> None:
+        self.rig = rig
+        self.now_s = 0.0
+        self.paused = False
+        self.task = ScopeRelease(
+            rig.due,
+            paused=lambda scope: self.paused or scope != rig.scope,
+            rate=lambda: rate,
+            ramp=Ramp(doubling_s=2, depth_s=2),
+            clock=lambda: self.now_s,
+        )
+
+    async def seconds(self, count: int) -> list[int]:
+        """Work each second; how many came onto the queue of bulk mail in each."""
+        came = list[int]()
+        for _ in range(count):
+            await self.task.work()
+            came.append(len(await self.rig.on_queue()))
+            self.now_s += 1
+            self.rig.now_ms += 1000
+        return came
+
+
+async def park(rig: Rig, count: int, *, queue: str = MAIL_BULK) -> None:
+    for age in range(count):
+        await rig.due.park(rig.mail(age_s=age), queue, Park(rig.scope, "paused"))
+
+
+async def test_a_resumed_scope_comes_back_slowly_at_first_and_then_whole(rig: Rig) -> None:
+    await park(rig, 30)
+    scopes = Scopes(rig)
+    scopes.paused = True
+    assert await scopes.seconds(2) == [0, 0]
+    scopes.paused = False
+    came = await scopes.seconds(8)
+    assert came[0] <= 2
+    assert came[:4] == sorted(came[:4])
+    assert max(came) <= 20
+    assert sum(came) == 30
+
+
+async def test_a_queue_that_nobody_reads_gets_no_more_than_seconds_of_the_rate(rig: Rig) -> None:
+    await park(rig, 12)
+    scopes = Scopes(rig, rate=5)
+    for _ in range(8):
+        await scopes.task.work()
+        scopes.now_s += 1
+    assert (await rig.queues[MAIL_BULK].depth()).visible == 10
+    await park(rig, 1, queue=MAIL_TRANSACTIONAL)  # does not wait behind them
+    await scopes.task.work()
+    assert len(await rig.on_queue(MAIL_TRANSACTIONAL)) == 1
+
+
+async def test_another_sender_goes_on_where_one_died_and_nothing_is_lost(rig: Rig) -> None:
+    await park(rig, 10)
+    rig.queues[MAIL_BULK].kills = True
+    with pytest.raises(Killed):
+        await Scopes(rig).task.work()
+    came = await Scopes(rig).seconds(10)
+    assert 10 <= sum(came) <= 12  # what the dead one had sent comes twice
+    assert await rig.waiting() == 0
+
+
+async def test_mail_that_is_parked_after_the_last_comes_too(rig: Rig) -> None:
+    await park(rig, 1)
+    scopes = Scopes(rig)
+    assert sum(await scopes.seconds(3)) == 1
+    await park(rig, 1)
+    assert sum(await scopes.seconds(15)) == 1
+
+
+async def test_nothing_comes_while_nobody_knows_the_rate(rig: Rig) -> None:
+    await park(rig, 1)
+    assert await Scopes(rig, rate=0).seconds(3) == [0, 0, 0]
+
+
+class Times:
+    """The task for times, at a moment that no other test has used."""
+
+    hours = 24
+
+    def __init__(self, rig: Rig) -> None:
+        Times.hours += 24
+        self.rig = rig
+        rig.now_ms += Times.hours * 60 * MINUTE_MS
+        self.task = DueTimes(rig.due, rig.parts.tables, PREFIX)
+
+    async def begin(self) -> None:
+        """As if nobody had ever released anything."""
+        await self.rig.parts.tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
+        await self.work()
+
+    async def work(self) -> int:
+        while await self.task.work():
+            pass
+        return len(await self.rig.on_queue())
+
+    async def watermark(self) -> int:
+        item = await self.rig.parts.tables.get(DUE_ITEMS, WATERMARK)
+        assert item is not None
+        minute = item["minute"]
+        assert isinstance(minute, int)
+        return minute
+
+    async def park(self, *, after_ms: int) -> None:
+        due_ms = self.rig.now_ms + after_ms
+        await self.rig.due.park(self.rig.mail(), MAIL_BULK, Park(None, "later", due_ms=due_ms))
+
+
+async def test_mail_comes_when_it_is_due_and_not_before(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    await times.park(after_ms=5 * MINUTE_MS)
+    for _ in range(4):
+        assert await times.work() == 0
+        rig.now_ms += MINUTE_MS
+    assert await times.work() == 0  # it is on the queue, delayed by what is left
+    assert (await rig.queues[MAIL_BULK].depth()).delayed == 1
+    rig.now_ms += MINUTE_MS
+    assert await times.work() == 1
+
+
+async def test_the_watermark_waits_for_what_could_not_be_sent(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    await times.park(after_ms=2 * MINUTE_MS)
+    due_minute = rig.now_ms // MINUTE_MS + 2
+    rig.queues[MAIL_BULK].fault = CallFailed(Kind.THROTTLED, "Slow")
+    rig.now_ms += 9 * MINUTE_MS
+    assert await times.work() == 0
+    assert await times.watermark() == due_minute
+    rig.queues[MAIL_BULK].fault = None
+    assert await times.work() == 1
+    assert await times.work() == 0
+    assert await times.watermark() == rig.now_ms // MINUTE_MS - 2
+
+
+async def test_killed_after_the_send_it_comes_twice(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    await times.park(after_ms=2 * MINUTE_MS)
+    rig.now_ms += 3 * MINUTE_MS
+    rig.queues[MAIL_BULK].kills = True
+    with pytest.raises(Killed):
+        await times.work()
+    assert await times.work() == 2
+    assert await times.work() == 0
+
+
+async def test_a_put_that_comes_late_is_not_passed_over(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    late_s = Waits().settle_s - 1
+    rig.now_ms -= round(late_s * 1000)  # its clock, or its call, is that much behind
+    await times.park(after_ms=round(Waits().soon_s * 1000) + 1)
+    rig.now_ms += round(late_s * 1000)
+    assert await times.work() == 1
+
+
+async def test_a_long_time_without_a_sender_is_made_up_for(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    for after in (5, 65, 68):
+        await times.park(after_ms=after * MINUTE_MS)
+    rig.now_ms += 70 * MINUTE_MS
+    assert await times.work() == 3
