@@ -66,6 +66,27 @@ async def called(stack: Stack) -> Uses:
     return found
 
 
+def bounce_of(email_id: str) -> dict[str, Any]:
+    """SES's word that it came back; said twice, the second finds the address suppressed."""
+    recipient = {"emailAddress": "bounce+policy@simulator.amazonses.com"}
+    at = "2026-11-24T10:00:00.000Z"
+    return {
+        "eventType": "Bounce",
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [recipient],
+            "timestamp": at,
+        },
+        "mail": {
+            "messageId": "0100-bounced",
+            "timestamp": at,
+            "destination": [recipient["emailAddress"]],
+            "tags": {"email_id": [email_id], "attempt": ["1"]},
+        },
+    }
+
+
 def enqueue(stack: Stack, queue: str, message: dict[str, Any]) -> None:
     """Put a message on a queue, as nobody of ours would."""
     sqs = clients(stack.cloud_url)("sqs")
@@ -111,6 +132,9 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     broken = example("email.v1")
     broken["email"]["to"] = ["nobody"]
     enqueue(stack, resources.MAIL_TRANSACTIONAL, broken)
+    for queue in resources.LANES.values():  # goes back to its queue for a while
+        gone = {"s3Key": "bodies/default/gone", "size": 1, "sha256": "0" * 64}
+        enqueue(stack, queue, example("email.v1") | {"body": gone})
     enqueue(stack, resources.SES_EVENTS, example("event.v1"))
     lost = {"kind": "error", "operation": "dynamodb.Query", "match": "notifier ", "count": 40}
     await http.post(f"{stack.stores_url}/_control/faults", json={"faults": [lost]})
@@ -127,6 +151,8 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     await asyncio.sleep(0.3)
     await http.put(account, json={"maxSendRate": stack.plan.rate})
     await doors.statuses(ack["emailId"] for ack in acks)
+    for _ in range(2):
+        enqueue(stack, resources.SES_EVENTS, bounce_of(acks[1]["emailId"]))
     await http.put(account, json={"sendingEnabled": False})
     acks = []
     for stream in resources.LANES:  # too large for an item of the table where it waits
