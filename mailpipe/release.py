@@ -8,6 +8,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from mailpipe import metrics, resources
 from mailpipe.aws.table import Refused, Tables
@@ -31,6 +32,19 @@ WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
 KINDS = ("account", "set", "identity", "domain", "tenant")
 
 
+@dataclass
+class _Sweep:
+    """One reading of all minutes, from the watermark on. `now_ms` is when it began: what it has
+    seen empty was so then, not later.
+    """
+
+    now_ms: int
+    first: int
+    next: int
+    busy: set[int]
+    oldest_ms: int
+
+
 class DueTimes:
     """Sends what waits for a time."""
 
@@ -38,29 +52,37 @@ class DueTimes:
         self._due = due
         self._tables = tables
         self._prefix = prefix
+        self._sweep: _Sweep | None = None
         self._late = metrics.PARKED_OLDEST.labels(kind_of(None))
 
     async def work(self) -> bool:
-        """Send what is due soon; True: there is more. Raises CallFailed."""
+        """Send what is due soon; True: there is more. Raises CallFailed.
+
+        What cannot be sent holds the watermark, and nothing else.
+        """
+        sweep = self._sweep = self._sweep or await self._begin()
+        soon = self._due.wall_ms() + round(self._due.waits.soon_s * 1000)
+        last = min(soon // MINUTE_MS, sweep.next + MINUTES_AT_ONCE)
+        while sweep.next <= last:
+            parked, goes_on = await self._of(sweep.next, soon)
+            sweep.oldest_ms = min([sweep.oldest_ms, *(one.at_ms for one in parked)])
+            sent = await self._due.send([one for one in parked if one.at_ms <= soon])
+            if goes_on and sent:
+                return True  # the rest of this minute
+            if goes_on or len(sent) < len(parked):
+                sweep.busy.add(sweep.next)
+            sweep.next += 1
+        await self._move(sweep, last)
+        if last < soon // MINUTE_MS:
+            return True
+        self._late.set((sweep.now_ms - sweep.oldest_ms) / 1000)
+        self._sweep = None
+        return False
+
+    async def _begin(self) -> _Sweep:
         now = self._due.wall_ms()
-        soon = now + round(self._due.waits.soon_s * 1000)
-        before = await self._watermark(now)
-        last = min(soon // MINUTE_MS, before + MINUTES_AT_ONCE)
-        oldest_ms, busy, sent = now, set[int](), 0
-        for minute in range(before, last + 1):
-            parked, goes_on = await self._of(minute, soon)
-            oldest_ms = min([oldest_ms, *(one.at_ms for one in parked)])
-            went = len(await self._due.send([one for one in parked if one.at_ms <= soon]))
-            sent += went
-            if goes_on or went < len(parked):
-                busy.add(minute)
-            if goes_on:
-                last = minute
-        self._late.set((now - oldest_ms) / 1000)
-        after = passed(before, last, busy, now_ms=now, settle_s=self._due.waits.settle_s)
-        if after > before:
-            await self._move(after)
-        return last < soon // MINUTE_MS
+        first = await self._watermark(now)
+        return _Sweep(now, first, first, set(), now)
 
     async def _of(self, minute: int, soon: int) -> tuple[list[Parked], bool]:
         """The first of this minute, and whether more of it is due soon."""
@@ -78,7 +100,11 @@ class DueTimes:
         minute = None if item is None else item["minute"]
         return minute if isinstance(minute, int) else now // MINUTE_MS - LOOK_BACK_MINUTES
 
-    async def _move(self, minute: int) -> None:
+    async def _move(self, sweep: _Sweep, last: int) -> None:
+        settle_s = self._due.waits.settle_s
+        minute = passed(sweep.first, last, sweep.busy, now_ms=sweep.now_ms, settle_s=settle_s)
+        if minute == sweep.first:
+            return
         changes: Attributes = {"minute": minute}
         where = ("minute", "<", minute)
         fate = await self._tables.write(

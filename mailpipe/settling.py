@@ -69,12 +69,12 @@ class Settling:
 
     async def settle(self, message: Received, outcome: Outcome) -> None:
         """Carry it out. Never raises: what fails comes back when its visibility ends."""
-        if isinstance(outcome, Retry) and self._parking is not None:
-            outcome = self._parking.instead_of(outcome, message, self._queue.name) or outcome
-        self._counts[type(outcome)].inc()
-        if not isinstance(outcome, Retry):
-            self.progress.finished_s = time.monotonic()
         try:
+            if isinstance(outcome, Retry) and self._parking is not None:
+                outcome = self._parking.instead_of(outcome, message, self._queue.name) or outcome
+            self._counts[type(outcome)].inc()
+            if not isinstance(outcome, Retry):
+                self.progress.finished_s = time.monotonic()
             match outcome:
                 case Done():
                     await self._delete(message)

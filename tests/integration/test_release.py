@@ -159,6 +159,16 @@ async def test_the_watermark_waits_for_what_could_not_be_sent(rig: Rig) -> None:
     assert await times.watermark() == rig.now_ms // MINUTE_MS - 2
 
 
+async def test_what_can_never_be_sent_stands_in_nobodys_way(rig: Rig) -> None:
+    times = Times(rig)
+    await times.begin()
+    never = Park(None, "later", due_ms=rig.now_ms + 2 * MINUTE_MS)
+    await rig.due.park(rig.mail(), "no-such-queue", never)
+    await times.park(after_ms=75 * MINUTE_MS)
+    rig.now_ms += 80 * MINUTE_MS
+    assert await times.work() == 1
+
+
 async def test_killed_after_the_send_it_comes_twice(rig: Rig) -> None:
     times = Times(rig)
     await times.begin()
