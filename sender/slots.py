@@ -77,7 +77,7 @@ class Slots:
         task = asyncio.current_task()
         self._arriving.add(task)
         if task is not None:
-            task.add_done_callback(self._arriving.discard)
+            task.add_done_callback(self._went_elsewhere)
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
@@ -176,6 +176,11 @@ class Slots:
             _answer(waiting, None)
         self._claimed.clear()
         self._has_room.set()
+
+    def _went_elsewhere(self, task: asyncio.Task[object]) -> None:
+        self._arriving.discard(task)
+        if self._space():
+            self._has_room.set()
 
     def _waiting(self, recipients: int) -> _Waiting:
         return _Waiting(recipients, _now(), asyncio.get_running_loop().create_future())
