@@ -1,6 +1,7 @@
 """Who gets which instant: the slots of a lane over a scripted limiter."""
 
 import asyncio
+import itertools
 import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -102,6 +103,20 @@ async def test_an_instant_is_nobodys_until_it_is_due() -> None:
         await rig.limiter.grants(near)
         assert first.result() == near
         assert not other.done()
+
+
+async def test_no_mail_is_forgotten_when_an_instant_falls_due_while_it_is_looked_at() -> None:
+    loop, ticks = asyncio.get_running_loop(), itertools.count()
+    real = loop.time
+    loop.time = lambda: real() + next(ticks) * 0.005  # type: ignore[method-assign]
+    try:
+        async with running() as rig:
+            for later_ms in range(30):
+                waiting = await rig.waits("a")
+                await rig.limiter.grants(loop.time() + 0.1 + later_ms / 1000)
+                await asyncio.wait_for(waiting, 5)
+    finally:
+        loop.time = real  # type: ignore[method-assign]
 
 
 async def test_only_what_is_missing_is_reserved() -> None:
