@@ -65,6 +65,9 @@ def plan(service: str, given: argparse.Namespace) -> Plan:
     if service == "sender":
         rate = given.rate / 4
         settings["MAILPIPE_SENDER_CONCURRENCY"] = f"{8 * rate:.0f}"
+        # What it looks at behind a backlog and gives back for a while is hidden, and would count
+        # as left in flight.
+        settings["MAILPIPE_SENDER_DIG_EVERY_S"] = "60"
     if service == "notifier":
         # About 3.5 webhooks a mail: so many that slow answers do not hold it up.
         settings["MAILPIPE_NOTIFIER_CONCURRENCY"] = f"{max(64, given.rate):.0f}"

@@ -9,7 +9,7 @@ the small tenant beside ten times as much, together `above` the rate.
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from infra.local.tenants import Tenant, open_tenants
 from loadtest import proof
 from loadtest.checker import read_log
 from loadtest.load import pointed_at
-from loadtest.priority import Case, row, short
+from loadtest.priority import Case, accepted_s, row, short
 from loadtest.processes import ROOT, exit_code_of
 
 TIMES = 10
@@ -30,6 +30,8 @@ BELOW, ABOVE = 0.06, 0.2
 LAST_S = 30.0
 """So long SES may take for the last mails of a case; then they are lost."""
 LOOK_S = 0.2
+CAMPAIGN_FLOWS = 10
+"""Urgent mail is sent beside it from when so many of it are through."""
 NOBODY = {"ingest": 0, "processor": 0, "notifier": 0}
 
 
@@ -53,7 +55,9 @@ async def flow(tenant: Tenant, per_s: float, *, seconds: float) -> list[dict[str
     return await asyncio.gather(*sending)
 
 
-async def cases(small: Tenant, large: Tenant, given: argparse.Namespace) -> AsyncIterator[Case]:
+async def cases(
+    stack: Stack, small: Tenant, large: Tenant, given: argparse.Namespace
+) -> AsyncIterator[Case]:
     """The four, one after the other."""
     rate, seconds = given.rate, given.seconds
 
@@ -66,6 +70,7 @@ async def cases(small: Tenant, large: Tenant, given: argparse.Namespace) -> Asyn
     yield Case("alone", await flow(small, ABOVE * rate, seconds=seconds), frozenset(), rate)
     yield await beside("below", BELOW * rate)
     campaign = await large.queue(given.campaign)
+    await seen(stack, lambda accepted: len(campaign & accepted) >= CAMPAIGN_FLOWS)
     yield Case("urgent", await flow(small, ABOVE * rate, seconds=seconds), campaign, rate)
     yield await beside("above", ABOVE * rate)
 
@@ -84,18 +89,18 @@ async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of a run."""
     rows, alone = list[dict[str, Any]](), None
     async with running(given) as (stack, small, large):
-        async for case in cases(small, large, given):
-            await arrived(stack, case)
+        async for case in cases(stack, small, large, given):
+            await seen(stack, {ack["emailId"] for ack in case.measured}.issubset)
             found = row(case, read_log(stack.ses_log), alone=alone)
             alone = found["p95_ms"] if case.name == "alone" else alone
             rows.append(found)
     return rows
 
 
-async def arrived(stack: Stack, case: Case) -> None:
-    """Wait until SES has the mail that is measured, for a while."""
+async def seen(stack: Stack, enough: Callable[[set[str]], bool]) -> None:
+    """Wait, for a while, until this is true of the ids that SES has accepted."""
     for _ in range(round(LAST_S / LOOK_S)):
-        if not row(case, read_log(stack.ses_log))["lost"]:
+        if enough(set(accepted_s(read_log(stack.ses_log)))):
             return
         await asyncio.sleep(LOOK_S)
 

@@ -77,7 +77,7 @@ class Slots:
         task = asyncio.current_task()
         self._arriving.add(task)
         if task is not None:
-            task.add_done_callback(self._arriving.discard)
+            task.add_done_callback(self._went_elsewhere)
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
@@ -177,6 +177,11 @@ class Slots:
         self._claimed.clear()
         self._has_room.set()
 
+    def _went_elsewhere(self, task: asyncio.Task[object]) -> None:
+        self._arriving.discard(task)
+        if self._space():
+            self._has_room.set()
+
     def _waiting(self, recipients: int) -> _Waiting:
         return _Waiting(recipients, _now(), asyncio.get_running_loop().create_future())
 
@@ -200,31 +205,35 @@ class Slots:
 
     def _deal(self) -> None:
         """Give away the instants that are due, and come again when the next one is."""
-        self._drop_until(_now())
-        while self._instants and (dealt := self._whose()) is not None:
-            self._give(dealt)
-        self._come_again()
+        now_s = _now()
+        self._drop_until(now_s)
+        while self._instants and (dealt := self._whose(now_s)) is not None:
+            self._give(dealt, now_s)
+        self._come_again(now_s)
         if self._recipients() > len(self._instants):
             self._wanted.set()
         if self._space():
             self._has_room.set()
 
-    def _whose(self) -> _Waiting | None:
+    def _whose(self, now_s: float) -> _Waiting | None:
         """Whose the first instant is now."""
         if self._claimed:
             enough = self._claimed[0].recipients <= len(self._instants)
             return self._claimed.popleft() if enough else None
-        if self._instants[0] - self._lead.seconds > _now():
+        if self._due_s() > now_s:
             return None
         taken = self._turns.take(len(self._instants))
         return taken[1] if taken else None
 
-    def _give(self, waiting: _Waiting) -> None:
+    def _due_s(self) -> float:
+        """When the first instant is given away."""
+        return self._instants[0] - self._lead.seconds
+
+    def _give(self, waiting: _Waiting, now_s: float) -> None:
         if waiting.instant.done():
             return  # cancelled: the process stops, or the mail's lease ends
         _answer(waiting, self._instants[0])
         del self._instants[: waiting.recipients]
-        now_s = _now()
         self._given.append((now_s, waiting.recipients))
         self._lately += waiting.recipients
         self._count["used"].inc(waiting.recipients)
@@ -240,14 +249,13 @@ class Slots:
             del self._instants[:gone]
             self._count["lost"].inc(gone)
 
-    def _come_again(self) -> None:
+    def _come_again(self, now_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._instants and self._turns.mails and not self._claimed:
-            due_s = self._instants[0] - self._lead.seconds
-            if due_s > _now():
-                self._timer = asyncio.get_running_loop().call_at(due_s, self._deal)
+        # The same `now_s` as it was found not to be due at: else it might be due in between.
+        if self._instants and self._turns.mails and self._due_s() > now_s:
+            self._timer = asyncio.get_running_loop().call_at(self._due_s(), self._deal)
 
     def _note_refusal(self, what: str, seconds: float) -> None:
         self._count["refused"].inc()

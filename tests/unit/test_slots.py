@@ -1,6 +1,7 @@
 """Who gets which instant: the slots of a lane over a scripted limiter."""
 
 import asyncio
+import itertools
 import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -48,9 +49,9 @@ async def settled() -> None:
 class Rig:
     """Slots, and those who wait for them."""
 
-    def __init__(self, most: int) -> None:
-        self.limiter = Scripted()
-        self.slots = Slots(self.limiter, "bulk", lead=Lead(), most=most, dig_every_s=0.001)
+    def __init__(self, most: int, dig_every_s: float) -> None:
+        self.limiter, lead = Scripted(), Lead()
+        self.slots = Slots(self.limiter, "bulk", lead=lead, most=most, dig_every_s=dig_every_s)
 
     async def waits(
         self, tenant: str, recipients: int = 1
@@ -69,8 +70,8 @@ async def started(
 
 
 @asynccontextmanager
-async def running(most: int = 100) -> AsyncIterator[Rig]:
-    rig, stop = Rig(most), Stop()
+async def running(most: int = 100, dig_every_s: float = 0.001) -> AsyncIterator[Rig]:
+    rig, stop = Rig(most, dig_every_s), Stop()
     task = asyncio.create_task(rig.slots.run(stop))
     yield rig
     stop.set()
@@ -102,6 +103,20 @@ async def test_an_instant_is_nobodys_until_it_is_due() -> None:
         await rig.limiter.grants(near)
         assert first.result() == near
         assert not other.done()
+
+
+async def test_no_mail_is_forgotten_when_an_instant_falls_due_while_it_is_looked_at() -> None:
+    loop, ticks = asyncio.get_running_loop(), itertools.count()
+    real = loop.time
+    loop.time = lambda: real() + next(ticks) * 0.005  # type: ignore[method-assign]
+    try:
+        async with running() as rig:
+            for later_ms in range(30):
+                waiting = await rig.waits("a")
+                await rig.limiter.grants(loop.time() + 0.1 + later_ms / 1000)
+                await asyncio.wait_for(waiting, 5)
+    finally:
+        loop.time = real  # type: ignore[method-assign]
 
 
 async def test_only_what_is_missing_is_reserved() -> None:
@@ -190,6 +205,23 @@ async def test_the_appetite_is_a_batch_while_there_is_room_and_counts_who_is_on_
         release.set()
         await asyncio.gather(*coming)
         assert await rig.slots.appetite() == LEAST
+
+
+async def test_the_appetite_comes_back_when_what_came_ends_without_a_slot() -> None:
+    async with running(dig_every_s=FAR_S) as rig:
+        release = asyncio.Event()
+
+        async def dead_letter() -> None:
+            rig.slots.arrives()
+            await release.wait()
+
+        for _ in range(LEAST):
+            await started(dead_letter())  # type: ignore[arg-type]
+        hungry = await started(rig.slots.appetite())  # type: ignore[arg-type]
+        assert not hungry.done()
+        release.set()
+        await settled()
+        assert hungry.done()
 
 
 async def test_the_room_is_three_seconds_of_slots_and_no_more_than_allowed() -> None:
