@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import statistics
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import uvloop
@@ -56,8 +56,16 @@ def aws_of(url: str) -> dict[str, str]:
     )
 
 
-async def at(backlog: int, given: argparse.Namespace) -> dict[str, Any]:
-    """The figures with so many mails queued."""
+class Round(NamedTuple):
+    """One sender's CPU per mail in microseconds, mails a second, and the most memory it held."""
+
+    us: float
+    per_s: float
+    rss_mb: int
+
+
+async def one_round(backlog: int, given: argparse.Namespace) -> Round:
+    """A sender of its own, with so many mails queued."""
     log = proof.ROOT / "build" / given.name / f"sender-{backlog}.log"
     async with (
         instant_server("loadtest.transport.sending", str(backlog)) as url,
@@ -68,37 +76,44 @@ async def at(backlog: int, given: argparse.Namespace) -> dict[str, Any]:
         await child.start()
         try:
             await asyncio.sleep(given.warm_up)
-            memory = Memory(child.pid)
-            memory.forget()
-            rounds = [await _round(session, child, given.seconds) for _ in range(given.rounds)]
-            rss_mb = memory.most_mb()
+            before = await scrape(session, child)
+            await asyncio.sleep(given.seconds)
+            after = await scrape(session, child)
+            rss_mb = Memory(child.pid).most_mb()
         finally:
             await child.stop(timeout_s=40)
-    us, per_s = zip(*rounds, strict=True)
-    return {
-        "backlog": backlog,
-        "us_per_mail": round(statistics.median(us), 1),
-        "rss_mb": rss_mb,
-        "mails_per_s": round(statistics.median(per_s)),
-        "rounds_us": [round(one, 1) for one in us],
-    }
-
-
-async def _round(
-    session: aiohttp.ClientSession, child: Child, seconds: float
-) -> tuple[float, float]:
-    """CPU per mail in microseconds, and mails a second."""
-    before = await scrape(session, child)
-    await asyncio.sleep(seconds)
-    after = await scrape(session, child)
 
     def grown(name: str, *labels: str) -> float:
         return after.total(name, *labels) - before.total(name, *labels)
 
     mails = grown("mailpipe_sends_total", "accepted")
     if not mails:
-        raise RuntimeError(f"the sender sent nothing in {seconds:g} s: see its log")
-    return grown("mailpipe_process_time_seconds") * 1e6 / mails, mails / seconds
+        raise RuntimeError(f"the sender sent nothing in {given.seconds:g} s: see {log}")
+    us = grown("mailpipe_process_time_seconds") * 1e6 / mails
+    return Round(us, mails / given.seconds, rss_mb)
+
+
+async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """The figures of each backlog. A round goes through all of them before the next one begins, so
+    that a slow minute of the machine is none of one backlog's alone.
+    """
+    rounds: dict[int, list[Round]] = {backlog: [] for backlog in given.backlogs}
+    yardsticks = list[float]()
+    for _ in range(given.rounds):
+        yardsticks.append(await yardstick_us())
+        for backlog, found in rounds.items():
+            found.append(await one_round(backlog, given))
+    return [
+        {
+            "backlog": backlog,
+            "us_per_mail": round(statistics.median(one.us for one in found), 1),
+            "rss_mb": max(one.rss_mb for one in found),
+            "mails_per_s": round(statistics.median(one.per_s for one in found)),
+            "rounds_us": [round(one.us, 1) for one in found],
+            "yardstick_us": statistics.median(yardsticks),
+        }
+        for backlog, found in rounds.items()
+    ]
 
 
 def short_of(runs: list[dict[str, Any]]) -> list[str]:
@@ -125,8 +140,7 @@ def short_of(runs: list[dict[str, Any]]) -> list[str]:
 
 async def bench(given: argparse.Namespace) -> int:
     """Measure, print, write the proof."""
-    yardstick = await yardstick_us()
-    runs = [await at(backlog, given) | {"yardstick_us": yardstick} for backlog in given.backlogs]
+    runs = await measured(given)
     faults = short_of(runs)
     path = proof.write(given.name, seed=0, runs=runs, passed=not faults)
     table = Table("backlog", "us a mail", "MB", "mails/s", "rounds", title="the sender")
@@ -135,7 +149,7 @@ async def bench(given: argparse.Namespace) -> int:
         table.add_row(*(str(run[name]) for name in names))
     console = Console()
     console.print(table)
-    console.print(f"  yardstick: {yardstick} us")
+    console.print(f"  yardstick: {runs[0]['yardstick_us']} us")
     for fault in faults:
         console.print(f"  short of: {fault}", markup=False)
     print(f"{'FAILED' if faults else 'passed'}: {path.relative_to(proof.ROOT)}")

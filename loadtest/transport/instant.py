@@ -5,8 +5,11 @@ It runs in a process of its own, so that the CPU of the bench is the client's al
 
 import asyncio
 import sys
+import time
 import zlib
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import uvloop
@@ -25,10 +28,15 @@ Answer = Callable[[bytes, bytes], Reply]
 """From an operation's name and a request's body to the whole response."""
 
 
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def response(body: bytes) -> bytes:
     """An HTTP response with the headers of an AWS service."""
     head = (
-        "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT\r\n"
+        f"HTTP/1.1 200 OK\r\nServer: Server\r\nDate: {_date(int(time.time()))}\r\n"
         "Content-Type: application/x-amz-json-1.0\r\nConnection: keep-alive\r\n"
         f"x-amzn-RequestId: {'A' * 52}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
