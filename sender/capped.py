@@ -2,11 +2,14 @@
 
 import asyncio
 import math
+from random import random
 
 from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import Retry
 from sender.binding import DOMAIN_CAP, TENANT_CAP, Binding
 from sender.limiter import Limiter
 from sender.scopes import scopes_of
+from sender.settings import SenderSettings
 
 
 async def over_cap(
@@ -29,3 +32,9 @@ async def over_cap(
             return what
         await asyncio.sleep(wait_s)
     return None
+
+
+def goes_back(settings: SenderSettings, why: str = "tenant's share is in hand") -> Retry:
+    """It comes back after others have had their turn; jitter spreads what went together."""
+    least_s, most_s = settings.excess_min_s, settings.excess_max_s
+    return Retry(least_s + (most_s - least_s) * random(), why)  # noqa: S311

@@ -17,7 +17,7 @@ from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
 from sender import ses
-from sender.capped import over_cap
+from sender.capped import goes_back, over_cap
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
 from sender.compose import request_for
 from sender.limiter import Limiter
@@ -76,8 +76,9 @@ class Sender:
             return read
         message, tenant = read
         if self._slots.turns_away(message.tenant):
-            return self._excess()  # before anything is fetched or looked at for it
+            return goes_back(self._settings)  # before anything is fetched or looked at for it
         if (waits := self._pauses.holds(message, received)) is not None:
+            self._slots.paused()
             return waits
         try:
             with self._paths.of(received, message) as path:
@@ -106,13 +107,14 @@ class Sender:
             return await self._claim_and_end(message, ending)
         slots = len(message.email.recipients()) + path.more_slots
         if cap := await over_cap(self._limiter, self._slots.binding, message, slots):
-            return self._excess(f"over the {cap.replace('_', ' ')}")
+            return goes_back(self._settings, f"over the {cap.replace('_', ' ')}")
         instant = await self._slots.next(message.tenant, slots)
         if instant is None:
             return Retry(0, "stopping")
         if isinstance(instant, Excess):
-            return self._excess()
+            return goes_back(self._settings)
         if (waits := self._pauses.holds(message, received)) is not None:
+            self._slots.paused()
             self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
         begun = time.perf_counter()
@@ -213,11 +215,6 @@ class Sender:
             if another is None:
                 return False
             instant = another
-
-    def _excess(self, why: str = "tenant's share is in hand") -> Retry:
-        """It comes back after others have had their turn; jitter spreads what went together."""
-        least_s, most_s = self._settings.excess_min_s, self._settings.excess_max_s
-        return Retry(least_s + (most_s - least_s) * random(), why)  # noqa: S311
 
     def _no_slot(self, received: Received) -> Outcome:
         if self._slots.closed:

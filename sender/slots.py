@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mailpipe import metrics
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
-from sender.binding import BINDS, CONCURRENCY, RATE, WINDOW_S, Binding
+from sender.binding import BINDS, CONCURRENCY, PAUSE, RATE, WINDOW_S, Binding
 from sender.limiter import Limiter
 from sender.pacing import Lead
 from sender.turns import LEAST, Excess, Turns
@@ -146,6 +146,10 @@ class Slots:
     def full_for(self, seconds: float) -> None:
         """All that may be in hand was in hand for so long."""
         self.binding.note(CONCURRENCY, _now(), seconds)
+
+    def paused(self) -> None:
+        """A mail waits for the end of a pause."""
+        self.binding.note(PAUSE, _now(), WINDOW_S)
 
     async def run(self, stop: Stop) -> None:
         """Reserve for who waits until `stop`, then refuse everybody."""
