@@ -6,7 +6,6 @@ so a mail that comes now has its turn now.
 """
 
 import asyncio
-import math
 from bisect import bisect_right, insort
 from collections import deque
 from functools import partial
@@ -16,6 +15,7 @@ from mailpipe import metrics
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
 from sender.binding import BINDS, CONCURRENCY, PAUSE, RATE, WINDOW_S, Binding
+from sender.digging import Digging
 from sender.limiter import Limiter
 from sender.pacing import Lead
 from sender.turns import LEAST, Excess, Turns
@@ -23,9 +23,9 @@ from sender.turns import LEAST, Excess, Turns
 ROOM_S = 3.0
 """The room holds as many recipients as got slots in so many last seconds."""
 
-DIG_FASTER, FRUITFUL_S = 10, 1.0
-"""So much faster the queue is looked through while it has brought another tenant's mail lately: it
-comes from behind a backlog, and what was given back comes again."""
+EARLY = 2.0
+"""An instant is given away so many leads before it: one in a hundred claims takes longer than one.
+"""
 
 UNFELT_S = 0.05
 """To have waited so long for a slot is no sign that something binds."""
@@ -51,14 +51,13 @@ class Slots:
         self._lane = lane
         self._lead = lead
         self._most = max(LEAST, most)
-        self._dig_every_s = dig_every_s
         self._turns = Turns[_Waiting]()
         self._claimed = deque[_Waiting]()
         self._instants = list[float]()
         self._given = deque[tuple[float, int]]()
         self._lately = 0
         self._refused = (RATE, 0.0)
-        self._dug_up_s = -math.inf
+        self._digging = Digging(dig_every_s)
         self._arriving = set[asyncio.Task[object] | None]()
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
@@ -101,7 +100,7 @@ class Slots:
             self._excess.inc()
             return joined
         if joined.displaced is not None:
-            self._dug_up_s = _now()
+            self._digging.found(_now())
             self._excess.inc()
             _answer(joined.displaced, Excess())
         self._deal()
@@ -132,14 +131,13 @@ class Slots:
         await asyncio.sleep(0)  # what has just been fetched arrives
         while not (space := self._space()) and not self.closed:
             self._has_room.clear()
-            fruitful = _now() - self._dug_up_s < FRUITFUL_S
-            pause_s = self._dig_every_s / DIG_FASTER if fruitful else self._dig_every_s
             try:
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(self._digging.wait_s(_now())):
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
                 if not self._space() and self._lately:
+                    self._digging.looked()
                     return BATCH
         return space
 
@@ -231,7 +229,7 @@ class Slots:
 
     def _due_s(self) -> float:
         """When the first instant is given away."""
-        return self._instants[0] - self._lead.seconds
+        return self._instants[0] - EARLY * self._lead.seconds
 
     def _give(self, waiting: _Waiting, now_s: float) -> None:
         if waiting.instant.done():
