@@ -10,7 +10,7 @@ from collections import deque
 from typing import NamedTuple
 
 HORIZON_S = {"transactional": 1.0, "bulk": 0.15}
-"""How far ahead of its own lead a lane may reserve: short for bulk, so that urgent mail never
+"""How far ahead of the longest lead a lane may reserve: short for bulk, so that urgent mail never
 finds the near future sold out. A sender that dies leaves holes no further ahead."""
 
 FAR_S = 2.0

@@ -13,6 +13,7 @@ from sender.pacing import (
     FAR_S,
     HALVED_EVERY_US,
     HORIZON_S,
+    MAX_LEAD_S,
     SMALLEST_FACTOR,
     WHOLE,
     Backoff,
@@ -246,11 +247,13 @@ class Account:
 
     def _ask(self, wanted: Wanted, count: int, rate: float) -> Ask:
         start_us = wanted.now_us + round(wanted.lead_s * 1e6)
+        # Not counted from a lead of its own: the slowest sender would see room where no other does.
+        after_lead_us = wanted.now_us + round(MAX_LEAD_S * 1e6)
         share = None
         if wanted.lane == "bulk":
             turn_us = _span_us(count, self._terms.bulk_share * rate)
-            share = Share(wanted.now_us, start_us + round(FAR_S * 1e6), turn_us)
-        limit_us = start_us + round(HORIZON_S[wanted.lane] * 1e6)
+            share = Share(wanted.now_us, after_lead_us + round(FAR_S * 1e6), turn_us)
+        limit_us = after_lead_us + round(HORIZON_S[wanted.lane] * 1e6)
         return Ask(start_us, limit_us, _span_us(count, rate), share)
 
     def _mend(self, seen: Item, wanted: Wanted, rate: float) -> Generator[Change, Fate, None]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailpipe.changes import Change, Changed, Fate, Numbers, Refused
 from mailpipe.outcomes import CallFailed
-from sender.pacing import HORIZON_S, SMALLEST_FACTOR, WHOLE, Reservation, held_s
+from sender.pacing import HORIZON_S, MAX_LEAD_S, SMALLEST_FACTOR, WHOLE, Reservation, held_s
 from sender.reserving import TRIES, Account, Full, Item, Taken, Terms, Wanted, take_capped
 from tests.unit.memory_items import FREE
 
@@ -133,7 +133,7 @@ def test_a_refusal_says_when_there_may_be_room_and_costs_no_second_write() -> No
     world, account = World(free_in(2)), Account(Terms())
     account.seen = Item(NOW_US)
     first = world.ask(account.reserve(wanted()))
-    assert first.again_in_s == pytest.approx(2 - 0.1 - 1)
+    assert first.again_in_s == pytest.approx(2 - MAX_LEAD_S - HORIZON_S["transactional"])
     assert world.ask(account.reserve(wanted())).again_in_s == first.again_in_s
     assert world.writes == 1
     again_us = NOW_US + round(first.again_in_s * 1e6)
@@ -150,7 +150,15 @@ def test_bulk_cannot_sell_out_the_near_future_of_urgent_mail() -> None:
     while world.ask(bulk.reserve(wanted(lane="bulk"))).instants:
         pass
     (first, *_) = world.ask(urgent.reserve(wanted())).instants
-    assert first <= 0.1 + HORIZON_S["bulk"] + 0.1 + 0.1  # the share's one chunk as well
+    assert first <= MAX_LEAD_S + HORIZON_S["bulk"] + 0.1 + 0.1  # the share's one chunk as well
+
+
+@pytest.mark.parametrize("lead_s", [0.04, MAX_LEAD_S])
+def test_all_senders_see_room_alike_whatever_their_lead(lead_s: float) -> None:
+    end_s = MAX_LEAD_S + HORIZON_S["transactional"]
+    for free_s, room in ((end_s - 0.01, True), (end_s + 0.01, False)):
+        reservation = World(free_in(free_s)).ask(Account(Terms()).reserve(wanted(lead_s=lead_s)))
+        assert bool(reservation.instants) == room
 
 
 def test_urgent_mail_cannot_sell_out_bulk_mails_share() -> None:
