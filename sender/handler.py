@@ -135,7 +135,7 @@ class Sender:
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
         outcome = await self._sent(message, claim, answer)
-        await self._pauses.passed(received)
+        await self._pauses.passed(message, received)
         return outcome
 
     async def _request(

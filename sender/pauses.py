@@ -71,12 +71,12 @@ class Pauses:
         await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
         return _waits(fault.scope, fault.reason)
 
-    async def passed(self, received: Received) -> None:
+    async def passed(self, message: EmailMessage, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
         sent, and the next probe will show the same.
         """
         pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
-        if pause is None or not pause.ours:
+        if pause is None or not pause.ours or pause.scope not in scopes_of(message):
             return
         metrics.bound(metrics.QUOTA_PROBES, "passed").inc()
         try:

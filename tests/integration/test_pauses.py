@@ -100,6 +100,13 @@ async def test_the_probe_that_ses_takes_lets_its_scope_go_on(rig: Rig) -> None:
     assert rig.board.pauses == {}
 
 
+async def test_a_mail_ends_no_pause_but_its_own(rig: Rig) -> None:
+    await rig.board.pause(SHOP, "identity_not_verified", code="x", probe_at=1)
+    other = message(from_="c@example.com")
+    assert await rig.handle(other, attributes={"probe": SHOP}) == Done()
+    assert rig.board.pauses.keys() == {SHOP}
+
+
 async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> None:
     rig.ses.script = [not_verified("b@example.com"), answer("SendingPausedException", "x")]
     await rig.handle(message())
