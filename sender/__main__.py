@@ -91,7 +91,8 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         ]
         async with (
             open_admin(
-                settings.admin_host, settings.admin_port, stop, unready=limiter.unready
+                *(settings.admin_host, settings.admin_port, stop),
+                unready=lambda: limiter.unready() or adapting.pauses.unready(),
             ) as admin_port,
             lifecycle.side_tasks(
                 stop,

@@ -77,7 +77,7 @@ class Sender:
         message, tenant = read
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if (waits := self._pauses.holds(message, received)) is not None:
+        if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
             return waits
         try:
@@ -255,7 +255,7 @@ class Sender:
             self._limiter.throttled()
         waits = await self._pauses.found(failure, message, received)
         await self._store.release(message.email_id, claim)
-        wait_s = pause_s(failure, receives=received.receives, jitter=random())  # noqa: S311
+        wait_s = pause_s(receives=received.receives, jitter=random())  # noqa: S311
         return waits or Retry(wait_s, failure.code)
 
     async def _without_body(

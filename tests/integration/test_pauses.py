@@ -75,6 +75,25 @@ async def test_what_is_about_one_process_or_one_moment_pauses_nothing(rig: Rig) 
     assert rig.board.pauses == {}
 
 
+async def test_a_process_that_ses_refuses_leaves_its_mail_to_others_and_tries_again(
+    rig: Rig,
+) -> None:
+    one = message()
+    rig.ses.script = [answer("AccessDeniedException", "not authorized to perform ses:SendEmail")]
+    for _ in range(3):
+        back = await rig.handle(one)
+        assert isinstance(back, Retry)
+        assert 5 <= back.after_s <= 15
+    assert (len(rig.ses.sent), rig.board.pauses) == (1, {})
+    assert rig.pauses.unready() == "SES refuses this process: AccessDeniedException"
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until) == ("pending", 0)
+    rig.later_s = 2.0
+    assert await rig.handle(one) == Done()
+    assert rig.pauses.unready() is None
+
+
 @pytest.mark.parametrize(
     ("text", "slower"), [("Maximum sending rate exceeded.", True), ("Rate exceeded", False)]
 )
