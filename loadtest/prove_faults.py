@@ -76,7 +76,7 @@ CASES = [
         right={"max24HourSend": DAILY},
     ),
     Case(
-        *("limiter's item deleted", NONE, 0.25, ("mailpipe_quota_items_made_total", "account")),
+        *("limiter's item deleted", NONE, 0.5, ("mailpipe_quota_items_made_total", "account")),
         where="slots",
     ),
     Case(

@@ -163,7 +163,7 @@ SES_REFUSES = Gauge(
 )
 QUOTA_PROBES = Counter(
     "mailpipe_quota_probes_total",
-    "Mails that tried whether a pause is over, by what they showed (passed, refused)",
+    "Mails that tried whether a pause is over, by what they showed (passed, refused, nothing)",
     ["result"],
 )
 

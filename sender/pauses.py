@@ -15,8 +15,9 @@ from mailpipe import logs, metrics
 from mailpipe.aws.queue import Received
 from mailpipe.board import ACCOUNT, Pause, Quota, kind_of
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Kind, Outcome, Park, Retry
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
 from mailpipe.parking import PAUSED_MS, PROBE
+from mailpipe.rules import MAX_RECIPIENTS
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import has_room
@@ -26,7 +27,7 @@ from sender.scopes import Reason, fault_of, scopes_of, widened
 
 MAX_PAUSED_MS = 14 * 86_400_000
 MANY = 50
-"""With so many pauses an identity that SES refuses pauses its mail's whole stream instead."""
+"""With so many identities of one tenant's mail paused another one pauses the mail's stream."""
 TOLD_BY_SES = {"account_paused", "account_suspended", "daily_quota"}
 """Reasons whose end GetAccount shows."""
 
@@ -89,12 +90,17 @@ class Pauses:
         if fault is None:
             return self._refused(failure) if failure.kind is Kind.CONFIGURATION else None
         self._answered()
-        if fault.scope not in self._board.pauses and len(self._board.pauses) >= MANY:
+        if fault.scope not in self._board.pauses and self._identities(message.tenant) >= MANY:
             fault = widened(fault, message)
         if received.attributes.get(PROBE) == fault.scope:
             metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
         at_ms = self._wall_ms() + self._probe_ms
-        await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
+        await self._board.pause(
+            *(fault.scope, fault.reason),
+            code=failure.code,
+            probe_at=at_ms,
+            tenant=message.tenant if kind_of(fault.scope) == "identity" else "",
+        )
         return _waits(fault.scope, fault.reason)
 
     async def passed(self, message: EmailMessage, received: Received) -> None:
@@ -110,6 +116,21 @@ class Pauses:
             await self._resume(pause)
         except CallFailed as error:
             log.warning("resume_failed", code=error.code, text=error.text)
+
+    async def noted(self, received: Received, outcome: Outcome) -> Outcome:
+        """The outcome. A probe that ends without SES's word on its scope (expired, suppressed,
+        quarantined, put off) has shown nothing: another one is due. Never raises.
+        """
+        pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
+        put_off = isinstance(outcome, Park) and outcome.scope is None
+        if pause is None or not pause.ours or not (put_off or isinstance(outcome, Done | Dead)):
+            return outcome
+        metrics.bound(metrics.QUOTA_PROBES, "nothing").inc()
+        try:
+            await self._board.probe_now(pause)
+        except CallFailed as error:
+            log.warning("probe_not_put_forward", code=error.code, text=error.text)
+        return outcome
 
     async def probe(self) -> None:
         """Send one mail of each scope whose time has come (one sender does). Raises CallFailed."""
@@ -128,6 +149,9 @@ class Pauses:
             await self._board.pause(ACCOUNT, reason, code="GetAccount", probe_at=self._wall_ms())
         elif pause is not None and pause.ours and is_over(pause, quota):
             await self._resume(pause)
+
+    def _identities(self, tenant: str) -> int:
+        return sum(one.tenant == tenant for one in self._board.pauses.values())
 
     def _refused(self, failure: CallFailed) -> Retry:
         """It is about this process alone: others may send this mail."""
@@ -154,9 +178,13 @@ def told(quota: Quota) -> Reason | None:
 
 def is_over(pause: Pause, quota: Quota) -> bool:
     """Whether a reading of the account shows that what has paused it is over. One that is older
-    than the pause shows nothing.
+    than the pause shows nothing. A day that was used up has to have room for any mail: SES frees it
+    little by little, and with each little all mail would go, and wait again.
     """
-    return pause.reason in TOLD_BY_SES and quota.read_at > pause.since and told(quota) is None
+    if pause.reason not in TOLD_BY_SES or quota.read_at <= pause.since:
+        return False
+    room = MAX_RECIPIENTS if pause.reason == "daily_quota" else 1
+    return told(quota) is None and has_room(quota, room)
 
 
 def paused_s(received: Received) -> float:

@@ -7,7 +7,7 @@ from mailpipe.messages import EmailMessage, email_decoder
 from mailpipe.outcomes import Dead
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
 from mailpipe.texts import told
-from mailpipe.timing import backoff_s, parse_iso
+from mailpipe.timing import parse_iso
 
 Ending = tuple[Standing, str]
 """How a mail ends without SES, and the reason that its owner reads."""
@@ -55,8 +55,3 @@ def after_doubt(ending: Ending, *, doubted: bool) -> Ending:
     if doubted:
         return UNKNOWN, f"{standing.status} after a send in doubt: {reason}"
     return ending
-
-
-def pause_s(*, receives: int, jitter: float) -> float:
-    """Seconds before the next try of a mail that SES did not take."""
-    return backoff_s(receives, first_s=1.0, cap_s=60.0, jitter=jitter)
