@@ -23,7 +23,7 @@ from sender import waiting
 from sender.adapting import Adapting
 from sender.clock import Clock
 from sender.handler import Sender
-from sender.lanes import open_lanes
+from sender.lanes import Home, open_lanes
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
@@ -85,7 +85,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 concurrency=settings.concurrency,
                 poll_s=settings.poll_s,
                 appetite=slots[lane],
-                parking=due,
+                parking=Home(due),
             )
             for lane, name in LANES.items()
         ]

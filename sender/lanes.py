@@ -5,24 +5,28 @@ long it was held expires so much later. Whoever may send to a queue can write bo
 taken off here, before anybody handles, parks or copies the message: sent anew, it is from us.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from mailpipe.aws.queue import Queue, Queues, Received
+from mailpipe.aws.queue import Fault, Outgoing, Queue, Queues, Received
+from mailpipe.messages import EmailMessage
 from mailpipe.origins import principal
+from mailpipe.outcomes import Park
 from mailpipe.parking import PAUSED_MS, PROBE
 from mailpipe.resources import LANES
+from mailpipe.settling import Parking
 from sender.settings import SenderSettings
+from sender.verdicts import read
 
 MARKS = frozenset({PROBE, PAUSED_MS})
 
 
 async def open_lanes(settings: SenderSettings, queues: Queues) -> dict[str, Queue]:
     """By the queue's name, the most urgent first. Raises CallFailed."""
-    return {
-        name: Lane(await queues.open(name, sender_ids=settings.trust_sender_id), settings.trusted)
-        for name in LANES.values()
-    }
+    asked = settings.trust_sender_id
+    opened = {name: await queues.open(name, sender_ids=asked) for name in LANES.values()}
+    urgent = next(iter(opened.values()))
+    return {name: Lane(one, settings.trusted, urgent=urgent) for name, one in opened.items()}
 
 
 def believed(message: Received, trusted: Collection[str] | None) -> Received:
@@ -38,18 +42,39 @@ def believed(message: Received, trusted: Collection[str] | None) -> Received:
 
 
 class Lane:
-    """A queue whose messages are `believed`."""
+    """A queue whose messages are `believed`. A probe goes to the `urgent` one: behind a backlog it
+    would not be known for hours that a pause is over.
+    """
 
-    def __init__(self, queue: Queue, trusted: Collection[str] | None) -> None:
+    def __init__(self, queue: Queue, trusted: Collection[str] | None, *, urgent: Queue) -> None:
         self.name, self.url = queue.name, queue.url
-        self.send, self.delete, self.hide = queue.send, queue.delete, queue.hide
-        self.depth = queue.depth
-        self._receive = queue.receive
+        self.delete, self.hide, self.depth = queue.delete, queue.hide, queue.depth
+        self._queue = queue
         self._trusted = trusted
+        self._urgent = urgent
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
+        """See mailpipe.aws.queue.Queue.send; probes are sent by themselves."""
+        probes = any(PROBE in one.attributes for one in messages)
+        return await (self._urgent if probes else self._queue).send(messages)
 
     async def receive(
         self, most: int, *, wait_s: float, visibility_s: float | None = None
     ) -> list[Received]:
         """See mailpipe.aws.queue.Queue.receive."""
-        found = await self._receive(most, wait_s=wait_s, visibility_s=visibility_s)
+        found = await self._queue.receive(most, wait_s=wait_s, visibility_s=visibility_s)
         return [believed(one, self._trusted) for one in found]
+
+
+class Home:
+    """Parking where a probe goes back to its own lane, and does not stay in the urgent one."""
+
+    def __init__(self, parking: Parking) -> None:
+        self._parking = parking
+        self.instead_of = parking.instead_of
+
+    async def park(self, message: Received, queue: str, park: Park) -> None:
+        """See mailpipe.settling.Parking.park."""
+        mail = read(message.body) if PROBE in message.attributes else None
+        home = LANES[mail.stream] if isinstance(mail, EmailMessage) else queue
+        await self._parking.park(message, home, park)
