@@ -165,12 +165,8 @@ class Sender:
         if isinstance(message, Dead):
             return message
         tenant = await self._tenants.of(message.tenant)
-        judged = judge(
-            tenant,
-            received.sender_id,
-            trusted=self._trusted,
-            earlier=origins.earlier(received.attributes),
-        )
+        earlier = origins.earlier(received.attributes)
+        judged = judge(tenant, received.sender_id, trusted=self._trusted, earlier=earlier)
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
