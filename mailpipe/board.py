@@ -43,7 +43,8 @@ class Quota(Struct, rename="camel", kw_only=True, frozen=True):
 
 class Pause(Struct, rename="camel", kw_only=True, frozen=True):
     """A scope whose mail waits. Times are epoch ms; `probe_at` is when one mail may try again, 0 =
-    never: only a person resumes what a person has paused.
+    never: only a person resumes what a person has paused. `tenant`: whose mail an identity was
+    found on.
     """
 
     scope: str
@@ -52,6 +53,7 @@ class Pause(Struct, rename="camel", kw_only=True, frozen=True):
     by: str = BY_SENDERS
     code: str = ""
     probe_at: int = 0
+    tenant: str = ""
 
     @property
     def ours(self) -> bool:

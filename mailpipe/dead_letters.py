@@ -12,6 +12,7 @@ from mailpipe import origins
 from mailpipe.aws.queue import BATCH, MAX_ATTRIBUTES, Fault, Outgoing, Queue, Received
 from mailpipe.messages import group_of
 from mailpipe.outcomes import CallFailed
+from mailpipe.parking import OURS
 from mailpipe.settling import BURIED
 
 HOLD_S = 600
@@ -42,10 +43,13 @@ def revived(message: Received, *, vouched: bool = False) -> Outgoing:
     """The message as it was before it was buried, with all who have sent it: whoever wrote it, and
     who put it here (the process that buried it; after a crash loop SQS has only moved it).
 
-    `vouched`: whoever puts it back answers for it, so that its history no longer counts.
+    What only senders may say (that it is a probe, how long it was held) is left out: after a crash
+    loop anybody may have written it. `vouched`: whoever puts it back answers for it, so that its
+    history no longer counts.
     """
     attributes = message.attributes
-    foreign = [(name, value) for name, value in attributes.items() if name not in BURIED]
+    left_out = BURIED | OURS
+    foreign = [(name, value) for name, value in attributes.items() if name not in left_out]
     kept = dict(foreign[: MAX_ATTRIBUTES - 1])
     if not vouched:
         if "reason" in attributes and origins.ATTRIBUTE not in attributes:

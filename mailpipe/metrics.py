@@ -157,9 +157,13 @@ QUOTA_PAUSES = Counter(
     "Scopes that this sender has paused after an answer of SES (an alarm)",
     ["reason"],
 )
+SES_REFUSES = Gauge(
+    "mailpipe_ses_refuses_process",
+    "1 while SES refuses this sender's role or credentials (an alarm)",
+)
 QUOTA_PROBES = Counter(
     "mailpipe_quota_probes_total",
-    "Mails that tried whether a pause is over, by what they showed (passed, refused)",
+    "Mails that tried whether a pause is over, by what they showed (passed, refused, nothing)",
     ["result"],
 )
 

@@ -23,6 +23,7 @@ from sender import waiting
 from sender.adapting import Adapting
 from sender.clock import Clock
 from sender.handler import Sender
+from sender.lanes import Home, open_lanes
 from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
@@ -49,10 +50,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         paths = await _paths(settings, aws, ses)
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
-        lanes = {
-            name: await queues.open(name, sender_ids=settings.trust_sender_id)
-            for name in LANES.values()
-        }
+        lanes = await open_lanes(settings, queues)
         due = waiting.open_due(settings, aws, tables, lanes)
         process = token_hex(8)
         adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
@@ -87,13 +85,14 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 concurrency=settings.concurrency,
                 poll_s=settings.poll_s,
                 appetite=slots[lane],
-                parking=due,
+                parking=Home(due),
             )
             for lane, name in LANES.items()
         ]
         async with (
             open_admin(
-                settings.admin_host, settings.admin_port, stop, unready=limiter.unready
+                *(settings.admin_host, settings.admin_port, stop),
+                unready=lambda: limiter.unready() or adapting.pauses.unready(),
             ) as admin_port,
             lifecycle.side_tasks(
                 stop,

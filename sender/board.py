@@ -50,6 +50,11 @@ class Board:
         metrics.QUOTA_BOARD_AGE.set_function(self._age_s)
 
     @property
+    def known(self) -> bool:
+        """Whether this process has read it once: before that it knows of no pause."""
+        return self._read_at > 0
+
+    @property
     def quota(self) -> Quota | None:
         """SES's quota; None until somebody has read it."""
         return self._reading.quota
@@ -89,12 +94,14 @@ class Board:
                 if self._reached:
                     log.warning("board_unreachable", code=error.code, text=error.text)
                 self._reached = False
-            await asyncio.sleep(every_s if self.quota else min(every_s, SOON_S))
+            done = self.known and self.quota
+            await asyncio.sleep(every_s if done else min(every_s, SOON_S))
 
     async def refresh(self) -> None:
         """Read it now, and write what could not be written before. Raises CallFailed."""
         for pause in list(self._unwritten.values()):
-            await self._write(pause)
+            if not await self._written(pause):
+                break  # a table that takes no writes may be read all the same
         while True:
             changes = self._changes
             items = await self._tables.partition(resources.COORDINATION, KIND)
@@ -109,31 +116,39 @@ class Board:
         found.pauses.update(self._unwritten)
         self._see(found)
 
-    async def pause(self, scope: str, reason: str, *, code: str, probe_at: int) -> None:
+    async def pause(
+        self, scope: str, reason: str, *, code: str, probe_at: int, tenant: str = ""
+    ) -> None:
         """Mail of this scope waits from now on: here at once, elsewhere when they read it. The
         first finding stands. A board that cannot be reached is written later.
         """
         if scope in self.pauses:
             return
         pause = Pause(
-            scope=scope, reason=reason, code=code, since=self._wall_ms(), probe_at=probe_at
+            scope=scope,
+            reason=reason,
+            code=code,
+            since=self._wall_ms(),
+            probe_at=probe_at,
+            tenant=tenant,
         )
         metrics.bound(metrics.QUOTA_PAUSES, reason).inc()
         log.error("scope_paused", scope=without_local_part(scope), reason=reason, code=code)
         self._unwritten[scope] = pause
         self._see(self._reading._replace(pauses={**self.pauses, scope: pause}))
+        await self._written(pause)
+
+    async def _written(self, pause: Pause) -> bool:
+        statement = insert_into(self._prefix, resources.COORDINATION, pause_item(pause))
         try:
-            await self._write(pause)
+            await self._tables.write(statement)
         except CallFailed as error:
             log.warning("pause_not_written", code=error.code, text=error.text)
-
-    async def _write(self, pause: Pause) -> None:
-        await self._tables.write(
-            insert_into(self._prefix, resources.COORDINATION, pause_item(pause))
-        )
+            return False
         # Refused: another sender was first, and the next reading brings its pause.
         self._unwritten.pop(pause.scope, None)
         self._changes += 1
+        return True
 
     async def postpone(self, pause: Pause, probe_at: int) -> bool:
         """The next probe is then; False when somebody else has changed it. Raises CallFailed."""
@@ -153,6 +168,13 @@ class Board:
         self._changes += 1
         self._see(self._reading._replace(pauses={**self.pauses, pause.scope: later}))
         return True
+
+    async def probe_now(self, pause: Pause) -> None:
+        """The next probe is due now, whenever it was to be. Raises CallFailed."""
+        due: Attributes = {"probeAt": self._wall_ms()}
+        key, same = key_of(f"pause#{pause.scope}"), ("since", "=", pause.since)
+        await self._tables.write(update_in(self._prefix, resources.COORDINATION, due, key, same))
+        self._changes += 1
 
     async def resume(self, pause: Pause) -> bool:
         """It is over; False when the scope has been paused anew. Raises CallFailed."""

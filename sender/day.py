@@ -44,6 +44,7 @@ def day_rate(quota: Quota, lane: str, now_ms: int, settings: DaySettings) -> flo
     return max(0.0, left) / smoothing_s
 
 
-def has_room(quota: Quota) -> bool:
-    """Whether SES would take another recipient of the day's."""
-    return quota.max_24_hour == UNLIMITED or quota.sent_24_hours < quota.max_24_hour
+def has_room(quota: Quota, recipients: int = 1) -> bool:
+    """Whether SES would take so many more recipients of the day's, or as many as a day has."""
+    left = quota.max_24_hour - quota.sent_24_hours
+    return quota.max_24_hour == UNLIMITED or left >= max(1, min(recipients, quota.max_24_hour))

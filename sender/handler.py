@@ -13,6 +13,7 @@ from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage, encode, own_event
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
 from mailpipe.records import Record, fields_of_record
+from mailpipe.settling import pause_s
 from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
@@ -31,7 +32,7 @@ from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
-from sender.verdicts import Ending, after_doubt, pause_s, read, unsendable
+from sender.verdicts import Ending, after_doubt, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -70,6 +71,9 @@ class Sender:
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
+        return await self._pauses.noted(received, await self._handled(received))
+
+    async def _handled(self, received: Received) -> Outcome:
         self._slots.arrives()
         read = await self._read(received)
         if isinstance(read, Dead):
@@ -77,7 +81,7 @@ class Sender:
         message, tenant = read
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if (waits := self._pauses.holds(message, received)) is not None:
+        if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
             return waits
         try:
@@ -135,7 +139,7 @@ class Sender:
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
         outcome = await self._sent(message, claim, answer)
-        await self._pauses.passed(received)
+        await self._pauses.passed(message, received)
         return outcome
 
     async def _request(
@@ -161,12 +165,8 @@ class Sender:
         if isinstance(message, Dead):
             return message
         tenant = await self._tenants.of(message.tenant)
-        judged = judge(
-            tenant,
-            received.sender_id,
-            trusted=self._trusted,
-            earlier=origins.earlier(received.attributes),
-        )
+        earlier = origins.earlier(received.attributes)
+        judged = judge(tenant, received.sender_id, trusted=self._trusted, earlier=earlier)
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
@@ -220,8 +220,7 @@ class Sender:
         if self._slots.closed:
             return Retry(0, "stopping")
         # Not at once: mail that is too much for now would be claimed and released in circles.
-        wait_s = backoff_s(received.receives, first_s=1, cap_s=60, jitter=random())  # noqa: S311
-        return Retry(wait_s, "no slot within the lease")
+        return Retry(pause_s(received), "no slot within the lease")
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()
@@ -255,8 +254,7 @@ class Sender:
             self._limiter.throttled()
         waits = await self._pauses.found(failure, message, received)
         await self._store.release(message.email_id, claim)
-        wait_s = pause_s(failure, receives=received.receives, jitter=random())  # noqa: S311
-        return waits or Retry(wait_s, failure.code)
+        return waits or Retry(pause_s(received), failure.code)
 
     async def _without_body(
         self, message: EmailMessage, missing: BodyMissing, *, receives: int

@@ -6,25 +6,33 @@ over when GetAccount says so. Of everything else one waiting mail tries from tim
 takes it the scope goes on. What a person has paused only a person resumes.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from random import random
 
 from mailpipe import logs, metrics
 from mailpipe.aws.queue import Received
 from mailpipe.board import ACCOUNT, Pause, Quota, kind_of
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Outcome, Park
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
 from mailpipe.parking import PAUSED_MS, PROBE
+from mailpipe.rules import MAX_RECIPIENTS
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import has_room
+from sender.denied import Denied
 from sender.quota import SHUTDOWN, is_on
 from sender.scopes import Reason, fault_of, scopes_of, widened
 
 MAX_PAUSED_MS = 14 * 86_400_000
 MANY = 50
-"""With so many pauses an identity that SES refuses pauses its mail's whole stream instead."""
+"""With so many identities of one tenant's mail paused another one pauses the mail's stream."""
 TOLD_BY_SES = {"account_paused", "account_suspended", "daily_quota"}
 """Reasons whose end GetAccount shows."""
+
+KEPT_S = 3.0
+"""So long a process that SES refuses keeps each mail: it must not fetch all, only to hide it."""
 
 log = logs.get()
 
@@ -42,14 +50,32 @@ class Pauses:
         probe_with: ProbeWith,
         probe_s: float,
         wall_ms: Callable[[], int] = now_ms,
+        clock: Callable[[], float] = time.monotonic,
+        kept_s: float = KEPT_S,
     ) -> None:
         self._board = board
+        self._denied = Denied()
+        self._clock = clock
+        self._kept_s = kept_s
         self._probe_with = probe_with
         self._probe_ms = round(probe_s * 1000)
         self._wall_ms = wall_ms
 
+    def unready(self) -> str | None:
+        """Why this process cannot send, whatever others can."""
+        return self._denied.reason
+
+    async def stops(self, message: EmailMessage, received: Received) -> Outcome | None:
+        """`holds`, before anything is done with the mail."""
+        outcome = self.holds(message, received)
+        if isinstance(outcome, Retry):
+            await asyncio.sleep(self._kept_s)
+        return outcome
+
     def holds(self, message: EmailMessage, received: Received) -> Outcome | None:
-        """Why this mail has to wait before anything is done with it; None: it may go on."""
+        """Why this mail has to wait now; None: it may go on."""
+        if self._denied.rest_s(self._clock()) > 0:
+            return _for_others(self._denied.reason)
         if not self._board.pauses:
             return None
         probe = received.attributes.get(PROBE)
@@ -62,27 +88,49 @@ class Pauses:
         """Pause what this answer is about; None: the answer is about this mail alone."""
         fault = fault_of(failure, message)
         if fault is None:
-            return None
-        if fault.scope not in self._board.pauses and len(self._board.pauses) >= MANY:
+            return self._refused(failure) if failure.kind is Kind.CONFIGURATION else None
+        self._answered()
+        if fault.scope not in self._board.pauses and self._identities(message.tenant) >= MANY:
             fault = widened(fault, message)
         if received.attributes.get(PROBE) == fault.scope:
             metrics.bound(metrics.QUOTA_PROBES, "refused").inc()
         at_ms = self._wall_ms() + self._probe_ms
-        await self._board.pause(fault.scope, fault.reason, code=failure.code, probe_at=at_ms)
+        await self._board.pause(
+            *(fault.scope, fault.reason),
+            code=failure.code,
+            probe_at=at_ms,
+            tenant=message.tenant if kind_of(fault.scope) == "identity" else "",
+        )
         return _waits(fault.scope, fault.reason)
 
-    async def passed(self, received: Received) -> None:
+    async def passed(self, message: EmailMessage, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
         sent, and the next probe will show the same.
         """
+        self._answered()
         pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
-        if pause is None or not pause.ours:
+        if pause is None or not pause.ours or pause.scope not in scopes_of(message):
             return
         metrics.bound(metrics.QUOTA_PROBES, "passed").inc()
         try:
             await self._resume(pause)
         except CallFailed as error:
             log.warning("resume_failed", code=error.code, text=error.text)
+
+    async def noted(self, received: Received, outcome: Outcome) -> Outcome:
+        """The outcome. A probe that ends without SES's word on its scope (expired, suppressed,
+        quarantined, put off) has shown nothing: another one is due. Never raises.
+        """
+        pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
+        put_off = isinstance(outcome, Park) and outcome.scope is None
+        if pause is None or not pause.ours or not (put_off or isinstance(outcome, Done | Dead)):
+            return outcome
+        metrics.bound(metrics.QUOTA_PROBES, "nothing").inc()
+        try:
+            await self._board.probe_now(pause)
+        except CallFailed as error:
+            log.warning("probe_not_put_forward", code=error.code, text=error.text)
+        return outcome
 
     async def probe(self) -> None:
         """Send one mail of each scope whose time has come (one sender does). Raises CallFailed."""
@@ -102,6 +150,21 @@ class Pauses:
         elif pause is not None and pause.ours and is_over(pause, quota):
             await self._resume(pause)
 
+    def _identities(self, tenant: str) -> int:
+        return sum(one.tenant == tenant for one in self._board.pauses.values())
+
+    def _refused(self, failure: CallFailed) -> Retry:
+        """It is about this process alone: others may send this mail."""
+        if self._denied.refused(failure.code, self._clock(), jitter=random()):  # noqa: S311
+            metrics.SES_REFUSES.set(1)
+            log.error("process_refused", code=failure.code, text=failure.text)
+        return _for_others(self._denied.reason)
+
+    def _answered(self) -> None:
+        if self._denied.answered():
+            metrics.SES_REFUSES.set(0)
+            log.info("process_accepted")
+
     async def _resume(self, pause: Pause) -> None:
         await self._board.resume(pause)
 
@@ -115,9 +178,13 @@ def told(quota: Quota) -> Reason | None:
 
 def is_over(pause: Pause, quota: Quota) -> bool:
     """Whether a reading of the account shows that what has paused it is over. One that is older
-    than the pause shows nothing.
+    than the pause shows nothing. A day that was used up has to have room for any mail: SES frees it
+    little by little, and with each little all mail would go, and wait again.
     """
-    return pause.reason in TOLD_BY_SES and quota.read_at > pause.since and told(quota) is None
+    if pause.reason not in TOLD_BY_SES or quota.read_at <= pause.since:
+        return False
+    room = MAX_RECIPIENTS if pause.reason == "daily_quota" else 1
+    return told(quota) is None and has_room(quota, room)
 
 
 def paused_s(received: Received) -> float:
@@ -128,3 +195,7 @@ def paused_s(received: Received) -> float:
 
 def _waits(scope: str, reason: str) -> Park:
     return Park(scope, f"paused: {kind_of(scope)}: {reason}")
+
+
+def _for_others(reason: str | None) -> Retry:
+    return Retry(5 + 10 * random(), reason or "")  # noqa: S311

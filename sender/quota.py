@@ -36,9 +36,11 @@ class BoardRates:
         self._wall_ms = wall_ms
 
     def account(self) -> float:
-        """Recipients a second that SES allows the account; 0 until somebody has read it."""
+        """Recipients a second that SES allows the account; 0 until somebody has read it, and until
+        this process knows what is paused.
+        """
         quota = self._board.quota
-        return 0.0 if quota is None else quota.rate
+        return quota.rate if quota is not None and self._board.known else 0.0
 
     def day(self, lane: str) -> float | None:
         """Recipients a second that the day's quota leaves this lane; None: it does not bind."""

@@ -55,7 +55,7 @@ def is_rate(failure: CallFailed) -> bool:
 
 def fault_of(failure: CallFailed, message: EmailMessage) -> Fault | None:
     """The scope that an answer pauses, always one of the mail's own. None: no more than this mail
-    waits (a throttle, or credentials and an endpoint of this process that are wrong).
+    waits (a throttle), or this process is at fault (CONFIGURATION: role, credentials, endpoint).
     """
     text = failure.text.lower()
     if failure.kind is Kind.THROTTLED:
@@ -77,7 +77,8 @@ def fault_of(failure: CallFailed, message: EmailMessage) -> Fault | None:
         case "AccountSuspendedException":
             return Fault(ACCOUNT, "account_suspended")
         case "AccessDenied" | "AccessDeniedException" | "NotAuthorized":
-            return Fault(_denied(failure, message), "access_denied")
+            denied = _denied(failure, message)
+            return None if denied is None else Fault(denied, "access_denied")
     return None
 
 
@@ -94,11 +95,13 @@ def scope_of(failure: CallFailed, message: EmailMessage) -> str | None:
     return None if fault is None else fault.scope
 
 
-def _denied(failure: CallFailed, message: EmailMessage) -> str:
-    """A policy may allow some identities or configuration sets only, and name them."""
+def _denied(failure: CallFailed, message: EmailMessage) -> str | None:
+    """A policy may allow some identities or configuration sets only, and name them. Naming none it
+    is the policy of this process, and others may have another.
+    """
     if CONFIGURATION_SET in failure.named:
         return SET
-    return _named_identity(failure, message) if failure.named else ACCOUNT
+    return _named_identity(failure, message) if failure.named else None
 
 
 def _named_identity(failure: CallFailed, message: EmailMessage) -> str:

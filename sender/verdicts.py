@@ -4,10 +4,10 @@ import re
 
 from mailpipe import rules
 from mailpipe.messages import EmailMessage, email_decoder
-from mailpipe.outcomes import CallFailed, Dead, Kind
+from mailpipe.outcomes import Dead
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
 from mailpipe.texts import told
-from mailpipe.timing import backoff_s, parse_iso
+from mailpipe.timing import parse_iso
 
 Ending = tuple[Standing, str]
 """How a mail ends without SES, and the reason that its owner reads."""
@@ -15,9 +15,6 @@ Ending = tuple[Standing, str]
 MAX_REASON_CHARS = 500
 
 _NEWER = re.compile(r'"type"\s*:\s*"(email\.v(?!1")\d{1,9})"')
-
-CONFIGURATION_PAUSE_S = (60.0, 3600.0)
-"""First and longest wait after a configuration fault: a person has to act, the mail waits."""
 
 
 def unreadable(body: str, error: Exception) -> str:
@@ -58,12 +55,3 @@ def after_doubt(ending: Ending, *, doubted: bool) -> Ending:
     if doubted:
         return UNKNOWN, f"{standing.status} after a send in doubt: {reason}"
     return ending
-
-
-def pause_s(failure: CallFailed, *, receives: int, jitter: float) -> float:
-    """Seconds before the next try of a mail that SES did not take."""
-    if failure.kind is Kind.CONFIGURATION:
-        first_s, cap_s = CONFIGURATION_PAUSE_S
-    else:
-        first_s, cap_s = 1.0, 60.0
-    return backoff_s(receives, first_s=first_s, cap_s=cap_s, jitter=jitter)

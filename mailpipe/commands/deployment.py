@@ -18,6 +18,7 @@ from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.queue import Queues, SqsQueue, open_queues
 from mailpipe.aws.table import Tables, open_tables
 from mailpipe.commands.output import Output
+from mailpipe.commands.parameters import Person
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.steering import Steering
 
@@ -88,6 +89,7 @@ def runs(work: Work) -> Callable[..., None]:
     @click.option(
         "--as",
         "who",
+        type=Person(),
         default=_user,
         metavar="NAME",
         help="Who the audit names for a change; else you, as this machine knows you.",

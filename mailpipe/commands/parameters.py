@@ -7,12 +7,12 @@ import click
 
 from mailpipe import rules
 from mailpipe.addresses import BadAddress, domain_of, parse
-from mailpipe.resources import LANES
+from mailpipe.board import BY_SENDERS
+from mailpipe.resources import CONFIGURATION_SET, LANES
 from mailpipe.timing import now_ms, parse_iso
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"\A([1-9][0-9]{{0,6}})([{''.join(_UNITS_S)}])\Z")
-_SET = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 _PRINCIPAL = re.compile(r"\A[A-Z0-9]{12,128}\Z")
 
 
@@ -93,7 +93,10 @@ class Scope(click.ParamType[str]):
     """Mail that waits together, as a person writes it: with colons."""
 
     name = "scope"
-    forms = "account, set:NAME, identity:ADDRESS-OR-DOMAIN, domain:DOMAIN or tenant:TENANT:STREAM"
+    forms = (
+        f"account, set:{CONFIGURATION_SET}, identity:ADDRESS-OR-DOMAIN, domain:DOMAIN or "
+        "tenant:TENANT:STREAM"
+    )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The scope as the board holds it."""
@@ -108,7 +111,7 @@ class Scope(click.ParamType[str]):
         match kind:
             case "account" if not name:
                 return kind
-            case "set" if _SET.match(name):
+            case "set" if name == CONFIGURATION_SET:  # all mail goes with this one
                 return f"set#{name}"
             case "identity":
                 found = _spec(name) if "@" in name else domain_of(name)
@@ -133,6 +136,20 @@ class Capped(Scope):
         if kind == "tenant" and rules.check_ids(name, None) is None:
             return f"tenant#{name}"
         return super().scope(text) if kind == "domain" else None
+
+
+class Person(click.ParamType[str]):
+    """Who changes something; not the name by which senders write what they find out themselves: a
+    pause of theirs ends by itself.
+    """
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        if not value.strip() or value.strip() == BY_SENDERS:
+            self.fail(f"{value!r} is no person's name.", param, ctx)
+        return str(value)
 
 
 def scope_text(scope: str) -> str:

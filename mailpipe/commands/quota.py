@@ -61,7 +61,7 @@ async def quota(deployment: Deployment, output: Output) -> None:
 async def pause(deployment: Deployment, output: Output, scope: str, reason: str) -> None:
     """Let mail wait until `resume`: its senders neither send nor fail it, and it does not expire.
 
-    SCOPE is account, set:NAME, identity:ADDRESS-OR-DOMAIN, domain:FROM-DOMAIN or
+    SCOPE is account, set:enterprise-email, identity:ADDRESS-OR-DOMAIN, domain:FROM-DOMAIN or
     tenant:TENANT:STREAM.
     """
     output.one(shown_pause(await (await deployment.steering()).pause(scope, reason[:200])))

@@ -1,6 +1,7 @@
 """A sender with short leases over the local cloud; SES's answers are scripted."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -112,10 +113,13 @@ class Rig:
         self.lead = lead = Lead()
         self.board = Board(parts.tables, PREFIX)
         self.waiting = Waiting()
+        self.later_s = 0.0
         self.pauses = Pauses(
             self.board,
             probe_with=self.waiting.probe,
             probe_s=settings.probe_s,
+            clock=lambda: time.monotonic() + self.later_s,
+            kept_s=0,
         )
         self.rates = Plenty()
         self.limiter = SharedLimiter(

@@ -141,6 +141,33 @@ async def test_without_the_table_the_last_reading_stands_and_findings_are_writte
     assert other.pauses == known.pauses != {}
 
 
+class ReadOnly:
+    """A table that takes no writes."""
+
+    def __init__(self, tables: Any) -> None:
+        self.partition = tables.partition
+
+    async def write(self, statement: object) -> None:
+        raise CallFailed(Kind.CONFIGURATION, "AccessDeniedException")
+
+
+async def test_a_sender_whose_writes_fail_reads_what_others_find(empty: Parts) -> None:
+    tables: Any = ReadOnly(empty.tables)
+    known, other = Board(tables, PREFIX), board(empty)
+    await known.pause(IDENTITY, "identity_not_verified", code="x", probe_at=5)
+    await other.pause("account", "account_paused", code="x", probe_at=5)
+    await known.refresh()
+    assert known.pauses.keys() == {IDENTITY, "account"}
+
+
+async def test_nothing_is_sent_before_it_is_known_what_is_paused(empty: Parts) -> None:
+    known = board(empty)
+    await known.tell(quota(1))
+    assert BoardRates(known, DAY).account() == 0.0
+    await known.refresh()
+    assert BoardRates(known, DAY).account() == 14.0
+
+
 async def test_a_reading_of_tomorrow_does_not_stay_until_then(empty: Parts) -> None:
     one, other = board(empty), board(empty)
     await one.tell(quota(now_ms() + 86_400_000, rate_milli=1))

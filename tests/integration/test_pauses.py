@@ -75,6 +75,25 @@ async def test_what_is_about_one_process_or_one_moment_pauses_nothing(rig: Rig) 
     assert rig.board.pauses == {}
 
 
+async def test_a_process_that_ses_refuses_leaves_its_mail_to_others_and_tries_again(
+    rig: Rig,
+) -> None:
+    one = message()
+    rig.ses.script = [answer("AccessDeniedException", "not authorized to perform ses:SendEmail")]
+    for _ in range(3):
+        back = await rig.handle(one)
+        assert isinstance(back, Retry)
+        assert 5 <= back.after_s <= 15
+    assert (len(rig.ses.sent), rig.board.pauses) == (1, {})
+    assert rig.pauses.unready() == "SES refuses this process: AccessDeniedException"
+    record = await rig.parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until) == ("pending", 0)
+    rig.later_s = 2.0
+    assert await rig.handle(one) == Done()
+    assert rig.pauses.unready() is None
+
+
 @pytest.mark.parametrize(
     ("text", "slower"), [("Maximum sending rate exceeded.", True), ("Rate exceeded", False)]
 )
@@ -100,6 +119,13 @@ async def test_the_probe_that_ses_takes_lets_its_scope_go_on(rig: Rig) -> None:
     assert rig.board.pauses == {}
 
 
+async def test_a_mail_ends_no_pause_but_its_own(rig: Rig) -> None:
+    await rig.board.pause(SHOP, "identity_not_verified", code="x", probe_at=1)
+    other = message(from_="c@example.com")
+    assert await rig.handle(other, attributes={"probe": SHOP}) == Done()
+    assert rig.board.pauses.keys() == {SHOP}
+
+
 async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> None:
     rig.ses.script = [not_verified("b@example.com"), answer("SendingPausedException", "x")]
     await rig.handle(message())
@@ -107,21 +133,48 @@ async def test_a_probe_shows_nothing_when_another_fault_stops_it(rig: Rig) -> No
     assert rig.board.pauses.keys() == {SHOP, ACCOUNT}
 
 
+async def paused_many(rig: Rig, tenant: str, count: int) -> None:
+    scopes = [f"identity#{number}@{tenant}.example" for number in range(count)]
+    pauses = [rig.board.pause(one, "x", code="x", probe_at=1, tenant=tenant) for one in scopes]
+    await asyncio.gather(*pauses)
+
+
 async def test_a_flood_of_refused_identities_pauses_the_stream_and_not_each_of_them(
     rig: Rig,
 ) -> None:
-    scopes = [f"identity#{number}@example.com" for number in range(MANY)]
-    await asyncio.gather(*(rig.board.pause(one, "x", code="x", probe_at=1) for one in scopes))
-    for address in ("x@example.com", "y@example.com"):
+    await paused_many(rig, "another", MANY)
+    await paused_many(rig, "default", MANY - 1)
+    for address in ("w@example.com", "x@example.com", "y@example.com"):
         rig.ses.script = [not_verified(address)]
         assert await rig.handle(message(from_=address)) != Done()
-    assert len(rig.ses.sent) == 1
-    assert len(rig.board.pauses) == MANY + 1
+    assert len(rig.ses.sent) == 2
+    assert len(rig.board.pauses) == 2 * MANY + 1
+    assert "identity#w@example.com" in rig.board.pauses
     stream = "tenant#default#transactional"
     probe = {"probe": stream}
     assert await rig.handle(message(from_="z@example.com"), attributes=probe) != Done()
     assert await rig.handle(message(from_="c@example.com"), attributes=probe) == Done()
     assert stream not in rig.board.pauses
+
+
+async def test_a_probe_that_shows_nothing_is_followed_by_another_at_once(rig: Rig) -> None:
+    rig.ses.script = [not_verified("b@example.com")]
+    await rig.handle(message())
+    await rig.board.refresh()
+    assert [*rig.board.due_probes()] == []
+    expired = message()
+    expired.queued_at = iso(0)
+    assert await rig.handle(expired, attributes={"probe": SHOP}) == Done()
+    await rig.board.refresh()
+    assert [one.scope for one in rig.board.due_probes()] == [SHOP]
+
+
+async def test_a_probe_that_ses_refuses_is_followed_by_none_at_once(rig: Rig) -> None:
+    rig.ses.script = [not_verified("b@example.com")] * 2
+    for attributes in ({}, {"probe": SHOP}):
+        assert isinstance(await rig.handle(message(), attributes=attributes), Park)
+    await rig.board.refresh()
+    assert [*rig.board.due_probes()] == []
 
 
 async def test_due_pauses_are_probed_once_and_resumed_when_nobody_waits(rig: Rig) -> None:
@@ -168,9 +221,10 @@ async def test_a_used_up_day_ends_when_a_reading_shows_room(rig: Rig) -> None:
     rig.ses.script = [answer("LimitExceededException", "Daily message quota exceeded.")]
     await rig.handle(message())
     later = quota(now_ms() + 1000)
-    await rig.pauses.judge(replace(later, sent_24_hours=50_000))
-    assert rig.board.pauses[ACCOUNT].reason == "daily_quota"
-    await rig.pauses.judge(later)
+    for sent in (50_000, 49_951):  # a little room would be used up at once
+        await rig.pauses.judge(replace(later, sent_24_hours=sent))
+        assert rig.board.pauses[ACCOUNT].reason == "daily_quota"
+    await rig.pauses.judge(replace(later, sent_24_hours=49_950))
     assert rig.board.pauses == {}
 
 

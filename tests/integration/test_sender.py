@@ -52,13 +52,13 @@ async def test_a_refusal_for_good_fails_the_mail_and_announces_it_each_time(rig:
     assert len(rig.ses.sent) == 1
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.NOTHING_HAPPENED, Kind.CONFIGURATION])
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.NOTHING_HAPPENED])
 async def test_what_is_no_fault_of_the_mail_gives_it_back_unfailed(rig: Rig, kind: Kind) -> None:
     one = message()
     rig.ses.script = [CallFailed(kind, "x")]
     outcome = await rig.handle(one)
     assert isinstance(outcome, Retry)
-    assert outcome.after_s >= (45 if kind is Kind.CONFIGURATION else 0.5)
+    assert outcome.after_s >= 0.5
     record = await rig.parts.record(one.email_id)
     assert record is not None
     assert (record.status, record.lease_until, record.attempt) == ("pending", 0, 1)

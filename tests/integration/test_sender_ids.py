@@ -13,9 +13,11 @@ from mailpipe.messages import encode
 from mailpipe.origins import principal
 from mailpipe.outcomes import Dead, Done, Outcome
 from mailpipe.tenants import Tenant
+from sender.lanes import open_lanes
+from sender.settings import SenderSettings
 from tests.integration.command_line import done, refused
 from tests.integration.conftest import Parts, message
-from tests.integration.sender_rig import Rig, known, rig
+from tests.integration.sender_rig import INGEST, Rig, known, rig
 
 __all__ = ["rig"]
 
@@ -79,6 +81,19 @@ async def test_put_back_mail_is_judged_by_who_wrote_it(
     await queue.delete([back.receipt])
     assert await rig.sender.handle(back) == expected
     assert origins.ATTRIBUTE not in back.attributes or "--trust" not in arguments
+
+
+@pytest.mark.parametrize(("trusted", "kept"), [(ANYBODY, True), (INGEST, False)])
+async def test_what_others_write_in_our_name_does_not_get_into_a_lane(
+    parts: Parts, aws: Stack, trusted: str, kept: bool
+) -> None:
+    settings = SenderSettings(address_hash_key="k" * 32, trusted_principals=trusted)
+    lane = (await open_lanes(settings, parts.queues))["mail-bulk"]
+    clients(aws.cloud_url)("sqs").purge_queue(QueueUrl=lane.url)
+    await lane.send([Outgoing("m", attributes={"paused_ms": "9"})])
+    (message,) = await lane.receive(1, wait_s=1)
+    await lane.delete([message.receipt])
+    assert ("paused_ms" in message.attributes) is kept
 
 
 async def test_who_vouches_says_for_what(parts: Parts) -> None:

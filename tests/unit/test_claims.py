@@ -4,13 +4,12 @@ import msgspec
 import pytest
 
 from mailpipe.messages import Email, EmailMessage
-from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record, born, fields_of, read
 from mailpipe.status import FAILED, REJECTED, SENT, SUPPRESSED, UNKNOWN
 from mailpipe.timing import iso
 from sender.claims import Doubtful, Finished, Foreign, Live, Open, Won, read_refusal
 from sender.compose import request_for
-from sender.verdicts import after_doubt, pause_s, unsendable
+from sender.verdicts import after_doubt, unsendable
 
 NOW = 1_795_514_400_000
 
@@ -74,14 +73,6 @@ def test_after_a_doubt_no_end_reads_as_a_no() -> None:
     standing, reason = after_doubt((SUPPRESSED, "x"), doubted=True)
     assert standing is UNKNOWN
     assert "suppressed" in reason
-
-
-def test_a_configuration_fault_waits_longer_than_a_throttle() -> None:
-    throttled, misconfigured = CallFailed(Kind.THROTTLED, "x"), CallFailed(Kind.CONFIGURATION, "x")
-    assert pause_s(throttled, receives=1, jitter=0.5) == 1
-    assert pause_s(throttled, receives=50, jitter=0.5) == 60
-    assert pause_s(misconfigured, receives=1, jitter=0.5) == 60
-    assert pause_s(misconfigured, receives=50, jitter=0.5) == 3600
 
 
 def test_the_request_holds_what_was_written_in_the_form_that_ses_takes() -> None:

@@ -36,6 +36,13 @@ def test_bulk_slows_down_before_its_part_is_used_up_and_leaves_the_rest() -> Non
     assert not has_room(quota(sent=50_000))
 
 
+def test_room_is_for_so_many_recipients_or_for_a_whole_day() -> None:
+    assert [has_room(quota(sent=49_950 + n), 50) for n in (0, 1)] == [True, False]
+    assert [has_room(quota(day=30, sent=n), 50) for n in (0, 1)] == [True, False]
+    assert not has_room(quota(day=0), 50)
+    assert has_room(quota(day=-1, sent=10**9), 50)
+
+
 def test_an_old_reading_holds_bulk_back_and_urgent_mail_not() -> None:
     known = quota(sent=30_000)
     assert day_rate(known, "bulk", 0, SETTINGS) is None

@@ -192,6 +192,12 @@ def test_put_back_a_message_still_tells_who_has_sent_it(
     assert origins.earlier(back.attributes) == chain
 
 
+@pytest.mark.parametrize("vouched", [True, False])
+def test_what_only_senders_may_say_is_not_put_back_in_an_operator_s_name(vouched: bool) -> None:
+    back = revived(letter("AIDASHOP", {"probe": "account", "paused_ms": "9"}), vouched=vouched)
+    assert {"probe", "paused_ms"}.isdisjoint(back.attributes)
+
+
 def test_what_goes_back_has_no_more_attributes_than_sqs_takes() -> None:
     crowded = {f"a{index}": "x" for index in range(10)}
     back = revived(letter("X", crowded))

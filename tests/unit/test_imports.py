@@ -27,7 +27,7 @@ PURE = [
     *("mailpipe/aws/sqs_operations.py", "mailpipe/aws/dynamodb_operations.py"),
     *("mailpipe/aws/sigv4.py", "mailpipe/aws/wire.py"),
     *("mailpipe/aws/ses_operations.py",),
-    *("mailpipe/changes.py", "sender/reserving.py", "sender/outage.py"),
+    *("mailpipe/changes.py", "sender/reserving.py", "sender/outage.py", "sender/denied.py"),
     *("sender/turns.py", "sender/binding.py", "sender/digging.py"),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),

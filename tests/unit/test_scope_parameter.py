@@ -1,8 +1,9 @@
 """How a person writes a scope."""
 
+import click
 import pytest
 
-from mailpipe.commands.parameters import Capped, Scope, scope_text
+from mailpipe.commands.parameters import Capped, Person, Scope, scope_text
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,16 @@ def test_every_kind_is_read_and_shown(given: str, scope: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *("", "acount", "account:x", "set:", "set:a b", "identity:", "identity:a@", "domain:-"),
+        *(
+            "",
+            "acount",
+            "account:x",
+            "set:",
+            "set:enterprise-emial",
+            "identity:",
+            "identity:a@",
+            "domain:-",
+        ),
         *("tenant:acme", "tenant:acme:x", "tenant::bulk", "a:b"),
     ],
 )
@@ -38,3 +48,10 @@ def test_only_tenants_and_domains_have_caps() -> None:
     assert Capped().scope("domain:Shop.example") == "domain#shop.example"
     others = ("account", "tenant:", "identity:a.example")
     assert [Capped().scope(one) for one in others] == [None] * 3
+
+
+@pytest.mark.parametrize("name", ["senders", " senders ", ""])
+def test_nobody_pauses_in_the_senders_name(name: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Person().convert(name, None, None)
+    assert Person().convert("ana", None, None) == "ana"

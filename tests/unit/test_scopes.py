@@ -61,7 +61,6 @@ ANSWERS = [
     (refusals.set_paused(CONFIGURATION_SET), SET, "set_paused"),
     (refusals.paused(), ACCOUNT, "account_paused"),
     (refusals.suspended(), ACCOUNT, "account_suspended"),
-    (refusals.access_denied("SendEmail"), ACCOUNT, "access_denied"),
     (denied(f"{ARN}:identity/shop.example"), FROM_DOMAIN, "access_denied"),
     (denied(f"{ARN}:identity/news@shop.example"), FROM, "access_denied"),
     (denied(f"{ARN}:configuration-set/{CONFIGURATION_SET}"), SET, "access_denied"),
@@ -100,7 +99,8 @@ def test_an_answer_pauses_what_it_is_about(
         refusals.too_large(),
         refusals.Refusal(403, "ExpiredTokenException", "x"),
         refusals.Refusal(403, "InvalidSignatureException", "x"),
-        # Of this process alone: its credentials, its endpoint.
+        # Of this process alone: its role, its credentials, its endpoint.
+        refusals.access_denied("SendEmail"),
         refusals.Refusal(403, "UnrecognizedClientException", "x"),
         refusals.Refusal(403, "InvalidClientTokenId", "x"),
         refusals.Refusal(404, "UnknownOperationException", "x"),
