@@ -31,6 +31,23 @@ def lease(tables: Tables, time: Time, holder: str) -> Lease:
     )
 
 
+class Patient(Lease):
+    """A lease whose process asks for it every four seconds."""
+
+    def __init__(self, tables: Tables, time: Time, holder: str) -> None:
+        super().__init__(
+            *(tables, PREFIX, time.lease, holder),
+            lease_s=9,
+            wall_ms=time.wall_ms,
+            clock=time.clock,
+        )
+        self.time = time
+
+    async def held(self) -> bool:
+        self.time.now_s += 4
+        return await super().held()
+
+
 async def test_of_many_that_ask_at_once_one_gets_it(parts: Parts) -> None:
     time = Time()
     asked = [lease(parts.tables, time, f"p{number}").held() for number in range(5)]
@@ -75,21 +92,46 @@ async def test_a_lease_that_was_lost_is_not_given_up_for_another(parts: Parts) -
 async def test_a_task_that_fails_is_tried_again_and_gives_its_lease_up_at_the_end(
     parts: Parts,
 ) -> None:
+    time, done = Time(), asyncio.Event()
     failures: list[Exception] = [CallFailed(Kind.THROTTLED, "Slow"), RuntimeError("bug")]
-    done = asyncio.Event()
 
     async def work() -> None:
+        time.now_s += 1
         if failures:
             raise failures.pop(0)
         done.set()
 
-    held = Lease(parts.tables, PREFIX, "failing", "one", lease_s=30)
+    held = Patient(parts.tables, time, "one")
     running = asyncio.create_task(run_leased(Task(held, work, every_s=0)))
     await asyncio.wait_for(done.wait(), 5)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert await Lease(parts.tables, PREFIX, "failing", "two", lease_s=30).held()
+    assert await lease(parts.tables, time, "two").held()
+
+
+@pytest.mark.parametrize("fault", [CallFailed(Kind.THROTTLED, "Slow"), RuntimeError("bug")])
+async def test_a_task_that_fails_here_is_another_process_s_to_try(
+    parts: Parts, fault: Exception
+) -> None:
+    time, failed = Time(), asyncio.Event()
+    one, two = (lease(parts.tables, time, holder) for holder in ("one", "two"))
+
+    async def work() -> None:
+        failed.set()
+        raise fault
+
+    running = asyncio.create_task(run_leased(Task(one, work, every_s=3600)))
+    await asyncio.wait_for(failed.wait(), 5)
+    while not await two.held():  # as soon as it is given up
+        two = lease(parts.tables, time, "two")
+    await two.give_up()
+    time.now_s += 8.9
+    assert not await one.held()  # others come first
+    time.now_s += 0.2
+    assert await one.held()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_task_does_nothing_while_another_process_holds_its_lease(parts: Parts) -> None:
