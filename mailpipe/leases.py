@@ -126,6 +126,13 @@ def asks_again_after_s(
     return min(lease_s, max(0.0, left_s))
 
 
+def lasts_s(every_s: float, *, least_s: float) -> float:
+    """How long a lease lasts under which something is done every `every_s` seconds: from one time
+    to the next, or each process in turn would do it in between.
+    """
+    return max(least_s, 2 * every_s)
+
+
 class Task(NamedTuple):
     """A side task: `work` runs every `every_s` seconds in the process that holds the lease."""
 

@@ -63,8 +63,8 @@ class Renewal:
             stopped_at_s=self._stopped_at_s,
         ):
             return False
-        self._has_looked = True
         found = await self._queue.receive(BATCH, wait_s=1, visibility_s=HIDDEN_S)
+        self._has_looked = True
         old = [one for one in found if self._is_old(one)]
         await self._queue.hide([(one.receipt, 0) for one in found if one not in old])
         faults = await self._queue.send([copy_of(one) for one in old])

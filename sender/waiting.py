@@ -11,7 +11,7 @@ from mailpipe.aws.table import Tables
 from mailpipe.bodies import open_bodies_bucket
 from mailpipe.consumer import Consumer
 from mailpipe.due import DueItems
-from mailpipe.leases import Lease, Task, Work, run_leased
+from mailpipe.leases import Lease, Task, Work, lasts_s, run_leased
 from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.renewal import Renewal
 from sender.clock import Clock, ClockState
@@ -50,8 +50,7 @@ def side_tasks(
     """
 
     def task(task: str, work: Work, every_s: float) -> Task:
-        # Held from one piece of work to the next, or each sender in turn would do it in between.
-        lease_s = max(settings.side_lease_s, 2 * every_s)
+        lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
         return Task(Lease(tables, settings.prefix, task, name, lease_s=lease_s), work, every_s)
 
     def time_is_right() -> bool:

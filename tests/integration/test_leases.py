@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from mailpipe.aws.table import Tables
-from mailpipe.leases import Lease, Task, run_leased
+from mailpipe.leases import Lease, Task, lasts_s, run_leased
 from mailpipe.outcomes import CallFailed, Kind
 from tests.integration.conftest import PREFIX, Parts
 
@@ -69,6 +69,27 @@ async def test_the_holder_keeps_it_and_another_takes_it_when_the_holder_is_gone(
     time.now_s += 0.2
     assert await two.held()
     assert not await one.held()  # and who comes back late has lost it
+
+
+@pytest.mark.parametrize("every_s", [1, 600])
+async def test_work_that_is_done_now_and_then_is_one_process_s(
+    parts: Parts, every_s: float
+) -> None:
+    time, lease_s = Time(), lasts_s(every_s, least_s=15)
+    one, two = (
+        Lease(
+            *(parts.tables, PREFIX, time.lease, holder),
+            lease_s=lease_s,
+            wall_ms=time.wall_ms,
+            clock=time.clock,
+        )
+        for holder in ("one", "two")
+    )
+    for _ in range(4):
+        assert await one.held()
+        time.now_s += every_s / 2
+        assert not await two.held()
+        time.now_s += every_s / 2
 
 
 async def test_what_is_given_up_needs_no_waiting(parts: Parts) -> None:
