@@ -26,7 +26,7 @@ PAGE = 100
 LOOK_BACK_MINUTES = 15
 """Where nobody has released anything yet."""
 REST_S = 10.0
-"""A scope without mail is looked at again after this."""
+"""A scope without mail, or where something fails, is looked at again after this."""
 LOOK_S = 30.0
 OVERDUE_AT_ONCE = 100
 
@@ -193,6 +193,7 @@ class ScopeRelease:
                     sent = len(await self._due.send(parked))
                 except Exception as fault:  # one scope, or one item of it, stops no other
                     faults.append(fault)
+                    self._rests[scope] = now + REST_S
                     _tell(scope, fault)
                     continue
                 went += 1
