@@ -82,9 +82,9 @@ class Reading(NamedTuple):
     unreadable: list[str]
 
 
-def kind_of(scope: str) -> str:
-    """`account`, `set`, `identity`, `domain` or `tenant`."""
-    return scope.partition("#")[0]
+def kind_of(scope: str | None) -> str:
+    """For metrics: `account`, `set`, `identity`, `domain` or `tenant`; `time` without a scope."""
+    return "time" if scope is None else scope.partition("#")[0]
 
 
 def without_local_part(scope: str) -> str:

@@ -1,49 +1,58 @@
 """Messages that wait outside their queue (`parking.py` says in which form).
 
 Parked: put, then the message is deleted. Released: sent, then the item is deleted. Killed in
-between, it is there twice, which is harmless: one id is one mail, claimed once.
+between, it is there twice, which is harmless: one id is one mail, claimed once. What can never go
+is set aside, so that nothing waits behind it.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from mailpipe import logs, metrics, resources
 from mailpipe.aws.queue import Outgoing, Queue, Received
-from mailpipe.aws.s3 import Bucket
+from mailpipe.aws.s3 import Bucket, TooLarge
 from mailpipe.aws.table import Refused, Tables
+from mailpipe.board import kind_of
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park, Retry
 from mailpipe.parking import (
     MAX_INLINE_BYTES,
     MAX_ITEM_BODY_BYTES,
-    MISSING_BODIES,
     Parked,
     Waits,
+    aside_of,
     attributes_of,
     copy_of,
     instead_of,
     item_of,
     oldest,
     parked_of,
+    portions,
     range_of,
     released,
 )
 from mailpipe.reads import SharedReads
 from mailpipe.records import Attributes
-from mailpipe.resources import COORDINATION, DUE_ITEMS, SHARDS
+from mailpipe.resources import DUE_ITEMS, SHARDS
 from mailpipe.statements import delete_from, insert_into, update_in
 from mailpipe.timing import now_ms
 
-KIND = "parked"
-"""Items of `Coordination`, one for each scope that mail may wait for."""
+SCOPES = "scopes"
+"""Partition with an item for each scope that mail may wait for: restored with that mail."""
+WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
+"""The minute before which nothing waits for a time. Restored with what waits, too."""
 TOLD_FOR_S = 30.0
 """A process says that often that it parks mail for a scope."""
 FORGET_S = 300.0
 """A scope without mail, for which nobody has parked for so long, is forgotten. A put that follows
 the word takes far less than the difference."""
 MAX_SCOPES = 1_000
+NO_QUEUE_S = 6 * 3600.0
+"""So long a sender of a newer version may be waited for that knows a message's queue."""
+AT_ONCE_BYTES = 16_000_000
+"""Of bodies that are in memory while they are sent."""
+PROBES = 8
+"""Items that one probe may find unfit before it gives up."""
 
 log = logs.get()
 
@@ -79,25 +88,45 @@ class DueItems:
         """Keep it; durable when this returns, so that the message may be deleted. What is due soon
         goes straight back to its queue, anew and delayed. Raises CallFailed.
         """
-        now = self.wall_ms()
-        if park.scope is None and (park.due_ms or 0) - now <= self.waits.soon_s * 1000:
-            delay_ms = max(0, (park.due_ms or 0) - now)
-            await self._send(queue, copy_of(message, delay_s=-(-delay_ms // 1000)))
+        if park.scope is not None:
+            await self._told.get(park.scope)
+            await self._put(await self._item_of(message, queue, park))
+        elif (delay_ms := (park.due_ms or 0) - self.wall_ms()) <= self.waits.soon_s * 1000:
+            copy = copy_of(message, delay_s=-(-max(0, delay_ms) // 1000))
+            (fault,) = await self.queues[queue].send([copy])
+            if fault is not None and fault.kind is Kind.REFUSED:
+                item = await self._item_of(message, queue, park)
+                await self._set_aside(attributes_of(item), "refused")
+            elif fault is not None:
+                raise fault
         else:
-            if park.scope is not None:
-                await self._told.get(park.scope)
-            body_key = await self._body_kept(message)
-            item = item_of(message, queue, park, now_ms=now, body_key=body_key)
-            # Refused: it was parked before, and its message has come once more.
-            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, attributes_of(item)))
+            item = await self._item_of(message, queue, park)
+            await self._put(item)
+            await self._not_passed(item)
         metrics.bound(metrics.PARKED, kind_of(park.scope)).inc()
+
+    async def _item_of(self, message: Received, queue: str, park: Park) -> Parked:
+        body_key = await self._body_kept(message)
+        return item_of(message, queue, park, now_ms=self.wall_ms(), body_key=body_key)
+
+    async def _put(self, item: Parked) -> None:
+        # Refused: it was parked before, and its message has come once more.
+        await self._tables.write(insert_into(self._prefix, DUE_ITEMS, attributes_of(item)))
 
     async def scopes(self) -> dict[str, int]:
         """Those that mail may wait for, and when somebody has last said so (epoch ms). Raises
         CallFailed.
         """
-        items = await self._tables.partition(COORDINATION, KIND)
-        return {str(one["id"]): at for one in items if isinstance(at := one["at"], int)}
+        items = await self._tables.partition(DUE_ITEMS, SCOPES)
+        return {str(one["dueKey"]): at for one in items if isinstance(at := one.get("at"), int)}
+
+    async def watermark(self) -> int | None:
+        """The minute before which nothing is looked for; None: nobody has looked yet. Raises
+        CallFailed.
+        """
+        item = await self._tables.get(DUE_ITEMS, WATERMARK)
+        minute = None if item is None else item.get("minute")
+        return minute if isinstance(minute, int) else None
 
     async def first(self, scope: str, queue: str, most: int) -> list[Parked]:
         """What waits for the scope and is from this queue, the oldest first. Raises CallFailed."""
@@ -111,32 +140,41 @@ class DueItems:
         self, partition: str, between: tuple[str, str], *, limit: int
     ) -> tuple[list[Parked], bool]:
         """The first items there, and whether there may be more. Raises CallFailed."""
-        page = await self._tables.page(DUE_ITEMS, partition, between=between, limit=limit)
-        return [parked_of(item) for item in page.items], page.last is not None
+        while True:
+            page = await self._tables.page(DUE_ITEMS, partition, between=between, limit=limit)
+            parked = [parked_of(item) for item in page.items]
+            if None not in parked:
+                return [one for one in parked if one is not None], page.last is not None
+            for item, one in zip(page.items, parked, strict=True):
+                if one is None:
+                    await self._set_aside(item, "unreadable")
 
     async def probe(self, scope: str) -> bool:
-        """Send the first mail that waits for the scope, marked; False when none waits. Raises
-        CallFailed.
+        """Send the first mail that waits for the scope and can go, marked; False when none waits.
+        Raises CallFailed.
         """
+        waits = False
         for queue in self.queues:
-            if first := await self.first(scope, queue, 1):
-                await self.send(first, probe=scope)  # if it fails another probe follows
-                return True
-        return False
+            for one in await self.first(scope, queue, PROBES):
+                waits = True
+                if await self.send([one], probe=scope):
+                    return True
+        return waits  # if none could go another probe follows
 
     async def send(self, parked: Sequence[Parked], *, probe: str | None = None) -> list[Parked]:
-        """Send them to their queues, then delete their items; those that went. Raises CallFailed
-        when a body cannot be read.
+        """Send them to their queues, then delete their items; those that went. What cannot go now
+        stays, what never can is set aside. Raises CallFailed where the table fails.
         """
-        bodies = await asyncio.gather(*map(self._body_of, parked))
+        sent = list[Parked]()
+        for portion in portions(parked, AT_ONCE_BYTES):
+            sent += await self._send_portion(portion, probe)
+        return sent
+
+    async def _send_portion(self, parked: Sequence[Parked], probe: str | None) -> list[Parked]:
+        messages = await asyncio.gather(*(self._message_of(one, probe) for one in parked))
         by_queue = dict[str, list[tuple[Parked, Outgoing]]]()
-        for one, body in zip(parked, bodies, strict=True):
-            if body is None:
-                await self._set_aside(one)
-            elif one.queue not in self.queues:
-                log.error("parked_for_no_queue", queue=one.queue, message_id=one.message_id)
-            else:
-                message = released(one, body, now_ms=self.wall_ms(), probe=probe)
+        for one, message in zip(parked, messages, strict=True):
+            if message is not None:
                 by_queue.setdefault(one.queue, []).append((one, message))
         sent = list[Parked]()
         for name, pairs in by_queue.items():
@@ -144,10 +182,33 @@ class DueItems:
             for (one, _), fault in zip(pairs, faults, strict=True):
                 if fault is None:
                     sent.append(one)
+                elif fault.kind is Kind.REFUSED:
+                    await self._set_aside(attributes_of(one), "refused")
                 else:
                     log.warning("release_failed", queue=name, code=fault.code)
         await self._delete(sent)
         return sent
+
+    async def _message_of(self, parked: Parked, probe: str | None) -> Outgoing | None:
+        """What is sent; None: it cannot go now, or was set aside."""
+        now = self.wall_ms()
+        if parked.queue not in self.queues:
+            log.error("parked_for_no_queue", queue=parked.queue, message_id=parked.message_id)
+            if now - max(parked.at_ms, parked.parked_at) >= NO_QUEUE_S * 1000:
+                await self._set_aside(attributes_of(parked), "no_queue")
+            return None
+        try:
+            body = await self._body_of(parked)
+        except CallFailed as error:
+            log.warning("parked_body_unread", code=error.code, message_id=parked.message_id)
+            return None
+        except (TooLarge, UnicodeDecodeError):
+            await self._set_aside(attributes_of(parked), "unreadable")
+            return None
+        if body is None:
+            await self._set_aside(attributes_of(parked), "body_missing")
+            return None
+        return released(parked, body, now_ms=now, probe=probe)
 
     async def _delete(self, parked: Sequence[Parked]) -> None:
         """What is not deleted is sent again."""
@@ -162,23 +223,25 @@ class DueItems:
         """Nothing waits for the scope: if somebody last said so long ago (`at`, as `scopes` told
         before that was seen), it is looked at no more. Raises CallFailed.
         """
-        key: Attributes = {"kind": KIND, "id": scope}
         if at < self.wall_ms() - FORGET_S * 1000:
-            await self._tables.write(delete_from(self._prefix, COORDINATION, key, ("at", "=", at)))
+            statement = delete_from(self._prefix, DUE_ITEMS, _key_of(scope), ("at", "=", at))
+            await self._tables.write(statement)
 
     async def _tell(self, scope: str) -> None:
         """From now on whoever releases looks at this scope too."""
-        key: Attributes = {"kind": KIND, "id": scope}
-        changes: Attributes = {"at": self.wall_ms()}
+        key, changes = _key_of(scope), Attributes(at=self.wall_ms())
         where = ("at", "<", changes["at"])
-        fate = await self._tables.write(update_in(self._prefix, COORDINATION, changes, key, where))
+        fate = await self._tables.write(update_in(self._prefix, DUE_ITEMS, changes, key, where))
         if isinstance(fate, Refused) and fate.item is None:
-            await self._tables.write(insert_into(self._prefix, COORDINATION, key | changes))
+            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, key | changes))
 
-    async def _send(self, queue: str, message: Outgoing) -> None:
-        (fault,) = await self.queues[queue].send([message])
-        if fault is not None:
-            raise fault
+    async def _not_passed(self, item: Parked) -> None:
+        """Where the clock of who releases is ahead, the minute of what was just put may have been
+        passed: then it goes to one that is still to come.
+        """
+        minute = await self.watermark()
+        if minute is not None and item.minute < minute:
+            await self._put(item.in_minute(minute + 1))
 
     async def _body_kept(self, message: Received) -> str | None:
         """Where a body that is too large for an item lies; None: it is not."""
@@ -195,12 +258,14 @@ class DueItems:
         body = await self._needed().get(parked.body_key, max_bytes=MAX_MESSAGE_BYTES)
         return None if body is None else body.decode()
 
-    async def _set_aside(self, parked: Parked) -> None:
-        """Its body is gone: nothing else may wait behind it, and a person has to look."""
-        log.error("parked_body_missing", queue=parked.queue, message_id=parked.message_id)
-        aside = msgspec.structs.replace(parked, waits_for=MISSING_BODIES)
-        await self._tables.write(insert_into(self._prefix, DUE_ITEMS, attributes_of(aside)))
-        await self._tables.write(delete_from(self._prefix, DUE_ITEMS, parked.key))
+    async def _set_aside(self, item: Attributes, why: str) -> None:
+        """It can never go: nothing else may wait behind it, and a person has to look."""
+        log.error("parked_set_aside", why=why, message_id=str(item.get("messageId")))
+        key = {name: item[name] for name in ("waitsFor", "dueKey")}
+        aside = aside_of(item, why, now_ms=self.wall_ms())
+        await self._tables.write(insert_into(self._prefix, DUE_ITEMS, aside))
+        await self._tables.write(delete_from(self._prefix, DUE_ITEMS, key))
+        metrics.bound(metrics.SET_ASIDE, why).inc()
 
     def _needed(self) -> Bucket:
         if self._bucket is None:
@@ -209,6 +274,5 @@ class DueItems:
         return self._bucket
 
 
-def kind_of(scope: str | None) -> str:
-    """For metrics: what a message waits for."""
-    return "time" if scope is None else scope.partition("#")[0]
+def _key_of(scope: str) -> Attributes:
+    return {"waitsFor": SCOPES, "dueKey": scope}

@@ -92,8 +92,12 @@ class Lease:
         self._renewed_s = asked_s
         return True
 
-    async def give_up(self) -> None:
-        """Others need not wait until it runs out. Raises CallFailed."""
+    async def give_up(self, *, rest: bool = False) -> None:
+        """Others need not wait until it runs out; with `rest` this process asks for it again only
+        after a whole lease, so that others get it first. Raises CallFailed.
+        """
+        if rest:
+            self._ask_again_s = self._clock() + self._lease_s
         if self._renewed_s is not None:
             self._renewed_s = None
             await self._tables.write(self._update(0, ("holder", "=", self._holder)))
@@ -122,6 +126,13 @@ def asks_again_after_s(
     return min(lease_s, max(0.0, left_s))
 
 
+def lasts_s(every_s: float, *, least_s: float) -> float:
+    """How long a lease lasts under which something is done every `every_s` seconds: from one time
+    to the next, or each process in turn would do it in between.
+    """
+    return max(least_s, 2 * every_s)
+
+
 class Task(NamedTuple):
     """A side task: `work` runs every `every_s` seconds in the process that holds the lease."""
 
@@ -131,12 +142,15 @@ class Task(NamedTuple):
 
 
 async def run_leased(task: Task) -> None:
-    """Run it for ever. A failure is logged and tried again: it never ends the process."""
+    """Run it for ever. A failure is logged and never ends the process: another process may try,
+    for what fails here need not fail there, and then this one again.
+    """
     name = task.lease.name
     last_success = metrics.bound(metrics.SIDE_TASK_SUCCESS, name)
     try:
         while True:
             more: bool | None = False
+            failed = True
             try:
                 if await task.lease.held():
                     more = await task.work()
@@ -145,8 +159,18 @@ async def run_leased(task: Task) -> None:
                 log.warning("side_task_failed", task=name, code=error.code, text=error.text)
             except Exception:
                 log.exception("side_task_bug", task=name)
+            else:
+                failed = False
+            if failed:
+                more = False
+                await _let_go(task.lease, rest=True)
             await asyncio.sleep(0 if more else task.every_s)
     finally:
-        with contextlib.suppress(CallFailed, TimeoutError):
-            async with asyncio.timeout(GIVE_UP_S):
-                await task.lease.give_up()
+        await _let_go(task.lease)
+
+
+async def _let_go(lease: Lease, *, rest: bool = False) -> None:
+    """It runs out by itself where that fails."""
+    with contextlib.suppress(CallFailed, TimeoutError):
+        async with asyncio.timeout(GIVE_UP_S):
+            await lease.give_up(rest=rest)

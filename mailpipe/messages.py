@@ -8,6 +8,7 @@ written one release after it can be read.
 import codecs
 import hashlib
 import os
+import re
 import time
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from msgspec import Meta, Struct, field
 Stream = Literal["transactional", "bulk"]
 MetadataValue = str | int | float | bool | None
 
+WEBHOOK_V1 = "webhook.v1"
 MAX_MESSAGE_BYTES = 1_048_576
 """What SQS takes in one message, attributes included (SQS API reference, "SendMessage")."""
 
@@ -114,7 +116,7 @@ class OwnEvent(Struct, rename="camel", kw_only=True, tag_field="type", tag="even
     record: RecordFields
 
 
-class WebhookMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag="webhook.v1"):
+class WebhookMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag=WEBHOOK_V1):
     """`webhook.v1`: one event on its way to one endpoint.
 
     `event` is the body to sign and post, byte for byte. A retry is a copy with `attempt` + 1 under
@@ -168,19 +170,25 @@ def encode(message: Struct) -> str:
 
 
 class _Owner(Struct):
-    tenant: str | None = None
-    endpoint: str | None = None
+    type: object = None
+    tenant: object = None
+    endpoint: object = None
+
+
+_GROUP = re.compile(r"[!-~]{1,128}")
+"""What a MessageGroupId may be (SQS API reference, "SendMessage")."""
 
 
 def group_of(body: str) -> str | None:
     """The MessageGroupId of a message that is sent again: SQS does not tell it. None: no message of
-    ours.
+    ours, or it names what cannot be one.
     """
     try:
         owner = msgspec.json.decode(body, type=_Owner)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return owner.endpoint or owner.tenant
+    group = owner.endpoint if owner.type == WEBHOOK_V1 else owner.tenant
+    return group if isinstance(group, str) and _GROUP.fullmatch(group) else None
 
 
 email_decoder = msgspec.json.Decoder(EmailMessage)

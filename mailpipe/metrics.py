@@ -72,6 +72,12 @@ PARKED_OLDEST = Gauge(
     "tells",
     ["kind"],
 )
+SET_ASIDE = Counter(
+    "mailpipe_set_aside_total",
+    "Parked messages that can never go on (body_missing, unreadable, refused by SQS, no_queue): an "
+    "alarm",
+    ["why"],
+)
 COPIED = Counter(
     "mailpipe_copied_total",
     "Messages sent anew before their queue's retention deletes them",

@@ -5,15 +5,17 @@ receive count, and retention deletes it in the end (SQS Developer Guide, "Amazon
 quotas"). So what waits for a condition, or for longer, lies in a table.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from mailpipe import origins, resources
-from mailpipe.aws.queue import MAX_ATTRIBUTES, MAX_DELAY_S, Outgoing, Received
-from mailpipe.messages import group_of
+from mailpipe.aws.queue import MAX_ATTRIBUTES, MAX_DELAY_S, Outgoing, Received, weight
+from mailpipe.messages import MAX_MESSAGE_BYTES, group_of
 from mailpipe.outcomes import Park, Retry
 from mailpipe.records import Attributes
 from mailpipe.resources import QUEUES, shard
@@ -32,8 +34,11 @@ MAX_ITEM_BODY_BYTES = 350_000
 "Service, account, and table quotas")."""
 KEPT_S = resources.BODIES_KEPT_DAYS * 86_400
 """How long an item is kept beyond its time: as long as its body."""
-MISSING_BODIES = "missing-bodies"
-"""Partition of what cannot go on because its body is gone, for a person to look at."""
+WAITS_AT_MOST_S = KEPT_S - 3 * 86_400
+"""Mail that was accepted so long ago waits no more: it ends, while there is still something to end.
+"""
+SET_ASIDE = "set-aside"
+"""Partition of what can never go on, for a person to look at."""
 
 MINUTE_MS = 60_000
 DIGITS = 15
@@ -79,6 +84,21 @@ class Parked(Struct, rename="camel", kw_only=True):
         """When it is due; of what waits for a scope: when it was accepted."""
         return int(self.due_key.split("#")[-2])
 
+    @property
+    def minute(self) -> int:
+        """Of what waits for a time: the minute (since 1970) in which it is looked for."""
+        return int(self.waits_for.split("#")[1])
+
+    def in_minute(self, minute: int) -> "Parked":
+        """The same, looked for in another minute."""
+        number = shard(self.message_id)
+        return msgspec.structs.replace(self, waits_for=resources.waits_for_time(minute, number))
+
+    @property
+    def bytes(self) -> int:
+        """At most so many characters has its body."""
+        return MAX_MESSAGE_BYTES if self.body is None else len(self.body)
+
 
 def item_of(
     message: Received, queue: str, park: Park, *, now_ms: int, body_key: str | None
@@ -121,33 +141,51 @@ def attributes_of(parked: Parked) -> Attributes:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def parked_of(item: Attributes) -> Parked:
-    """Raises msgspec.ValidationError for what is none of ours."""
-    return msgspec.convert({"body": None, "scope": None, **item}, Parked)
+def parked_of(item: Attributes) -> Parked | None:
+    """None: it is none of ours."""
+    try:
+        parked = msgspec.convert({"body": None, "scope": None, **item}, Parked)
+    except msgspec.ValidationError:
+        return None
+    return parked if re.search(r"(^|#)\d{1,15}#[^#]*$", parked.due_key) else None
+
+
+def aside_of(item: Attributes, why: str, *, now_ms: int) -> Attributes:
+    """The item as it is set aside: whole, and kept as long as if it had come now."""
+    aside: Attributes = {"waitsFor": SET_ASIDE, "waitedFor": item["waitsFor"], "why": why}
+    return item | aside | {"ttl": now_ms // 1000 + KEPT_S}
+
+
+def portions(parked: Iterable[Parked], most_bytes: int) -> Iterator[list[Parked]]:
+    """In order, and in each no more than may be in memory at a time (a single one may be more)."""
+    portion, weight = list[Parked](), 0
+    for one in parked:
+        if portion and weight + one.bytes > most_bytes:
+            yield portion
+            portion, weight = [], 0
+        portion.append(one)
+        weight += one.bytes
+    if portion:
+        yield portion
 
 
 def released(parked: Parked, body: str, *, now_ms: int, probe: str | None = None) -> Outgoing:
     """The message as it goes back to its queue, delayed until it is due. `probe`: the scope that it
     is to try.
     """
-    ours = {origins.ATTRIBUTE: parked.attributes[origins.ATTRIBUTE]}
+    ours = {name: one for name, one in parked.attributes.items() if name == origins.ATTRIBUTE}
     delay_ms = 0
-    paused_ms = _paused_ms(parked.attributes)
+    waited_ms = paused_ms(parked.attributes)
     if parked.scope is not None:
-        paused_ms += max(0, now_ms - parked.parked_at)
+        waited_ms += max(0, now_ms - parked.parked_at)
     else:
         delay_ms = max(0, parked.at_ms - now_ms)
-    if paused_ms:
-        ours[PAUSED_MS] = str(paused_ms)
+    if waited_ms:
+        ours[PAUSED_MS] = str(waited_ms)
     if probe is not None:
         ours[PROBE] = probe
-    foreign = [(name, one) for name, one in parked.attributes.items() if name not in OURS]
-    return Outgoing(
-        body,
-        group=group_of(body),
-        delay_s=min(MAX_DELAY_S, -(-delay_ms // 1000)),
-        attributes=dict(foreign[: MAX_ATTRIBUTES - len(ours)]) | ours,
-    )
+    delay_s = min(MAX_DELAY_S, -(-delay_ms // 1000))
+    return _outgoing(body, parked.attributes, ours, delay_s=delay_s)
 
 
 def copy_of(message: Received, *, delay_s: int = 0) -> Outgoing:
@@ -156,13 +194,19 @@ def copy_of(message: Received, *, delay_s: int = 0) -> Outgoing:
     """
     attributes = _attributes_of(message)
     ours = {name: one for name, one in attributes.items() if name in OURS}
-    foreign = [(name, one) for name, one in attributes.items() if name not in OURS]
-    return Outgoing(
-        message.body,
-        group=group_of(message.body),
-        delay_s=delay_s,
-        attributes=dict(foreign[: MAX_ATTRIBUTES - len(ours)]) | ours,
-    )
+    return _outgoing(message.body, attributes, ours, delay_s=delay_s)
+
+
+def paused_ms(attributes: Mapping[str, str]) -> int:
+    """How long the message has waited for scopes, as it says; no longer than anything can."""
+    told = attributes.get(PAUSED_MS, "")
+    number = int(told) if told.isascii() and told.isdigit() and len(told) <= DIGITS else 0
+    return min(number, KEPT_S * 1000)
+
+
+def often(queue: str) -> int:
+    """Receives after which redrive comes near: it only ever means a crash loop."""
+    return QUEUES[queue].max_receive_count // 4
 
 
 def instead_of(
@@ -173,9 +217,8 @@ def instead_of(
     Long waits, messages received so often that redrive comes near (it only ever means a crash
     loop), and those that are no longer fresh wait outside.
     """
-    often = QUEUES[queue].max_receive_count // 4
     old = now_ms - message.sent_at_ms >= waits.fresh_s * 1000
-    if retry.after_s <= waits.hide_at_most_s and message.receives < often and not old:
+    if retry.after_s <= waits.hide_at_most_s and message.receives < often(queue) and not old:
         return None
     return Park(None, retry.reason, due_ms=now_ms + round(retry.after_s * 1000))
 
@@ -214,10 +257,21 @@ def _accepted_ms(message: Received) -> int:
 
 def _attributes_of(message: Received) -> dict[str, str]:
     kept = {name: one for name, one in message.attributes.items() if name != PROBE}
-    kept[origins.ATTRIBUTE] = origins.extended(message.attributes, message.sender_id)
+    # Where the queue does not tell, nobody looks; "unknown" would be held against it later.
+    if message.sender_id is not None:
+        kept[origins.ATTRIBUTE] = origins.extended(message.attributes, message.sender_id)
     return kept
 
 
-def _paused_ms(attributes: dict[str, str]) -> int:
-    told = attributes.get(PAUSED_MS, "")
-    return int(told) if told.isascii() and told.isdigit() and len(told) < DIGITS else 0
+def _outgoing(
+    body: str, attributes: Mapping[str, str], ours: dict[str, str], *, delay_s: int
+) -> Outgoing:
+    """With as many attributes of others as SQS takes beside ours."""
+    foreign = [(name, one) for name, one in attributes.items() if name not in OURS]
+    message = Outgoing(
+        body,
+        group=group_of(body),
+        delay_s=delay_s,
+        attributes=dict(foreign[: MAX_ATTRIBUTES - len(ours)]) | ours,
+    )
+    return message if weight(message) <= MAX_MESSAGE_BYTES else replace(message, attributes=ours)

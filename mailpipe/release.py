@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mailpipe import metrics, resources
+from mailpipe import logs, metrics, resources
 from mailpipe.aws.table import Refused, Tables
-from mailpipe.due import DueItems, kind_of
-from mailpipe.pace import Pace, Ramp, passed, room
-from mailpipe.parking import MINUTE_MS, Parked
+from mailpipe.board import kind_of, without_local_part
+from mailpipe.due import WATERMARK, DueItems
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.pace import LEAST_SHARE, Credit, Pace, Ramp, passed, room
+from mailpipe.parking import MINUTE_MS, WAITS_AT_MOST_S, Parked
 from mailpipe.records import Attributes
 from mailpipe.resources import DUE_ITEMS, SHARDS
 from mailpipe.statements import insert_into, update_in
@@ -24,12 +26,11 @@ PAGE = 100
 LOOK_BACK_MINUTES = 15
 """Where nobody has released anything yet."""
 REST_S = 10.0
-"""A scope without mail is looked at again after this."""
-MEASURE_S = 30.0
+"""A scope without mail, or where something fails, is looked at again after this."""
+LOOK_S = 30.0
+OVERDUE_AT_ONCE = 100
 
-WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
-"""The minute before which nothing waits. In the table of what waits: restored with it."""
-KINDS = ("account", "set", "identity", "domain", "tenant")
+log = logs.get()
 
 
 @dataclass
@@ -46,10 +47,18 @@ class _Sweep:
 
 
 class DueTimes:
-    """Sends what waits for a time."""
+    """Sends what waits for a time, while `time_is_right`."""
 
-    def __init__(self, due: DueItems, tables: Tables, prefix: str) -> None:
+    def __init__(
+        self,
+        due: DueItems,
+        tables: Tables,
+        prefix: str,
+        *,
+        time_is_right: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._due = due
+        self._time_is_right = time_is_right
         self._tables = tables
         self._prefix = prefix
         self._sweep: _Sweep | None = None
@@ -60,6 +69,8 @@ class DueTimes:
 
         What cannot be sent holds the watermark, and nothing else.
         """
+        if not self._time_is_right():
+            raise CallFailed(Kind.NOTHING_HAPPENED, "ClockWrong", "another may have the time")
         sweep = self._sweep = self._sweep or await self._begin()
         soon = self._due.wall_ms() + round(self._due.waits.soon_s * 1000)
         last = min(soon // MINUTE_MS, sweep.next + MINUTES_AT_ONCE)
@@ -92,13 +103,12 @@ class DueTimes:
             *[self._due.page(one, whole, limit=PAGE) for one in partitions]
         )
         parked = [one for items, _ in pages for one in items]
-        goes_on = any(more and items[-1].at_ms <= soon for items, more in pages)
+        goes_on = any(more and items[-1].at_ms <= soon for items, more in pages if items)
         return parked, goes_on
 
     async def _watermark(self, now: int) -> int:
-        item = await self._tables.get(DUE_ITEMS, WATERMARK)
-        minute = None if item is None else item["minute"]
-        return minute if isinstance(minute, int) else now // MINUTE_MS - LOOK_BACK_MINUTES
+        minute = await self._due.watermark()
+        return now // MINUTE_MS - LOOK_BACK_MINUTES if minute is None else minute
 
     async def _move(self, sweep: _Sweep, last: int) -> None:
         settle_s = self._due.waits.settle_s
@@ -119,7 +129,8 @@ class ScopeRelease:
 
     Nobody has to tell it that a scope goes on: mail that waits for one that is not paused is its
     work. So it does not matter who resumes a scope, nor whether the last holder died over it.
-    `rate` is what the account may send a second.
+    What has waited as long as it may goes, paused or not: senders end it. `rate` is what the
+    account may send a second.
     """
 
     def __init__(
@@ -137,9 +148,10 @@ class ScopeRelease:
         self._ramp = ramp
         self._clock = clock
         self._paces = dict[tuple[str, str], Pace]()
+        self._least = dict[str, Credit]()
         self._rests = dict[str, float]()
         self._last_s = 0.0
-        self._measured_s: float | None = None
+        self._looked_s: float | None = None
 
     async def work(self) -> None:
         """Send what may go now. Raises CallFailed."""
@@ -148,6 +160,8 @@ class ScopeRelease:
         open_ = [one for one in scopes if not self._paused(one)]
         # After a pause, or a time without the lease, a release begins anew.
         kept = set(open_) if now - self._last_s < REST_S else set[str]()
+        if not kept:
+            self._least.clear()
         self._last_s = now
         self._paces = {key: pace for key, pace in self._paces.items() if key[0] in kept}
         self._rests = {scope: at for scope, at in self._rests.items() if scope in kept}
@@ -157,32 +171,64 @@ class ScopeRelease:
             for scope in await self._release(wanted, now):
                 self._rests[scope] = now + REST_S
                 await self._due.forget(scope, scopes[scope])
-        if self._measured_s is None or now - self._measured_s >= MEASURE_S:
-            self._measured_s = now
-            await self._measure(scopes)
+        if self._looked_s is None or now - self._looked_s >= LOOK_S:
+            self._looked_s = now
+            await self._look(scopes)
 
     async def _release(self, scopes: list[str], now: float) -> list[str]:
-        """Send what may go; the scopes that nothing waits for."""
+        """Send what may go; the scopes that nothing waits for. Raises what failed if all did."""
         rate, empty = self._rate(), dict.fromkeys(scopes, 0)
-        for name, queue in self._due.queues.items():
-            free = room(rate, (await queue.depth()).waiting, self._ramp)
+        faults, went = list[Exception](), 0
+        for name, queue in self._due.queues.items() if rate > 0 else ():
+            least = self._least.setdefault(name, Credit(now))
+            at_least = least.earned(now, rate * LEAST_SHARE)
+            free = max(at_least, room(rate, (await queue.depth()).waiting, self._ramp))
             for scope in scopes:
                 pace = self._paces.setdefault((scope, name), Pace(now))
                 most = min(free, pace.allow(now, rate, self._ramp))
                 if most < 1:
                     continue
-                parked = await self._due.first(scope, name, most)
+                try:
+                    parked = await self._due.first(scope, name, most)
+                    sent = len(await self._due.send(parked))
+                except Exception as fault:  # one scope, or one item of it, stops no other
+                    faults.append(fault)
+                    self._rests[scope] = now + REST_S
+                    _tell(scope, fault)
+                    continue
+                went += 1
                 empty[scope] += not parked
-                sent = len(await self._due.send(parked))
                 pace.took(sent)
+                least.took(sent)
                 free -= sent
+        if faults and not went:
+            raise faults[0]
         return [one for one, queues in empty.items() if queues == len(self._due.queues)]
 
-    async def _measure(self, scopes: Iterable[str]) -> None:
-        now, ages = self._due.wall_ms(), dict.fromkeys(KINDS, 0.0)
+    async def _look(self, scopes: Iterable[str]) -> None:
+        """Send what has waited as long as it may, and tell how old the oldest is."""
+        now, ages = self._due.wall_ms(), dict.fromkeys(metrics.SCOPE_KINDS, 0.0)
         for scope, queue in itertools.product(scopes, self._due.queues):
-            for first in await self._due.first(scope, queue, 1):
-                kind = kind_of(scope)
-                ages[kind] = max(ages[kind], (now - first.at_ms) / 1000)
+            try:
+                for first in await self._due.first(scope, queue, 1):
+                    age_s, kind = (now - first.at_ms) / 1000, kind_of(scope)
+                    ages[kind] = max(ages.get(kind, 0.0), age_s)
+                    if age_s >= WAITS_AT_MOST_S:
+                        await self._send_overdue(scope, queue, now)
+            except Exception as fault:
+                _tell(scope, fault)
         for kind, age_s in ages.items():
             metrics.bound(metrics.PARKED_OLDEST, kind).set(age_s)
+
+    async def _send_overdue(self, scope: str, queue: str, now: int) -> None:
+        last_ms = now - WAITS_AT_MOST_S * 1000
+        parked = await self._due.first(scope, queue, OVERDUE_AT_ONCE)
+        await self._due.send([one for one in parked if one.at_ms <= last_ms])
+
+
+def _tell(scope: str, fault: Exception) -> None:
+    where = without_local_part(scope)
+    if isinstance(fault, CallFailed):
+        log.warning("release_of_scope_failed", scope=where, code=fault.code, text=fault.text)
+    else:
+        log.error("release_of_scope_bug", scope=where, exc_info=fault)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from mailpipe import logs, metrics
 from mailpipe.aws.queue import BATCH, Queue, Received
-from mailpipe.parking import copy_of
-from mailpipe.resources import QUEUES
+from mailpipe.parking import copy_of, often
 from mailpipe.settling import Progress
 from mailpipe.timing import now_ms
 
@@ -49,13 +48,15 @@ class Renewal:
         self._stopped_at_s = stopped_at_s
         self._wall_ms = wall_ms
         self._clock = clock
-        self._often = QUEUES[queue.name].max_receive_count // 4
+        self._often = often(queue.name)
         self._copied = metrics.COPIED.labels(queue.name)
+        self._has_looked = False
 
     async def work(self) -> bool:
         """Look at a few messages, if it is time to; True: there may be more. Raises CallFailed."""
         oldest_ms = self._progress.oldest_sent_ms
-        if not must_look(
+        # A process that has just begun knows of no standstill: it looks once.
+        if self._has_looked and not must_look(
             oldest_age_s=0.0 if oldest_ms is None else (self._wall_ms() - oldest_ms) / 1000,
             stopped_s=self._clock() - self._progress.finished_s,
             fresh_s=self._fresh_s,
@@ -63,6 +64,7 @@ class Renewal:
         ):
             return False
         found = await self._queue.receive(BATCH, wait_s=1, visibility_s=HIDDEN_S)
+        self._has_looked = True
         old = [one for one in found if self._is_old(one)]
         await self._queue.hide([(one.receipt, 0) for one in found if one not in old])
         faults = await self._queue.send([copy_of(one) for one in old])

@@ -8,9 +8,17 @@ from random import random
 from typing import Protocol
 
 from mailpipe import logs, metrics, origins
-from mailpipe.aws.queue import MAX_ATTRIBUTES, MAX_VISIBILITY_S, Outgoing, Queue, Received
+from mailpipe.aws.queue import (
+    MAX_ATTRIBUTES,
+    MAX_DELAY_S,
+    MAX_VISIBILITY_S,
+    Outgoing,
+    Queue,
+    Received,
+)
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
+from mailpipe.parking import copy_of, often
 from mailpipe.texts import without_addresses
 from mailpipe.timing import backoff_s, now_ms
 
@@ -108,10 +116,22 @@ class Settling:
             await self._parking.park(message, self._queue.name, park)
         except CallFailed as fault:
             self._report("park", fault)
-            # Long at last: what is received too often dies as if it had crashed its process.
-            await self._hide(message, pause_s(message, cap_s=UNPARKED_MOST_S))
+            if not await self._renewed(message):
+                await self._hide(message, pause_s(message, cap_s=UNPARKED_MOST_S))
             return
         await self._delete(message)
+
+    async def _renewed(self, message: Received) -> bool:
+        """What is received too often dies as if it had crashed its process; before it comes to that
+        it goes to the end of its queue anew.
+        """
+        if message.receives < often(self._queue.name):
+            return False
+        (fault,) = await self._queue.send([copy_of(message, delay_s=MAX_DELAY_S)])
+        self._report("park", fault)
+        if fault is None:
+            await self._delete(message)
+        return fault is None
 
     async def _bury(self, message: Received, outcome: Dead) -> None:
         """Keep the raw message with its reason; only when it is kept may it be deleted."""

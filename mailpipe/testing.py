@@ -12,7 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mailpipe.aws.queue import MAX_DELAY_S, MAX_VISIBILITY_S, Depth, Fault, Outgoing, Received
+from mailpipe.aws.queue import (
+    MAX_DELAY_S,
+    MAX_VISIBILITY_S,
+    Depth,
+    Fault,
+    Outgoing,
+    Received,
+    weight,
+)
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outbox import Mail, Outbox
 from mailpipe.outcomes import CallFailed, Kind
@@ -60,7 +68,7 @@ class InMemoryQueue:
         return [self._send(message) for message in messages]
 
     def _send(self, message: Outgoing) -> Fault:
-        if len(message.body) > MAX_MESSAGE_BYTES or not message.body:
+        if weight(message) > MAX_MESSAGE_BYTES or not message.body:
             return _refused("InvalidParameterValue", "1 byte to 1 MiB")
         if not 0 <= message.delay_s <= MAX_DELAY_S:
             return _refused("InvalidParameterValue", "DelaySeconds must be 0 to 900")

@@ -51,7 +51,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
         lanes = await open_lanes(settings, queues)
-        due = waiting.open_due(settings, aws, tables, lanes)
+        due = waiting.open_due(settings, aws, tables, lanes, clock)
         process = token_hex(8)
         adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
         limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
@@ -101,6 +101,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 **waiting.side_tasks(
                     *(settings, tables, due, consumers),
                     name=process,
+                    clock=clock,
                     paused=lambda scope: scope in adapting.board.pauses,
                     rate=lambda: adapting.rates.account() * settings.share,
                 ),

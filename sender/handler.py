@@ -32,7 +32,7 @@ from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
-from sender.verdicts import Ending, after_doubt, read, unsendable
+from sender.verdicts import Ending, after_doubt, overdue, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -81,6 +81,8 @@ class Sender:
         message, tenant = read
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
+        if ending := overdue(message, now_ms=now_ms()):
+            return await self._claim_and_end(message, ending)
         if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
             return waits

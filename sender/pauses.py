@@ -16,7 +16,7 @@ from mailpipe.aws.queue import Received
 from mailpipe.board import ACCOUNT, Pause, Quota, kind_of
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
-from mailpipe.parking import PAUSED_MS, PROBE
+from mailpipe.parking import PROBE, paused_ms
 from mailpipe.rules import MAX_RECIPIENTS
 from mailpipe.timing import now_ms
 from sender.board import Board
@@ -25,7 +25,6 @@ from sender.denied import Denied
 from sender.quota import SHUTDOWN, is_on
 from sender.scopes import Reason, fault_of, scopes_of, widened
 
-MAX_PAUSED_MS = 14 * 86_400_000
 MANY = 50
 """With so many identities of one tenant's mail paused another one pauses the mail's stream."""
 TOLD_BY_SES = {"account_paused", "account_suspended", "daily_quota"}
@@ -189,8 +188,7 @@ def is_over(pause: Pause, quota: Quota) -> bool:
 
 def paused_s(received: Received) -> float:
     """How long our own pauses have held this mail: it does not count towards its expiry."""
-    told = received.attributes.get(PAUSED_MS, "")
-    return min(int(told), MAX_PAUSED_MS) / 1000 if told.isdecimal() and len(told) < 16 else 0.0
+    return paused_ms(received.attributes) / 1000
 
 
 def _waits(scope: str, reason: str) -> Park:

@@ -5,6 +5,7 @@ import re
 from mailpipe import rules
 from mailpipe.messages import EmailMessage, email_decoder
 from mailpipe.outcomes import Dead
+from mailpipe.parking import WAITS_AT_MOST_S
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
 from mailpipe.texts import told
 from mailpipe.timing import parse_iso
@@ -47,6 +48,16 @@ def unsendable(
     if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:
         return EXPIRED, f"not sent within {expire_after_s:.0f} s of {message.queued_at}"
     return None
+
+
+def overdue(message: EmailMessage, *, now_ms: int) -> Ending | None:
+    """How a mail ends that cannot wait any longer, whatever it waits for: what it is made of is
+    kept only so long.
+    """
+    if now_ms <= parse_iso(message.queued_at) + WAITS_AT_MOST_S * 1000:
+        return None
+    days = WAITS_AT_MOST_S // 86_400
+    return EXPIRED, f"not sent within {days} days of {message.queued_at}, pauses included"
 
 
 def after_doubt(ending: Ending, *, doubted: bool) -> Ending:

@@ -11,18 +11,27 @@ from mailpipe.aws.table import Tables
 from mailpipe.bodies import open_bodies_bucket
 from mailpipe.consumer import Consumer
 from mailpipe.due import DueItems
-from mailpipe.leases import Lease, Task, run_leased
+from mailpipe.leases import Lease, Task, Work, lasts_s, run_leased
 from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.renewal import Renewal
+from sender.clock import Clock, ClockState
 from sender.settings import SenderSettings
 
 
 def open_due(
-    settings: SenderSettings, opened: Aws, tables: Tables, lanes: Mapping[str, Queue]
+    settings: SenderSettings,
+    opened: Aws,
+    tables: Tables,
+    lanes: Mapping[str, Queue],
+    clock: Clock,
 ) -> DueItems:
     """Where the mail of these queues waits."""
-    bucket = open_bodies_bucket(opened, settings.bodies_bucket)
-    return DueItems(tables, settings.prefix, lanes, bucket=bucket, waits=settings.waits)
+    return DueItems(
+        *(tables, settings.prefix, lanes),
+        bucket=open_bodies_bucket(opened, settings.bodies_bucket),
+        waits=settings.waits,
+        wall_ms=lambda: clock.epoch_us() // 1000,
+    )
 
 
 def side_tasks(
@@ -32,6 +41,7 @@ def side_tasks(
     consumers: Iterable[Consumer],
     *,
     name: str,
+    clock: Clock,
     paused: Callable[[str], bool],
     rate: Callable[[], float],
 ) -> dict[str, Coroutine[Any, Any, None]]:
@@ -39,14 +49,18 @@ def side_tasks(
     of the consumers' old mail. `name` is this process's, as no other is called.
     """
 
-    def lease(task: str) -> Lease:
-        return Lease(tables, settings.prefix, task, name, lease_s=settings.side_lease_s)
+    def task(task: str, work: Work, every_s: float) -> Task:
+        lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
+        return Task(Lease(tables, settings.prefix, task, name, lease_s=lease_s), work, every_s)
 
-    times = DueTimes(due, tables, settings.prefix)
+    def time_is_right() -> bool:
+        return clock.state is not ClockState.WRONG
+
+    times = DueTimes(due, tables, settings.prefix, time_is_right=time_is_right)
     scopes = ScopeRelease(due, paused=paused, rate=rate, ramp=settings.ramp)
     tasks = {
-        "release_due": Task(lease("release_due"), times.work, settings.due_every_s),
-        "release_scopes": Task(lease("release_scopes"), scopes.work, settings.release_every_s),
+        "release_due": task("release_due", times.work, settings.due_every_s),
+        "release_scopes": task("release_scopes", scopes.work, settings.release_every_s),
     }
     for consumer in consumers:
         renewal = Renewal(
@@ -55,6 +69,6 @@ def side_tasks(
             fresh_s=settings.renew_after_s,
             stopped_at_s=settings.renew_stopped_s,
         )
-        task = f"renew_{consumer.queue.name}".replace("-", "_")
-        tasks[task] = Task(lease(task), renewal.work, settings.renew_every_s)
-    return {task: run_leased(one) for task, one in tasks.items()}
+        renew = f"renew_{consumer.queue.name}".replace("-", "_")
+        tasks[renew] = task(renew, renewal.work, settings.renew_every_s)
+    return {one: run_leased(tasks[one]) for one in tasks}

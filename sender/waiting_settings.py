@@ -37,7 +37,7 @@ class WaitingSettings(Common, frozen=True, kw_only=True):
         float, Meta(gt=0, le=60, description="how often what is due is looked for")
     ] = 10.0
     release_every_s: Annotated[
-        float, Meta(gt=0, le=60, description="how often mail of resumed scopes is sent on")
+        float, Meta(gt=0, le=5, description="how often mail of resumed scopes is sent on")
     ] = 1.0
     release_doubling_s: Annotated[
         float, Meta(gt=0, le=3600, description="released mail a second doubles in so long")

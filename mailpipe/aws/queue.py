@@ -127,7 +127,7 @@ class SqsQueue:
         self._polls = polls
         self._calls = calls
         self._sends = Batcher[Outgoing, None](
-            aws.SEND_MESSAGE_BATCH.name, self._send, SENDS, weigh=_weight
+            aws.SEND_MESSAGE_BATCH.name, self._send, SENDS, weigh=weight
         )
         self._deletes = Batcher[str, None](aws.DELETE_MESSAGE_BATCH.name, self._delete, DELETES)
         self._hides = Batcher[tuple[str, int], None](
@@ -250,7 +250,7 @@ class SqsQueue:
         )
 
 
-def _weight(message: Outgoing) -> int:
+def weight(message: Outgoing) -> int:
     """Bytes that SQS counts (our bodies are ASCII)."""
     return len(message.body) + sum(
         len(name) + len(value) + len("String") for name, value in message.attributes.items()

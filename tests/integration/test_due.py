@@ -4,11 +4,13 @@ import pytest
 
 from mailpipe import origins
 from mailpipe.aws.queue import Received
-from mailpipe.due import FORGET_S
+from mailpipe.due import FORGET_S, NO_QUEUE_S, WATERMARK
+from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park
-from mailpipe.parking import MISSING_BODIES, PROBE
-from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
-from tests.integration.conftest import Parts
+from mailpipe.parking import KEPT_S, PROBE, SET_ASIDE, attributes_of
+from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL, shard, waits_for_time
+from mailpipe.statements import delete_from, insert_into
+from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig
 
 
@@ -20,6 +22,13 @@ def rig(parts: Parts) -> Rig:
 async def parked(rig: Rig, *mails: Received, queue: str = MAIL_BULK) -> None:
     for mail in mails:
         await rig.due.park(mail, queue, Park(rig.scope, "paused"))
+
+
+async def aside(rig: Rig, mail: Received) -> object:
+    """Why it was set aside."""
+    found = await rig.parts.tables.partition(DUE_ITEMS, SET_ASIDE)
+    (why,) = [one["why"] for one in found if one["messageId"] == mail.message_id]
+    return why
 
 
 async def test_a_mail_that_waits_comes_back_whole_and_once(rig: Rig) -> None:
@@ -106,8 +115,75 @@ async def test_nothing_waits_behind_a_mail_whose_body_is_gone(rig: Rig) -> None:
     rig.bucket.objects.clear()
     assert len(await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 10))) == 1
     assert await rig.waiting() == 0
-    aside = await rig.parts.tables.partition(DUE_ITEMS, MISSING_BODIES)
-    assert lost.message_id in [one["messageId"] for one in aside]
+    assert await aside(rig, lost) == "body_missing"
+
+
+async def test_what_sqs_refuses_for_good_stands_in_the_way_of_no_probe(rig: Rig) -> None:
+    mail = rig.mail()
+    # With what we add to a message it is more than SQS takes.
+    room = MAX_MESSAGE_BYTES - len(rig.mail(body_text="").body)
+    crowded = rig.mail(age_s=60, body_text="x" * room)
+    await parked(rig, crowded, mail)
+    assert await rig.due.probe(rig.scope)
+    (probe,) = await rig.on_queue()
+    assert probe.body == mail.body
+    assert await aside(rig, crowded) == "refused"
+    assert not await rig.due.probe(rig.scope)
+
+
+async def test_an_item_that_cannot_be_read_is_set_aside_and_kept_whole(rig: Rig) -> None:
+    mails = [rig.mail(age_s=60), rig.mail()]
+    await parked(rig, *mails)
+    (first, _) = await rig.due.first(rig.scope, MAIL_BULK, 10)
+    broken = attributes_of(first) | {"receives": "many"}
+    await rig.parts.tables.write(delete_from(PREFIX, DUE_ITEMS, first.key))
+    await rig.parts.tables.write(insert_into(PREFIX, DUE_ITEMS, broken))
+    (read,) = await rig.due.first(rig.scope, MAIL_BULK, 10)
+    assert read.message_id == mails[1].message_id
+    found = await rig.parts.tables.get(DUE_ITEMS, first.key | {"waitsFor": SET_ASIDE})
+    assert found is not None
+    assert found.items() >= {"waitedFor": first.waits_for, "body": first.body}.items()
+    assert found["ttl"] == rig.now_ms // 1000 + KEPT_S
+
+
+async def test_a_body_that_cannot_be_read_now_keeps_no_other_mail_back(rig: Rig) -> None:
+    large = rig.mail(age_s=60, body_text="x" * 5000)
+    await parked(rig, large, rig.mail())
+    rig.bucket.fault = CallFailed(Kind.THROTTLED, "SlowDown")
+    assert await rig.due.probe(rig.scope)
+    assert await rig.due.probe(rig.scope)  # somebody waits, who cannot try it now
+    rig.bucket.fault = None
+    assert len(await rig.due.send(await rig.due.first(rig.scope, MAIL_BULK, 10))) == 1
+
+
+async def test_what_no_sender_has_a_queue_for_is_set_aside_in_the_end(rig: Rig) -> None:
+    mail = rig.mail()
+    await rig.due.park(mail, "mail-of-tomorrow", Park(rig.scope, "paused"))
+    (one,) = await rig.due.first(rig.scope, "mail-of-tomorrow", 1)
+    assert await rig.due.send([one]) == []
+    assert await rig.due.first(rig.scope, "mail-of-tomorrow", 1)
+    rig.now_ms += round(NO_QUEUE_S * 1000)
+    assert await rig.due.send([one]) == []
+    assert await aside(rig, mail) == "no_queue"
+
+
+async def test_a_minute_that_was_passed_gets_nothing_more(rig: Rig) -> None:
+    tables, minute = rig.parts.tables, rig.now_ms // 60_000 + 60
+    await tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
+    await tables.write(insert_into(PREFIX, DUE_ITEMS, WATERMARK | {"minute": minute}))
+    mail = rig.mail()
+    due_ms = rig.now_ms + 600_000
+    await rig.due.park(mail, MAIL_BULK, Park(None, "later", due_ms=due_ms))
+    partition = waits_for_time(minute + 1, shard(mail.message_id))
+    (moved,), _ = await rig.due.page(partition, ("0", "~"), limit=10)
+    assert (moved.message_id, moved.at_ms) == (mail.message_id, due_ms)
+    await tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
+
+
+async def test_what_cannot_be_sent_anew_does_not_come_for_ever(rig: Rig) -> None:
+    often = rig.mail(body_text="x" * MAX_MESSAGE_BYTES)
+    await rig.due.park(often, MAIL_BULK, Park(None, "often", due_ms=rig.now_ms))
+    assert await aside(rig, often) == "refused"
 
 
 async def test_what_is_due_soon_goes_back_at_once_with_a_new_clock(rig: Rig) -> None:

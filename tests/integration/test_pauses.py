@@ -9,9 +9,10 @@ from mailpipe import metrics, resources
 from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
 from mailpipe.outcomes import CallFailed, Done, Park, Retry
+from mailpipe.parking import KEPT_S, WAITS_AT_MOST_S
 from mailpipe.statements import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
-from sender.pauses import MANY, MAX_PAUSED_MS, paused_s
+from sender.pauses import MANY, paused_s
 from tests.integration.conftest import PREFIX, message, received
 from tests.integration.sender_rig import Rig, rig
 from tests.integration.test_board import quota
@@ -229,16 +230,25 @@ async def test_a_used_up_day_ends_when_a_reading_shows_room(rig: Rig) -> None:
 
 
 async def test_our_own_pauses_do_not_count_towards_the_expiry(rig: Rig) -> None:
-    four_days_ms = 4 * 86_400_000
+    paused_ms = 20 * 86_400_000
     old = message()
-    old.queued_at = iso(now_ms() - four_days_ms)
-    assert await rig.handle(old, attributes={"paused_ms": str(four_days_ms)}) == Done()
+    old.queued_at = iso(now_ms() - paused_ms)
+    assert await rig.handle(old, attributes={"paused_ms": str(paused_ms)}) == Done()
     assert len(rig.ses.sent) == 1
+
+
+async def test_what_has_waited_as_long_as_it_may_ends_though_its_scope_is_paused(rig: Rig) -> None:
+    await rig.board.pause(ACCOUNT, "daily_quota", code="x", probe_at=now_ms())
+    old = message()
+    old.queued_at = iso(now_ms() - (WAITS_AT_MOST_S + 1) * 1000)
+    assert await rig.handle(old) == Done()
+    assert [event.status for event in await rig.announced()] == ["expired"]
+    assert rig.ses.sent == []
 
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("", 0), ("1500", 1.5), ("-1", 0), ("x", 0), ("9" * 15, MAX_PAUSED_MS / 1000), ("9" * 99, 0)],
+    [("", 0), ("1500", 1.5), ("-1", 0), ("x", 0), ("9" * 15, KEPT_S), ("9" * 99, 0)],
 )
 def test_how_long_a_mail_was_held_is_read_with_care(told: str, seconds: float) -> None:
     one = received("x")

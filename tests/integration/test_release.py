@@ -1,11 +1,15 @@
 """What sends parked mail back, when it is due and when its scope goes on."""
 
+from collections.abc import Collection
+
 import pytest
 
+from mailpipe.aws.queue import Outgoing
+from mailpipe.due import WATERMARK
 from mailpipe.outcomes import CallFailed, Kind, Park
-from mailpipe.pace import Ramp
-from mailpipe.parking import Waits
-from mailpipe.release import WATERMARK, DueTimes, ScopeRelease
+from mailpipe.pace import LEAST_SHARE, Ramp
+from mailpipe.parking import WAITS_AT_MOST_S, Parked, Waits
+from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
 from mailpipe.statements import delete_from
 from tests.integration.conftest import PREFIX, Parts
@@ -22,13 +26,15 @@ def rig(parts: Parts) -> Rig:
 class Scopes:
     """The task of one sender for the scope of a rig; other tests' scopes are paused."""
 
-    def __init__(self, rig: Rig, *, rate: float = 20.0) -> None:
+    def __init__(
+        self, rig: Rig, *, rate: float = 20.0, others: Collection[str] = frozenset()
+    ) -> None:
         self.rig = rig
         self.now_s = 0.0
         self.paused = False
         self.task = ScopeRelease(
             rig.due,
-            paused=lambda scope: self.paused or scope != rig.scope,
+            paused=lambda scope: self.paused or scope not in {rig.scope, *others},
             rate=lambda: rate,
             ramp=Ramp(doubling_s=2, depth_s=2),
             clock=lambda: self.now_s,
@@ -64,15 +70,59 @@ async def test_a_resumed_scope_comes_back_slowly_at_first_and_then_whole(rig: Ri
 
 
 async def test_a_queue_that_nobody_reads_gets_no_more_than_seconds_of_the_rate(rig: Rig) -> None:
-    await park(rig, 12)
-    scopes = Scopes(rig, rate=5)
+    await park(rig, 20)
+    scopes = Scopes(rig, rate=4)
     for _ in range(8):
         await scopes.task.work()
         scopes.now_s += 1
-    assert (await rig.queues[MAIL_BULK].depth()).visible == 10
+    depth = (await rig.queues[MAIL_BULK].depth()).visible
+    assert 8 <= depth <= 8 + 8 * 4 * LEAST_SHARE
     await park(rig, 1, queue=MAIL_TRANSACTIONAL)  # does not wait behind them
     await scopes.task.work()
     assert len(await rig.on_queue(MAIL_TRANSACTIONAL)) == 1
+
+
+async def test_behind_a_backlog_of_others_a_part_of_the_rate_goes_on(rig: Rig) -> None:
+    await rig.queues[MAIL_BULK].send([Outgoing("backlog")] * 200)
+    await park(rig, 20)
+    scopes = Scopes(rig, rate=8)
+    for second in range(1, 11):
+        await scopes.task.work()
+        came = (await rig.queues[MAIL_BULK].depth()).visible - 200
+        assert came <= 1 + second * 8 * LEAST_SHARE
+        scopes.now_s += 1
+    assert came >= 15
+
+
+async def test_a_scope_that_fails_stops_no_other(rig: Rig) -> None:
+    await park(rig, 1)
+    other = f"{rig.scope}-other"
+    await rig.due.park(rig.mail(), MAIL_BULK, Park(other, "paused"))
+    first = rig.due.first
+
+    async def failing(scope: str, queue: str, most: int) -> list[Parked]:
+        if scope == other:
+            raise CallFailed(Kind.IN_DOUBT, "TimeoutError")
+        return await first(scope, queue, most)
+
+    rig.due.first = failing  # type: ignore[method-assign]
+    scopes = Scopes(rig, others={other})
+    await scopes.seconds(1)
+    assert await rig.waiting() == 0
+    rig.scope = other
+    with pytest.raises(CallFailed):
+        await Scopes(rig).task.work()
+
+
+async def test_what_has_waited_as_long_as_it_may_goes_though_its_scope_is_paused(rig: Rig) -> None:
+    old = rig.mail(age_s=WAITS_AT_MOST_S + 1)
+    await rig.due.park(old, MAIL_BULK, Park(rig.scope, "paused"))
+    await rig.due.park(rig.mail(age_s=WAITS_AT_MOST_S - 60), MAIL_BULK, Park(rig.scope, "paused"))
+    scopes = Scopes(rig)
+    scopes.paused = True
+    await scopes.task.work()
+    (back,) = await rig.on_queue()
+    assert back.body == old.body
 
 
 async def test_another_sender_goes_on_where_one_died_and_nothing_is_lost(rig: Rig) -> None:
@@ -163,10 +213,18 @@ async def test_what_can_never_be_sent_stands_in_nobodys_way(rig: Rig) -> None:
     times = Times(rig)
     await times.begin()
     never = Park(None, "later", due_ms=rig.now_ms + 2 * MINUTE_MS)
+    assert never.due_ms is not None
     await rig.due.park(rig.mail(), "no-such-queue", never)
     await times.park(after_ms=75 * MINUTE_MS)
     rig.now_ms += 80 * MINUTE_MS
     assert await times.work() == 1
+    assert await times.watermark() == never.due_ms // MINUTE_MS
+
+
+async def test_who_has_the_wrong_time_leaves_it_to_another(rig: Rig) -> None:
+    task = DueTimes(rig.due, rig.parts.tables, PREFIX, time_is_right=lambda: False)
+    with pytest.raises(CallFailed):
+        await task.work()
 
 
 async def test_killed_after_the_send_it_comes_twice(rig: Rig) -> None:

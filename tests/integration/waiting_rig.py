@@ -34,13 +34,24 @@ class MortalQueue(InMemoryQueue):
         return faults
 
 
+class MortalBucket(MemoryBucket):
+    """A bucket that may be out of reach."""
+
+    fault: Fault = None
+
+    async def get(self, key: str, *, max_bytes: int) -> bytes | None:
+        if self.fault is not None:
+            raise self.fault
+        return await super().get(key, max_bytes=max_bytes)
+
+
 class Rig:
     """Parking as one sender has it."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.now_ms = now_ms()
-        self.bucket = MemoryBucket()
+        self.bucket = MortalBucket()
         self.scope = f"set#{uuid4()}"
         self.queues = {
             name: MortalQueue(name, clock=lambda: self.now_ms / 1000)

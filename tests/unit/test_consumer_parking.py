@@ -87,6 +87,16 @@ async def test_what_could_not_be_kept_is_not_deleted(fault: Exception) -> None:
     assert (await queue.depth()).visible == 1
 
 
+async def test_what_cannot_be_kept_for_long_does_not_die_of_it() -> None:
+    now_s = [0.0]
+    fault = CallFailed(Kind.THROTTLED, "Slow")
+    queue = await handled(SCOPE, Parked(fault), now_s=now_s, receives=25)
+    assert await queue.depth() == (0, 0, 1)
+    now_s[0] += 901
+    (again,) = await queue.receive(1, wait_s=0)
+    assert (again.body, again.receives) == ("m", 1)
+
+
 @pytest.mark.parametrize(
     ("retry", "receives", "parks"),
     [

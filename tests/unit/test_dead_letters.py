@@ -148,7 +148,9 @@ async def test_a_forged_message_is_put_back_only_when_asked_for_by_its_reason() 
     ("body", "group"),
     [
         ('{"tenant":"shop"}', "shop"),
-        ('{"tenant":"shop","endpoint":"e"}', "e"),
+        ('{"type":"webhook.v1","tenant":"shop","endpoint":"e"}', "e"),
+        ('{"type":"email.v1","tenant":"shop","endpoint":"a b"}', "shop"),
+        ('{"type":"email.v1","tenant":"a b"}', None),
         ('{"tenant":7}', None),
         ("[]", None),
         ("{raw", None),

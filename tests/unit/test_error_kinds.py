@@ -43,6 +43,7 @@ KINDS = {
         ("AccessDeniedException", 403),
         ("UnrecognizedClientException", 403),
         ("ResourceNotFoundException", 400),
+        ("KmsAccessDenied", 400),
         ("AWS.SimpleQueueService.NonExistentQueue", 400),
         ("IncompleteSignature", 403),
         ("UnknownOperationException", 404),

@@ -2,29 +2,36 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailpipe import origins
 from mailpipe.aws.items import from_item, to_item
-from mailpipe.aws.queue import Received
+from mailpipe.aws.queue import Received, weight
+from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import Park, Retry
 from mailpipe.parking import (
     KEPT_S,
     PAUSED_MS,
     PROBE,
+    SET_ASIDE,
     Parked,
     Waits,
+    aside_of,
     attributes_of,
     copy_of,
     instead_of,
     item_of,
     oldest,
     parked_of,
+    paused_ms,
+    portions,
     range_of,
     released,
 )
+from mailpipe.records import Attributes
 from mailpipe.resources import SHARDS, shard
 
 NOW = 1_000_000_000_000
@@ -87,10 +94,12 @@ def test_it_comes_back_with_who_had_sent_it_and_how_long_it_has_waited() -> None
     assert twice.attributes[PAUSED_MS] == "7500"
 
 
-def test_whose_sender_nobody_knows_stays_unknown() -> None:
-    unknown = replace(MESSAGE, sender_id=None, attributes={})
-    back = released(item(SCOPE, unknown), BODY, now_ms=NOW)
-    assert back.attributes[origins.ATTRIBUTE] == origins.UNKNOWN
+@pytest.mark.parametrize("told", [{}, {origins.ATTRIBUTE: "AIDASHOP"}])
+def test_where_nobody_looks_who_has_sent_it_stays_as_it_was(told: dict[str, str]) -> None:
+    unseen = replace(MESSAGE, sender_id=None, attributes=told)
+    back = released(item(SCOPE, unseen), BODY, now_ms=NOW)
+    assert {name: one for name, one in back.attributes.items() if name != PAUSED_MS} == told
+    assert copy_of(unseen).attributes == told
 
 
 def test_a_forged_history_only_ever_grows() -> None:
@@ -116,6 +125,46 @@ def test_never_more_attributes_than_sqs_takes_and_ours_first(attributes: dict[st
     assert len(back.attributes) <= 10
     assert back.attributes.keys() >= {PROBE, PAUSED_MS, origins.ATTRIBUTE}
     assert len(copy_of(crowded).attributes) <= 10
+
+
+def test_attributes_of_others_are_left_out_where_they_make_it_too_large() -> None:
+    body = "x" * (MAX_MESSAGE_BYTES - 100)
+    noted = replace(MESSAGE, body=body, attributes={"trace": "x" * 90})
+    assert copy_of(noted).attributes == {origins.ATTRIBUTE: "AIDASHOP"}
+    assert weight(copy_of(noted)) <= MAX_MESSAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("told", "read_ms"),
+    [("", 0), ("1500", 1500), ("-1", 0), ("²", 0), ("9" * 15, KEPT_S * 1000), ("9" * 16, 0)],
+)
+def test_how_long_a_message_has_waited_is_read_with_care(told: str, read_ms: int) -> None:
+    assert paused_ms({PAUSED_MS: told}) == read_ms
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"receives": "many"}, {"dueKey": "mail-bulk#soon#m-1"}, {"dueKey": "x"}, {"queue": None}],
+)
+def test_what_cannot_be_read_is_set_aside_whole(changes: Attributes) -> None:
+    broken = attributes_of(item(SCOPE)) | changes
+    assert parked_of(broken) is None
+    aside = aside_of(broken, "unreadable", now_ms=NOW)
+    assert aside.items() >= (changes | {"waitsFor": SET_ASIDE, "why": "unreadable"}).items()
+    assert aside["waitedFor"] == broken["waitsFor"]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 2_000_000)), max_size=30))
+def test_portions_are_all_in_order_and_fit_into_memory(sizes: list[int | None]) -> None:
+    parked = [
+        msgspec.structs.replace(item(SCOPE), receives=n, body=None if size is None else "x" * size)
+        for n, size in enumerate(sizes)
+    ]
+    found = list(portions(parked, 3_000_000))
+    assert [one for portion in found for one in portion] == parked
+    for portion in found:
+        assert portion
+        assert len(portion) == 1 or sum(one.bytes for one in portion) <= 3_000_000
 
 
 @pytest.mark.parametrize(

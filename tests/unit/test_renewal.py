@@ -1,11 +1,12 @@
 """Old messages get a new clock before their queue's retention deletes them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from mailpipe import origins
-from mailpipe.aws.queue import Fault, Outgoing
+from mailpipe.aws.queue import Fault, Outgoing, Received
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.renewal import Renewal
 from mailpipe.resources import MAIL_BULK
@@ -25,6 +26,12 @@ class Queue(InMemoryQueue):
 
     fault: Fault = None
     kills = False
+
+    async def receive(
+        self, most: int, *, wait_s: float, visibility_s: float | None = None
+    ) -> list[Received]:
+        found = await super().receive(most, wait_s=wait_s, visibility_s=visibility_s)
+        return [replace(one, sender_id="AIDASHOP") for one in found]
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         if self.fault is not None:
@@ -81,10 +88,19 @@ async def test_old_messages_are_sent_anew_and_young_ones_stay() -> None:
 
 async def test_a_lane_that_goes_is_left_alone() -> None:
     rig = Rig()
+    await rig.fill(1)
+    await rig.work()
     await rig.fill(30)
     rig.progress.oldest_sent_ms = round((rig.now_s - 23 * HOUR_S) * 1000)
     await rig.work()
-    assert await rig.ages_h() == {"30": 30}
+    assert await rig.ages_h() == {"1": 1, "30": 30}
+
+
+async def test_a_process_that_has_just_begun_looks_once() -> None:
+    rig = Rig()
+    await rig.fill(30, 5)
+    await rig.work()
+    assert await rig.ages_h() == {"30": 0, "5": 5}
 
 
 async def test_a_lane_that_stands_is_looked_at() -> None:
@@ -114,7 +130,7 @@ async def test_a_copy_tells_who_had_sent_it() -> None:
     rig.progress.finished_s -= 6 * HOUR_S
     await rig.work()
     (copy,) = await rig.queue.receive(1, wait_s=0)
-    assert copy.attributes == {origins.ATTRIBUTE: origins.UNKNOWN}
+    assert copy.attributes == {origins.ATTRIBUTE: "AIDASHOP"}
 
 
 async def test_what_could_not_be_copied_stays() -> None:

@@ -4,7 +4,10 @@ import pytest
 
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import Dead
-from sender.verdicts import read, unreadable
+from mailpipe.parking import WAITS_AT_MOST_S
+from mailpipe.status import EXPIRED
+from mailpipe.timing import parse_iso
+from sender.verdicts import overdue, read, unreadable
 
 
 @pytest.mark.parametrize("body", ['{"type":"email.v2"}', '{"a":1, "type" : "email.v17"}'])
@@ -46,3 +49,14 @@ def test_what_cannot_be_read_is_told_by_its_place_and_not_by_its_value(
     assert isinstance(dead, Dead)
     assert dead.reason.startswith(f"unparseable: {reason}")
     assert "bob" not in dead.reason
+
+
+def test_no_mail_waits_longer_than_what_it_is_made_of_is_kept() -> None:
+    message = read(GOOD)
+    assert isinstance(message, EmailMessage)
+    last_ms = parse_iso(message.queued_at) + WAITS_AT_MOST_S * 1000
+    assert overdue(message, now_ms=last_ms) is None
+    assert overdue(message, now_ms=last_ms + 1) == (
+        EXPIRED,
+        "not sent within 27 days of 2026-11-24T10:00:00Z, pauses included",
+    )
