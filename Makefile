@@ -31,6 +31,9 @@ KILL_RATE ?= 100
 SECONDS ?= 120
 SCALE ?= 1
 
+# A file of tests in one process, several processes; each has a local cloud of its own.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
         prove-drain prove-kills prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
         prove-doors fuzz-api bench-ingest bench-sender prove \
@@ -109,10 +112,10 @@ format: .venv/.ready ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --fix .
 
 unit: .venv/.ready ## Rules as values: no network, no sleep
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) tests/unit
 
 integration: setup .venv-cdk/.ready ## One part against the local cloud
-	@$(PY) -m pytest -q tests/integration
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) tests/integration
 
 acceptance: setup .venv-cli/.ready ## The whole pipeline, real processes and signals
 	@$(PY) -m pytest -q tests/acceptance

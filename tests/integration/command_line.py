@@ -37,7 +37,7 @@ def refused(*arguments: str, code: int = 1) -> str:
 def audited(aws: Stack, on: str, *, exactly: bool = True) -> list[dict[str, Any]]:
     """Entries about this thing, or all that begin so, in the order of time, as boto3 reads them."""
     found = clients(aws.cloud_url)("dynamodb").scan(TableName=f"{PREFIX}Ledger")["Items"]
-    entries = [{name: value["S"] for name, value in item.items()} for item in found]
+    entries = [{name: value["S"] for name, value in item.items()} for item in found if "on" in item]
     mine = [one for one in entries if one["on"] == on or (not exactly and one["on"].startswith(on))]
     return sorted(mine, key=lambda one: one["id"])
 

@@ -64,7 +64,7 @@ async def test_a_resumed_scope_comes_back_slowly_at_first_and_then_whole(rig: Ri
     scopes.paused = False
     came = await scopes.seconds(8)
     assert came[0] <= 2
-    assert came[:4] == sorted(came[:4])
+    assert sum(came[:2]) < sum(came[2:4]) < 20
     assert max(came) <= 20
     assert sum(came) == 30
 
