@@ -140,6 +140,12 @@ class Sender:
             lateness_s=self._settings.lateness_s,
         )
         answer = await ses.send(path.client, request, gate)
+        return await self._answered(received, message, claim, answer)
+
+    async def _answered(
+        self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
+    ) -> Outcome:
+        """What SES said; None: no instant came, and it was not asked."""
         if answer is None:
             await self._store.release(message.email_id, claim)
             return no_slot(received.receives, closed=self._slots.closed)
