@@ -57,7 +57,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
     in_hand = settings.concurrency * len(LANES)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        clock = Clock(time.time, budget_s=settings.clock_budget_s)
+        clock = Clock(time.time, time.monotonic, budget_s=settings.clock_budget_s)
         aws = await enter(Aws(settings.aws_client, stamped=settings.local, on_date=clock.observe))
         hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
