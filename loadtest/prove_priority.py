@@ -1,9 +1,9 @@
 """`make prove-priority`: urgent mail beside a campaign, a small tenant beside a large one.
 
 One sender over the local cloud; ingest, processors and notifiers are off, mail comes by the SDK.
-The cases, one after the other: the small tenant `alone`; beside ten times as much of a large one,
-together `below` the rate; `urgent` mail while a campaign is queued; and, the campaign still there,
-the small tenant beside ten times as much, together `above` the rate.
+The cases, one after the other on one stack: the small tenant `alone`; beside ten times as much of a
+large one, together `below` the rate; `urgent` mail while a campaign is queued; and, the campaign
+still there, the small tenant beside ten times as much, together `above` the rate.
 """
 
 import argparse
@@ -65,7 +65,8 @@ async def cases(
         acks, others = await asyncio.gather(
             flow(small, per_s, seconds=seconds), flow(large, TIMES * per_s, seconds=seconds)
         )
-        return Case(name, acks, frozenset(ack["emailId"] for ack in others), rate)
+        ids = frozenset(ack["emailId"] for ack in others)
+        return Case(name, acks, ids, rate, TIMES * per_s)
 
     yield Case("alone", await flow(small, ABOVE * rate, seconds=seconds), frozenset(), rate)
     yield await beside("below", BELOW * rate)

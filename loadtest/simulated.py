@@ -13,6 +13,8 @@ SLOWEST_URGENT_MS = 1000.0
 """At a quota of 14 or more, beside bulk mail without end."""
 LEAST_SHARE = 0.08
 """Bulk's, of a tenth that is reserved, beside urgent mail without end."""
+AT_MOST_S = 180.0
+"""All runs of `make simulate-quota` together."""
 
 
 def worst_window(arrivals: Sequence[float], *, seconds: float = 1.0) -> int:

@@ -7,8 +7,9 @@ long after its stamp an attempt arrived. A stamp later than its arrival is a lie
 
 A simulator that stands still (its own word: `stall` lines) takes at one moment what came meanwhile.
 Such a stretch is invalid: attempts that arrived in it count for neither arrivals nor use, throttles
-up to a second after it are its own, and a run with more than MAX_INVALID of it proves nothing. For
-the worst window over stamps every attempt counts, always.
+in it, and after it for EXCUSED_FOR times its length (what it bunched is in SES's window for up to a
+second), are its own. A run with more than MAX_INVALID of it, or more than a few throttles of its
+own, proves nothing. For the worst window over stamps every attempt counts, always.
 """
 
 import math
@@ -25,6 +26,9 @@ BACK_OVER = 50
 """It is looked at over a second, or over so many slots if they take longer: at 14/s a single slot
 more or less would decide."""
 MAX_INVALID = 0.05
+EXCUSED_FOR = 3
+MAX_EXCUSED, MAX_EXCUSED_SHARE = 3, 0.002
+"""So many throttles, or so many of all attempts, may be the simulator's own."""
 
 Stretch = tuple[int, int]
 """From, until: monotonic nanoseconds."""
@@ -108,7 +112,8 @@ def judge(log: Log, marks: Marks, *, quota: float) -> dict[str, Any]:
     delays_ms = sorted((one.arrived_ns - one.stamp_ns) / 1e6 for one in valid)
     over = [one for one in log.attempts if one.over]
     excused = [one for one in over if _follows(stalls, one.arrived_ns)]
-    recovered = max(_recovered_s(stamps, marks, quota=quota), default=0.0)
+    recovered = list(_recovered_s(stamps, marks, quota=quota))
+    slowest_s = max(recovered, default=math.inf)
     return {
         "quota": quota,
         "worst_window": worst_window(stamps),
@@ -116,7 +121,8 @@ def judge(log: Log, marks: Marks, *, quota: float) -> dict[str, Any]:
         "throttles": len(over) - len(excused),
         "throttles_excused": len(excused),
         "kills": len(marks.kills_ns),
-        "recovered_after_s": None if math.isinf(recovered) else recovered,
+        "kills_judged": len(recovered),
+        "recovered_after_s": None if math.isinf(slowest_s) else slowest_s,
         "invalid_share": round(_length(stalls) / (marks.ended_ns - marks.begun_ns), 4),
         "worst_arrival_window": worst_window(arrivals),
         "p99_arrival_minus_stamp_ms": _percentile(delays_ms, 0.99),
@@ -150,7 +156,11 @@ def short(row: Mapping[str, Any], *, at_least: float) -> list[str]:
         faults.append(f"use {row['utilisation']:.1%}; {at_least:.0%} is needed")
     if row["throttles"]:
         faults.append(f"{row['throttles']} throttles")
-    if row["recovered_after_s"] is None:
+    if row["throttles_excused"] > max(MAX_EXCUSED, MAX_EXCUSED_SHARE * row["attempts"]):
+        faults.append(f"{row['throttles_excused']} throttles after standstills: proves nothing")
+    if not row["kills_judged"]:
+        faults.append(f"of {row['kills']} kills none could be judged")
+    elif row["recovered_after_s"] is None:
         faults.append(f"not back to {BACK_AT:.0%} within {AFTER_A_KILL_S:g} s of a kill")
     if row["invalid_share"] > MAX_INVALID:
         faults.append(f"the simulator stood still for {row['invalid_share']:.1%}: proves nothing")
@@ -218,9 +228,12 @@ def _is_in(stretches: Sequence[Stretch], at_ns: int) -> bool:
 
 
 def _follows(stretches: Sequence[Stretch], at_ns: int) -> bool:
-    """Whether a stretch ended in the second before, or has not ended."""
+    """Whether a stretch has not ended, or so lately that it may be the reason."""
     index = bisect_left(stretches, (at_ns + 1,))
-    return index > 0 and stretches[index - 1][1] >= at_ns - SECOND_NS
+    if index == 0:
+        return False
+    begun_ns, ended_ns = stretches[index - 1]
+    return at_ns <= ended_ns + min(SECOND_NS, EXCUSED_FOR * (ended_ns - begun_ns))
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:

@@ -2,19 +2,22 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from secrets import token_hex
+from typing import Any, NamedTuple
 
 from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.counters import Counters
 from mailpipe.aws.hiding import open_hide
-from mailpipe.aws.queue import open_queues
+from mailpipe.aws.queue import Queue, Queues, open_queues
 from mailpipe.aws.table import Tables, open_tables
 from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer
+from mailpipe.due import DueItems
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import LANES, SES_EVENTS, dead
@@ -28,6 +31,7 @@ from sender.limiter import Rates, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
 from sender.paths import Paths
+from sender.pauses import Pauses
 from sender.reserving import Terms
 from sender.settings import SenderSettings
 from sender.slots import Slots
@@ -35,69 +39,51 @@ from sender.store import SenderStore
 from sender.ticks import cheap_read, keep_time, known
 
 
+class Shared(NamedTuple):
+    """What the consumers of all lanes share."""
+
+    aws: Aws
+    queues: Queues
+    tables: Tables
+    ses: Client
+    heartbeat: Heartbeat
+    due: DueItems
+    pauses: Pauses
+    limiter: SharedLimiter
+    lead: Lead
+
+
 async def main(settings: SenderSettings, stop: Stop) -> None:
     """Settings, clients, handlers, consumers, run."""
     in_hand = settings.concurrency * len(LANES)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        clock = Clock(time.time, budget_s=settings.clock_budget_s)
+        clock = Clock(time.time, time.monotonic, budget_s=settings.clock_budget_s)
         aws = await enter(Aws(settings.aws_client, stamped=settings.local, on_date=clock.observe))
         hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=in_hand + 8, timeout_s=5)
         ses = await aws.client("sesv2", connections=in_hand + 8, timeout_s=settings.ses_timeout_s)
-        paths = await _paths(settings, aws, ses)
-        lead = Lead()
         tables = open_tables(aws, dynamodb, settings.prefix)
         lanes = await open_lanes(settings, queues)
         due = waiting.open_due(settings, aws, tables, lanes, clock)
         process = token_hex(8)
         adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
+        lead = Lead()
         limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
-        tenants = Tenants(tables)
-        store = _store(settings, tables, tenants)
-        events = await queues.open(SES_EVENTS)
-        bodies = open_bodies_of_lanes(aws, settings.bodies_bucket)
-        # Half of what may be in hand may wait; the rest is claimed, sent, recorded or dug up.
-        most, dig_every_s = settings.concurrency // 2, settings.dig_every_s
-        slots = {
-            lane: Slots(limiter, lane, lead=lead, most=most, dig_every_s=dig_every_s)
-            for lane in LANES
-        }
-        consumers = [
-            Consumer(
-                lanes[name],
-                await queues.open(dead(name)),
-                Sender(
-                    settings,
-                    slots[lane],
-                    store,
-                    bodies=bodies[lane],
-                    paths=paths[lane],
-                    events=events,
-                    lead=lead,
-                    tenants=tenants,
-                    pauses=adapting.pauses,
-                    limiter=limiter,
-                ).handle,
-                heartbeat=heartbeat,
-                concurrency=settings.concurrency,
-                poll_s=settings.poll_s,
-                appetite=slots[lane],
-                parking=Home(due),
-            )
-            for lane, name in LANES.items()
-        ]
-        async with (
-            open_admin(
-                *(settings.admin_host, settings.admin_port, stop),
-                unready=lambda: limiter.unready() or adapting.pauses.unready(),
-            ) as admin_port,
-            lifecycle.side_tasks(
-                stop,
+        slots = _slots(settings, limiter, lead)
+        shared = Shared(
+            *(aws, queues, tables, ses, heartbeat),
+            *(due, adapting.pauses, limiter, lead),
+        )
+        consumers = await _consumers(settings, shared, lanes, slots)
+        await _run(
+            *(settings, stop, clock, consumers),
+            lambda: limiter.unready() or adapting.pauses.unready(),
+            {
                 **adapting.side_tasks(),
-                timekeeper=keep_time(clock, cheap_read(dynamodb, settings.prefix)),
+                "timekeeper": keep_time(clock, cheap_read(dynamodb, settings.prefix)),
                 **waiting.side_tasks(
                     *(settings, tables, due, consumers),
                     name=process,
@@ -106,27 +92,96 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                     rate=lambda: adapting.rates.account() * settings.share,
                 ),
                 **{f"slots_{lane}": one.run(stop) for lane, one in slots.items()},
-            ),
-        ):
-            await known(clock, stop, within_s=settings.clock_wait_s)
-            lifecycle.ready(admin_port=admin_port)
-            await asyncio.gather(
-                *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
-            )
+            },
+        )
+
+
+async def _run(
+    settings: SenderSettings,
+    stop: Stop,
+    clock: Clock,
+    consumers: Sequence[Consumer],
+    unready: Callable[[], str | None],
+    side_tasks: Mapping[str, Coroutine[Any, Any, None]],
+) -> None:
+    """Until `stop`, and then until what is in hand is done or handed back."""
+    host, port = settings.admin_host, settings.admin_port
+    async with (
+        open_admin(host, port, stop, unready=unready) as admin_port,
+        lifecycle.side_tasks(stop, **side_tasks),
+    ):
+        await known(clock, stop, within_s=settings.clock_wait_s)
+        lifecycle.ready(admin_port=admin_port)
+        await asyncio.gather(
+            *(consumer.run(stop, drain_s=settings.drain_s) for consumer in consumers)
+        )
+
+
+def _slots(settings: SenderSettings, limiter: SharedLimiter, lead: Lead) -> dict[str, Slots]:
+    # Half of what may be in hand may wait; the rest is claimed, sent, recorded or dug up.
+    most = settings.concurrency // 2
+    return {
+        lane: Slots(limiter, lane, lead=lead, most=most, dig_every_s=settings.dig_every_s)
+        for lane in LANES
+    }
+
+
+async def _consumers(
+    settings: SenderSettings,
+    shared: Shared,
+    lanes: Mapping[str, Queue],
+    slots: Mapping[str, Slots],
+) -> list[Consumer]:
+    """One for each lane, with its handler."""
+    paths = await _paths(settings, shared.aws, shared.ses)
+    tenants = Tenants(shared.tables)
+    store = _store(settings, shared.tables, tenants)
+    events = await shared.queues.open(SES_EVENTS)
+    bodies = open_bodies_of_lanes(shared.aws, settings.bodies_bucket)
+    return [
+        Consumer(
+            lanes[name],
+            await shared.queues.open(dead(name)),
+            Sender(
+                *(settings, slots[lane], store),
+                bodies=bodies[lane],
+                paths=paths[lane],
+                events=events,
+                lead=shared.lead,
+                tenants=tenants,
+                pauses=shared.pauses,
+                limiter=shared.limiter,
+            ).handle,
+            heartbeat=shared.heartbeat,
+            concurrency=settings.concurrency,
+            poll_s=settings.poll_s,
+            appetite=slots[lane],
+            parking=Home(shared.due),
+        )
+        for lane, name in LANES.items()
+    ]
 
 
 async def _limiter(
     settings: SenderSettings, aws: Aws, rates: Rates, lead: Lead, clock: Clock
 ) -> SharedLimiter:
     """With connections of its own: a reservation never waits for other writes."""
-    dynamodb = await aws.client("dynamodb", connections=8, timeout_s=settings.reserve_timeout_s)
+    account, caps = [
+        Counters(
+            await aws.client("dynamodb", connections=8, timeout_s=settings.reserve_timeout_s),
+            settings.prefix,
+            kind="slots",
+        )
+        for _ in range(2)
+    ]
     limiter = SharedLimiter(
-        Counters(dynamodb, settings.prefix, kind="slots"),
+        account,
         rates,
         Terms(settings.share, settings.spread_s, settings.unsure_spread_s, settings.bulk_share),
         lead=lead,
         outage=Outage(after_s=settings.unreachable_after_s, rate=settings.unreachable_rate),
         clock=clock,
+        caps=caps,
     )
     await limiter.prepare()
     return limiter

@@ -3,12 +3,19 @@
 They are taken before the account's slots. See `docs/quota.md`.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 
 from sender.items import SlotItems
 from sender.pacing import slots_at_once
-from sender.reserving import CAP_HORIZON_S, Full, Item, Taken, take_capped
+from sender.reserving import CAP_HORIZON_S, LOOK_AGAIN_S, Full, Item, Taken, take_capped
+
+AT_ONCE = 8
+"""Writes: hundreds of mails may ask at once, and must not crowd out each other's time-outs."""
+
+LONGEST_STEP_S = 3600.0
+"""Of the day's items. What takes longer waits for a better reading: the day has no room for it."""
 
 FORGET_BEYOND = 10_000
 """Items of which the last state is remembered: only a hint, so all may be forgotten."""
@@ -17,8 +24,12 @@ FORGET_BEYOND = 10_000
 class Caps:
     """Takes slots of capped items. Its methods raise CallFailed when the store does not answer."""
 
-    def __init__(self, items: SlotItems, epoch_us: Callable[[], int]) -> None:
+    def __init__(
+        self, items: SlotItems, epoch_us: Callable[[], int], *, days: SlotItems | None = None
+    ) -> None:
         self._items = items
+        self._days = days or items
+        self._writes = asyncio.Semaphore(AT_ONCE)
         self._epoch_us = epoch_us
         self._seen = dict[str, Item]()
         self._permits = dict[str, int]()
@@ -27,7 +38,8 @@ class Caps:
         """How long until this mail's slot, which is then taken; infinite: none is near enough."""
         if rate <= 0:
             return math.inf
-        taken = await self._take(scope, rate, recipients)
+        async with self._writes:
+            taken = await self._take(self._items, scope, rate, recipients)
         if isinstance(taken, Full):
             return math.inf
         return max(0.0, (taken.at_us - self._epoch_us()) / 1e6)
@@ -36,13 +48,13 @@ class Caps:
         """0 when the day leaves room for this mail: then `permits` has it, and more behind it."""
         if self.permits(lane) >= recipients:
             return 0.0
-        if rate <= 0:
-            return 1.0
+        if rate <= 0 or recipients / rate > LONGEST_STEP_S:
+            return LOOK_AGAIN_S
         count = slots_at_once(rate, recipients=recipients, at_most=at_most)
-        taken = await self._take(f"day#{lane}", rate, count)
+        taken = await self._take(self._days, f"day#{lane}", rate, count)
         if isinstance(taken, Full):
             room_s = (taken.item.tat - self._epoch_us()) / 1e6 - CAP_HORIZON_S
-            return max(0.05, room_s)
+            return min(LOOK_AGAIN_S, max(0.05, room_s))  # meanwhile the rate may rise
         self._permits[lane] = self.permits(lane) + count
         return 0.0
 
@@ -54,11 +66,13 @@ class Caps:
         """So many have got slots of the account."""
         self._permits[lane] = self.permits(lane) - recipients
 
-    async def _take(self, scope: str, rate: float, recipients: int) -> Taken | Full:
+    async def _take(
+        self, items: SlotItems, scope: str, rate: float, recipients: int
+    ) -> Taken | Full:
         steps = take_capped(
             self._seen.get(scope), now_us=self._epoch_us(), rate=rate, recipients=recipients
         )
-        taken = await self._items.ask(scope, steps)
+        taken = await items.ask(scope, steps)
         if len(self._seen) >= FORGET_BEYOND:
             self._seen.clear()
         self._seen[scope] = taken.item

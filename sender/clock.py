@@ -28,6 +28,10 @@ FRACTIONS = 16
 """One tick narrows the offset to a sixteenth: fifteen requests around it."""
 
 
+STEP_S = 0.002
+"""A wall clock that moves so much against the steady one was set, and what was known is gone."""
+
+
 class ClockState(StrEnum):
     """What is known of our clock."""
 
@@ -67,10 +71,16 @@ def told(date_s: int, sent_s: float, received_s: float) -> Offset:
 
 
 class Clock:
-    """What many answers say together. `wall_s`: our clock; `budget_s`: how far it may be off."""
+    """What many answers say together. `wall_s`: our clock; `steady_s`: one that nobody sets;
+    `budget_s`: how far ours may be off.
+    """
 
-    def __init__(self, wall_s: Callable[[], float], *, budget_s: float) -> None:
+    def __init__(
+        self, wall_s: Callable[[], float], steady_s: Callable[[], float], *, budget_s: float
+    ) -> None:
         self._wall_s = wall_s
+        self._steady_s = steady_s
+        self._ahead_s = self._ahead_of_steady_s()
         self._budget_s = budget_s
         self._offset: Offset | None = None
         self._at_s = 0.0
@@ -81,6 +91,8 @@ class Clock:
         """An answer of AWS. One that cannot be true together with those before it (a clock was put
         right, a Date comes from elsewhere) begins anew.
         """
+        if self._was_set() or received_s < sent_s:
+            return
         seen, known = told(date_s, sent_s, received_s), self.offset
         if known is not None:
             both = Offset(max(known.low_s, seen.low_s), min(known.high_s, seen.high_s))
@@ -95,7 +107,7 @@ class Clock:
     @property
     def offset(self) -> Offset | None:
         """As it is known now."""
-        if self._offset is None:
+        if self._was_set() or self._offset is None:
             return None
         return self._offset.after(self._wall_s() - self._at_s)
 
@@ -127,6 +139,23 @@ class Clock:
         """Microseconds since the epoch: AWS's as near as it is known."""
         offset = self.offset
         return round((self._wall_s() - (offset.least_s if offset else 0.0)) * 1e6)
+
+    def _was_set(self) -> bool:
+        """Whether our clock was set since the last look: then nothing is known of it any more."""
+        ahead_s = self._ahead_of_steady_s()
+        if abs(ahead_s - self._ahead_s) <= STEP_S:
+            return False
+        self._ahead_s, self._offset, self._was_good = ahead_s, None, False
+        self.contradictions += 1
+        return True
+
+    def _ahead_of_steady_s(self) -> float:
+        """Both read at once: a process that is stopped between two looks looks again."""
+        while True:
+            before_s = self._steady_s()
+            wall_s = self._wall_s()
+            if self._steady_s() - before_s < STEP_S / 2:
+                return wall_s - before_s
 
     def moments(self) -> list[float]:
         """When (by our clock) to ask AWS for its Date, so that its next tick falls between the

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
 from random import random
 
@@ -26,6 +27,7 @@ from sender.mime import Forged
 from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
+from sender.punctual import instant_comes, no_slot
 from sender.scopes import is_rate
 from sender.settings import SenderSettings
 from sender.slots import Slots
@@ -71,10 +73,11 @@ class Sender:
 
     async def handle(self, received: Received) -> Outcome:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
-        return await self._pauses.noted(received, await self._handled(received))
+        with self._slots.arriving():
+            outcome = await self._look_at(received)
+        return await self._pauses.noted(received, outcome)
 
-    async def _handled(self, received: Received) -> Outcome:
-        self._slots.arrives()
+    async def _look_at(self, received: Received) -> Outcome:
         read = await self._read(received)
         if isinstance(read, Dead):
             return read
@@ -123,26 +126,54 @@ class Sender:
             self._slots.paused()
             self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
-        begun = time.perf_counter()
-        claim = await self._claim(message, more_s=path.more_s)
-        if not isinstance(claim, Won):
+        try:
+            ready = await self._ready(message, more_s=path.more_s)
+        except CallFailed:
             self._slots.give_back(instant)
-            return await self._not_ours(claim)
-        request = await self._request(message, claim, begun_s=begun)
-        if not isinstance(request, SendEmail):
+            raise
+        if not isinstance(ready, tuple):
             self._slots.give_back(instant)
-            return request
-        send_s = self._settings.ses_timeout_s + path.more_s
-        gate = partial(self._instant_comes, claim, instant, slots=slots, send_s=send_s)
+            return ready
+        claim, request = ready
+        gate = partial(
+            instant_comes,
+            *(self._slots, instant),
+            recipients=slots,
+            lease_until_ms=claim.lease_until_ms,
+            send_s=self._settings.ses_timeout_s + path.more_s,
+            lateness_s=self._settings.lateness_s,
+        )
         answer = await ses.send(path.client, request, gate)
+        return await self._answered(received, message, claim, answer)
+
+    async def _answered(
+        self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
+    ) -> Outcome:
+        """What SES said; None: no instant came, and it was not asked."""
         if answer is None:
             await self._store.release(message.email_id, claim)
-            return self._no_slot(received)
+            return no_slot(received.receives, closed=self._slots.closed)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
         outcome = await self._sent(message, claim, answer)
         await self._pauses.passed(message, received)
         return outcome
+
+    async def _ready(
+        self, message: EmailMessage, *, more_s: float
+    ) -> tuple[Won, SendEmail] | Outcome:
+        """Claimed and composed. A claim under which nothing could be sent does not stay."""
+        begun_s = time.perf_counter()
+        claim = await self._claim(message, more_s=more_s)
+        if not isinstance(claim, Won):
+            return await self._not_ours(claim)
+        try:
+            request = await self._request(message, claim, begun_s=begun_s)
+        except CallFailed:
+            with suppress(CallFailed):
+                await self._store.release(message.email_id, claim)
+            raise
+        return (claim, request) if isinstance(request, SendEmail) else request
 
     async def _request(
         self, message: EmailMessage, claim: Won, *, begun_s: float
@@ -191,38 +222,6 @@ class Sender:
                 return Dead(reason)
             case Won() | Doubtful() | Open():
                 raise AssertionError(f"the store settles {answer}")
-
-    async def _instant_comes(
-        self, claim: Won, instant: float, *, slots: int, send_s: float
-    ) -> bool:
-        """Wait for the slot: the gate of the call to SES. False when none comes while the lease
-        still covers a send of `send_s`.
-
-        A missed slot is dropped, never used late: late sends would bunch up at the quota. So the
-        look at the clock is the last thing before the write.
-        """
-        clock = asyncio.get_running_loop().time
-        while True:
-            await asyncio.sleep(max(0.0, instant - clock()))
-            left_s = (claim.lease_until_ms - now_ms()) / 1000 - send_s
-            if left_s < 0:
-                return False
-            if clock() - instant <= self._settings.lateness_s:
-                return True
-            metrics.SLOTS_MISSED.inc()
-            try:
-                another = await asyncio.wait_for(self._slots.again(slots), left_s)
-            except TimeoutError:
-                return False
-            if another is None:
-                return False
-            instant = another
-
-    def _no_slot(self, received: Received) -> Outcome:
-        if self._slots.closed:
-            return Retry(0, "stopping")
-        # Not at once: mail that is too much for now would be claimed and released in circles.
-        return Retry(pause_s(received), "no slot within the lease")
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()

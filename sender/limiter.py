@@ -109,7 +109,9 @@ class Moment(NamedTuple):
 
 
 class SharedLimiter:
-    """The limiter of all senders together; `prepare` it before the first mail."""
+    """The limiter of all senders together; `prepare` it before the first mail. `caps`: the same
+    items over connections of their own, so that mail under caps holds up nobody's reservation.
+    """
 
     def __init__(
         self,
@@ -120,12 +122,15 @@ class SharedLimiter:
         lead: Lead,
         outage: Outage,
         clock: Time | None = None,
+        caps: Items | None = None,
     ) -> None:
         self._clock = clock or WallClock()
-        self._items = SlotItems(items, self._answered)
+        self._items = SlotItems(items)
+        self._account_item = SlotItems(items, self._answered)
         self._rates = rates
         self._account = Account(terms)
-        self._caps = Caps(self._items, self._clock.epoch_us)
+        capped = SlotItems(caps or items)
+        self._caps = Caps(capped, self._clock.epoch_us, days=self._items)
         self._lead = lead
         self._writes = Lead(first_s=0.02, least_s=0.005)
         self._outage = outage
@@ -180,11 +185,13 @@ class SharedLimiter:
         rate = self._rates.cap(scope)
         if rate is None:
             return 0.0
+        if self._outage.rests(time.monotonic()):
+            return math.inf
         try:
             return await self._caps.wait_s(scope, rate, recipients)
         except CallFailed as failure:
-            self._unanswered(failure)
-            return math.inf
+            metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()
+            return math.inf  # only the account's item says whether slots can be had
 
     async def _reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
         day_rate = self._rates.day(lane)
@@ -194,7 +201,7 @@ class SharedLimiter:
                 return Reservation([], again_in_s=wait_s, binds=DAY)
             at_most = min(at_most, self._caps.permits(lane))
         if self._throttled:
-            await self._items.ask(ACCOUNT, self._account.halve(self._clock.epoch_us()))
+            await self._account_item.ask(ACCOUNT, self._account.halve(self._clock.epoch_us()))
             self._throttled = False
         moment = _moment(self._clock)
         wanted = Wanted(
@@ -208,7 +215,7 @@ class SharedLimiter:
             jitter=random(),  # noqa: S311
             senders=self._rates.senders(),
         )
-        reservation = await self._items.ask(ACCOUNT, self._account.reserve(wanted))
+        reservation = await self._account_item.ask(ACCOUNT, self._account.reserve(wanted))
         self._writes.observe(time.monotonic() - moment.loop_s)
         metrics.QUOTA_FACTOR.set(self._account.factor(moment.epoch_us))
         if day_rate is not None:

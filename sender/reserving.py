@@ -14,6 +14,7 @@ from sender.pacing import (
     HALVED_EVERY_US,
     HORIZON_S,
     MAX_LEAD_S,
+    MAX_RECIPIENTS,
     SMALLEST_FACTOR,
     WHOLE,
     Backoff,
@@ -141,8 +142,21 @@ def take_capped(
     """Slots of a cap's item: that of a tenant, a domain, or a lane's day."""
     limit_us = now_us + round(CAP_HORIZON_S * 1e6)
     ask = Ask(now_us, limit_us, _span_us(recipients, rate))
+    if seen is not None:
+        seen = yield from _mend_capped(seen, ask, rate)
     born = Change({"tat": now_us}, absent=("tat",))
     return (yield from take(ask, seen, born=born))
+
+
+def _mend_capped(seen: Item, ask: Ask, rate: float) -> Generator[Change, Fate, Item | None]:
+    """A rate that has risen must not pay for what was taken at the low one: `tat` comes back to
+    what the largest mail can have left at this rate. Senders may differ in the rate by half.
+    """
+    held_us = ask.limit_us - ask.start_us + _span_us(MAX_RECIPIENTS, rate)
+    if seen.tat - ask.start_us <= 2 * held_us:
+        return seen
+    mended = Change({"tat": ask.start_us + held_us}, where=(Where("tat", "=", seen.tat),))
+    return read((yield mended).item)
 
 
 class Terms(NamedTuple):

@@ -8,6 +8,8 @@ so a mail that comes now has its turn now.
 import asyncio
 from bisect import bisect_right, insort
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +28,9 @@ ROOM_S = 3.0
 EARLY = 2.0
 """An instant is given away so many leads before it: one in a hundred claims takes longer than one.
 """
+
+ARRIVES_WITHIN_S = 0.5
+"""What takes longer on its way here keeps no place: a hanging fetch of bodies must not stop all."""
 
 UNFELT_S = 0.05
 """To have waited so long for a slot is no sign that something binds."""
@@ -58,7 +63,7 @@ class Slots:
         self._lately = 0
         self._refused = (RATE, 0.0)
         self._digging = Digging(dig_every_s)
-        self._arriving = set[asyncio.Task[object] | None]()
+        self._arriving = dict[asyncio.Task[object] | None, float]()
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -71,12 +76,18 @@ class Slots:
         self.binding = Binding()
         self.closed = False
 
-    def arrives(self) -> None:
-        """The current task has a mail that may soon wait: it counts as if it did."""
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """The current task has a mail that may soon wait: it counts as if it did, until it waits or
+        the block ends without that.
+        """
         task = asyncio.current_task()
-        self._arriving.add(task)
-        if task is not None:
-            task.add_done_callback(self._went_elsewhere)
+        self._arriving[task] = _now()
+        try:
+            yield
+        finally:
+            if self._arriving.pop(task, None) is not None and self._space():
+                self._has_room.set()
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
@@ -91,7 +102,7 @@ class Slots:
         Excess when mail of other tenants has a better right to wait; None when the process is
         stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
-        self._arriving.discard(asyncio.current_task())
+        self._arriving.pop(asyncio.current_task(), None)
         if self.closed:
             return None
         waiting, room = self._waiting(recipients), self._room(_now())
@@ -136,7 +147,7 @@ class Slots:
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
-                if not self._space() and self._lately:
+                if not self._space() and (self._lately or not self._turns.mails):
                     self._digging.looked()
                     return BATCH
         return space
@@ -153,36 +164,33 @@ class Slots:
         """Reserve for who waits until `stop`, then refuse everybody."""
         self._show()
         stop.wakes(self._wanted)
-        while not stop.is_set():
-            self._drop_until(_now())
-            wanted = self._recipients() - len(self._instants)
-            if wanted <= 0:
-                self._wanted.clear()
-                await self._wanted.wait()
-                continue
-            reservation = await self._limiter.reserve(self._lane, self._first(), wanted)
-            if not reservation.instants:
-                self._note_refusal(reservation.binds, reservation.again_in_s)
-                await stop.sleep(reservation.again_in_s)
-                continue
-            self._count["granted"].inc(len(reservation.instants))
-            self._instants = sorted([*self._instants, *reservation.instants])
-            self._deal()
-        self._close()
-
-    def _close(self) -> None:
-        self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        for waiting in (*self._claimed, *self._turns.clear()):
-            _answer(waiting, None)
-        self._claimed.clear()
-        self._has_room.set()
-
-    def _went_elsewhere(self, task: asyncio.Task[object]) -> None:
-        self._arriving.discard(task)
-        if self._space():
+        try:
+            while not stop.is_set():
+                await self._reserve(stop)
+        finally:
+            self.closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            for waiting in (*self._claimed, *self._turns.clear()):
+                _answer(waiting, None)
+            self._claimed.clear()
             self._has_room.set()
+
+    async def _reserve(self, stop: Stop) -> None:
+        self._drop_until(_now())
+        wanted = self._recipients() - len(self._instants)
+        if wanted <= 0:
+            self._wanted.clear()
+            await self._wanted.wait()
+            return
+        reservation = await self._limiter.reserve(self._lane, self._first(), wanted)
+        if not reservation.instants:
+            self._note_refusal(reservation.binds, reservation.again_in_s)
+            await stop.sleep(reservation.again_in_s)
+            return
+        self._count["granted"].inc(len(reservation.instants))
+        self._instants = sorted([*self._instants, *reservation.instants])
+        self._deal()
 
     def _waiting(self, recipients: int) -> _Waiting:
         return _Waiting(recipients, _now(), asyncio.get_running_loop().create_future())
@@ -200,9 +208,11 @@ class Slots:
 
     def _space(self) -> int:
         """Messages that the room can take; 0 until they are worth a call."""
-        turns, room = self._turns, self._room(_now())
+        now_s, turns = _now(), self._turns
+        room = self._room(now_s)
         typical = turns.recipients / turns.mails if turns.mails else 1.0
-        space = int((room - turns.recipients) / typical) - len(self._arriving)
+        coming = sum(now_s - since_s < ARRIVES_WITHIN_S for since_s in self._arriving.values())
+        space = int((room - turns.recipients) / typical) - coming
         return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
 
     def _deal(self) -> None:

@@ -15,7 +15,7 @@ async def test_three_senders_share_one_quota_through_a_kill_and_a_freeze() -> No
     The use is asked for in full only by `make prove-quota`: here other tests take the CPU.
     """
     name = "test-prove-quota"
-    argv = ["--quotas", "50", "--first", "3", "--most", "3", "--last", "3", "--phase", "1.2"]
+    argv = ["--quotas", "50", "--first", "3", "--most", "3", "--last", "3", "--phase", "2.1"]
     more = ["--frozen", "0.5", "--enforced", "on", "--use", "0.6"]
     code, said = await run(
         [sys.executable, "-m", "loadtest.prove_quota", *argv, *more, "--name", name]

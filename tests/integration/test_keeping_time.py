@@ -16,7 +16,7 @@ BUDGET_S = 0.2
 
 async def known(side: Side) -> None:
     """Returns once this side knows the clock."""
-    clock = Clock(time.time, budget_s=BUDGET_S)
+    clock = Clock(time.time, time.monotonic, budget_s=BUDGET_S)
     async with Aws(side, on_date=clock.observe) as aws:
         client = await aws.client("dynamodb", connections=8, timeout_s=5)
         keeping = asyncio.create_task(keep_time(clock, cheap_read(client, PREFIX)))

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from prometheus_client import REGISTRY
 
 from mailpipe.lifecycle import Stop
-from mailpipe.outcomes import Done, Retry
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Done, Kind, Retry
 from tests.integration.conftest import Parts, message
 from tests.integration.sender_rig import Rig
 
@@ -61,3 +63,22 @@ async def test_a_mail_for_which_no_slot_comes_is_released_before_its_lease_ends(
     assert record is not None
     assert (record.status, record.lease_until, record.token) == ("pending", 0, "-")
     assert rig.ses.sent == []
+
+
+async def test_when_the_look_at_suppression_fails_neither_claim_nor_slot_is_kept(
+    parts: Parts,
+) -> None:
+    async with punctual(parts) as rig:
+        one, returned = message(), list[float]()
+
+        async def fails(_: EmailMessage) -> list[str]:
+            raise CallFailed(Kind.NOTHING_HAPPENED, "Throttled")
+
+        rig.store.suppressed = fails  # type: ignore[method-assign, assignment]
+        rig.slots.give_back = returned.append  # type: ignore[method-assign]
+        with pytest.raises(CallFailed):
+            await rig.handle(one)
+    record = await parts.record(one.email_id)
+    assert record is not None
+    assert (record.status, record.lease_until, record.token) == ("pending", 0, "-")
+    assert len(returned) == 1

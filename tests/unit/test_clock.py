@@ -20,7 +20,7 @@ class World:
     def __init__(self, offset_s: float, *, drift: float = 0.0) -> None:
         self.aws_s = START_S + 0.3
         self._offset_s, self._drift = offset_s, drift
-        self.clock = Clock(lambda: self.ours_s, budget_s=BUDGET_S)
+        self.clock = Clock(lambda: self.ours_s, lambda: self.steady_s, budget_s=BUDGET_S)
 
     @property
     def offset_s(self) -> float:
@@ -29,6 +29,11 @@ class World:
     @property
     def ours_s(self) -> float:
         return self.aws_s + self.offset_s
+
+    @property
+    def steady_s(self) -> float:
+        """Of the same quartz, and nobody sets it."""
+        return self.aws_s + self._drift * (self.aws_s - START_S)
 
     def exchange(self, there_s: float = 0.001, back_s: float = 0.001, stale_s: float = 0.0) -> None:
         """Ask AWS for its Date."""
@@ -131,10 +136,36 @@ def test_a_clock_that_was_put_right_is_measured_anew() -> None:
     world.rounds(5)
     assert world.clock.state is ClockState.WRONG
     world.jump(-0.5)
-    world.exchange()
-    assert world.clock.contradictions == 1
+    assert (world.clock.state, world.clock.contradictions) == (ClockState.UNSURE, 1)
     world.rounds(5)
     assert world.clock.good
+
+
+@pytest.mark.parametrize("by_s", [0.003, -0.003, 0.5, -3600])
+def test_a_good_clock_that_is_set_is_not_relied_on_before_it_is_measured_again(by_s: float) -> None:
+    world = World(0.0)
+    world.rounds(5)
+    assert world.clock.good
+    world.jump(by_s)
+    assert (world.clock.good, world.clock.offset) == (False, None)
+    world.rounds(5)
+    assert world.clock.good == (abs(by_s) < BUDGET_S)
+
+
+def test_an_answer_under_way_while_the_clock_is_set_tells_nothing() -> None:
+    world = World(0.0)
+    world.exchange()
+    sent_s, date_s = world.ours_s, floor(world.aws_s)
+    world.jump(0.4)
+    world.clock.observe(date_s, sent_s, world.ours_s)
+    assert world.clock.offset is None
+
+
+def test_dates_that_contradict_each_other_begin_anew() -> None:
+    world = World(0.0)
+    world.rounds(5)
+    world.clock.observe(floor(world.aws_s) - 5, world.ours_s, world.ours_s)
+    assert (world.clock.contradictions, world.clock.good) == (1, False)
 
 
 @given(st.one_of(st.floats(0.1, 3600), st.floats(-3600, -0.1)))

@@ -1,5 +1,6 @@
 """The limiter over items in memory: clocks, caps, the day, and a store that does not answer."""
 
+import asyncio
 import math
 import time
 
@@ -7,10 +8,11 @@ import pytest
 
 from mailpipe.changes import Change, Fate
 from mailpipe.outcomes import CallFailed, Kind
+from sender.caps import AT_ONCE
 from sender.limiter import ACCOUNT, ORIGIN, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
-from sender.reserving import Terms
+from sender.reserving import CAP_HORIZON_S, Terms
 from tests.unit.memory_items import FREE, MemoryItems
 
 DOUBT = CallFailed(Kind.IN_DOUBT, "Timeout")
@@ -72,6 +74,7 @@ class Rig:
         wall: Wall | None = None,
         after_s: float = 0.0,
         rate: float = 0.0,
+        caps: MemoryItems | None = None,
     ) -> None:
         self.items = items or MemoryItems({ACCOUNT: FREE})
         self.rates = Rates()
@@ -82,6 +85,7 @@ class Rig:
             lead=Lead(),
             outage=Outage(after_s=after_s, rate=rate),
             clock=wall,
+            caps=caps,
         )
 
 
@@ -208,11 +212,75 @@ async def test_a_cap_lets_go_on_then_waits_then_refuses() -> None:
     assert await rig.limiter.cap_wait_s("tenant#a", 1) == math.inf
 
 
-async def test_a_cap_that_cannot_be_asked_lets_nothing_go() -> None:
+async def test_a_cap_that_cannot_be_asked_lets_nothing_go_and_is_no_outage() -> None:
     rig = Rig()
     rig.rates.caps["tenant#a"] = 10
     rig.items.fails = [DOUBT]
     assert await rig.limiter.cap_wait_s("tenant#a", 1) == math.inf
+    assert rig.limiter.unready() is None
+
+
+async def test_only_the_accounts_item_ends_an_outage_and_caps_rest_with_it() -> None:
+    class Hot(MemoryItems):
+        down = True
+
+        async def change(self, name: str, change: Change) -> Fate:
+            if self.down and name == ACCOUNT:
+                raise DOUBT
+            return await super().change(name, change)
+
+    items = Hot({ACCOUNT: FREE})
+    rig = Rig(items, after_s=1e-9)
+    rig.rates.caps["tenant#a"], rig.rates.days["bulk"] = 10, 5.0
+    for lane in ("transactional", "bulk"):
+        assert await rig.limiter.cap_wait_s("tenant#a", 1) < 1
+        assert not (await rig.limiter.reserve(lane, 1, 1)).instants
+    assert {"tenant#a", "day#bulk"} < items.items.keys()  # these were answered
+    assert rig.limiter.unready() is not None
+    assert await rig.limiter.cap_wait_s("tenant#a", 1) == math.inf
+    items.down, rig.limiter._outage._tried_s = False, 0.0  # and time has passed
+    assert (await rig.limiter.reserve("transactional", 1, 1)).instants
+    assert rig.limiter.unready() is None
+
+
+async def test_many_mails_under_caps_write_a_few_at_a_time_and_not_over_the_accounts_items() -> (
+    None
+):
+    class Slow(MemoryItems):
+        at_once = most = 0
+
+        async def change(self, name: str, change: Change) -> Fate:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            await asyncio.sleep(0)
+            self.at_once -= 1
+            return await super().change(name, change)
+
+    slow = Slow()
+    rig = Rig(caps=slow)
+    rig.rates.caps["tenant#a"] = 1000.0
+    waits = await asyncio.gather(*(rig.limiter.cap_wait_s("tenant#a", 1) for _ in range(100)))
+    assert len(waits) == 100
+    assert (slow.most, rig.items.writes) == (AT_ONCE, 0)
+
+
+async def test_what_the_days_low_rate_took_is_not_paid_for_when_it_has_risen() -> None:
+    rig = Rig()
+    rig.rates.days["transactional"] = 1 / 60
+    assert (await rig.limiter.reserve("transactional", 50, 50)).instants
+    refused = await rig.limiter.reserve("transactional", 1, 1)
+    assert (refused.instants, refused.again_in_s) == ([], 1.0)
+    rig.rates.days["transactional"] = 100.0
+    await rig.limiter.reserve("transactional", 1, 1)
+    ahead_us = rig.items.items["day#transactional"]["tat"] - Wall().epoch_us()
+    assert ahead_us <= (CAP_HORIZON_S + 0.51) * 1e6
+
+
+async def test_what_the_day_has_no_room_for_takes_nothing() -> None:
+    rig = Rig()
+    rig.rates.days["transactional"] = 1 / 3600
+    refused = await rig.limiter.reserve("transactional", 2, 2)
+    assert (refused.instants, refused.again_in_s, rig.items.writes) == ([], 1.0, 0)
 
 
 async def test_the_days_part_of_a_lane_binds_and_what_the_account_refuses_is_kept() -> None:

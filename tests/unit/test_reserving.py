@@ -281,3 +281,16 @@ def test_a_cap_gives_slots_up_to_its_horizon_and_knows_when_it_is_full() -> None
     assert world.writes == writes
     later_us = NOW_US + SECOND_US
     assert isinstance(world.ask(take_capped(seen, now_us=later_us, rate=10, recipients=5)), Taken)
+
+
+def test_a_caps_item_far_ahead_comes_back_to_what_the_largest_mail_can_have_left() -> None:
+    world = World(free_in(3000.0))
+    seen = Item(world.item["tat"])
+    taken = world.ask(take_capped(seen, now_us=NOW_US, rate=1 / 60, recipients=1))
+    assert isinstance(taken, Full)
+    assert world.item == free_in(3000.0)  # 50 recipients at this rate
+    taken = world.ask(take_capped(seen, now_us=NOW_US, rate=10, recipients=1))
+    assert taken.item.tat == NOW_US + 7 * SECOND_US
+    after_s = 5 * SECOND_US
+    taken = world.ask(take_capped(taken.item, now_us=NOW_US + after_s, rate=10, recipients=1))
+    assert isinstance(taken, Taken)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
 from sender.pacing import Lead, Reservation
-from sender.slots import Slots
+from sender.slots import ARRIVES_WITHIN_S, Slots
 from sender.turns import LEAST, Excess
 
 FAR_S = 3600.0
@@ -197,8 +197,8 @@ async def test_the_appetite_is_a_batch_while_there_is_room_and_counts_who_is_on_
         release = asyncio.Event()
 
         async def on_the_way() -> None:
-            rig.slots.arrives()
-            await release.wait()
+            with rig.slots.arriving():
+                await release.wait()
 
         coming = [await started(on_the_way()) for _ in range(4)]  # type: ignore[arg-type]
         assert await rig.slots.appetite() == LEAST - 4
@@ -212,8 +212,8 @@ async def test_the_appetite_comes_back_when_what_came_ends_without_a_slot() -> N
         release = asyncio.Event()
 
         async def dead_letter() -> None:
-            rig.slots.arrives()
-            await release.wait()
+            with rig.slots.arriving():
+                await release.wait()
 
         for _ in range(LEAST):
             await started(dead_letter())  # type: ignore[arg-type]
@@ -222,6 +222,54 @@ async def test_the_appetite_comes_back_when_what_came_ends_without_a_slot() -> N
         release.set()
         await settled()
         assert hungry.done()
+
+
+async def test_what_takes_long_on_its_way_does_not_stop_the_fetching() -> None:
+    async with running() as rig:
+
+        async def body_hangs() -> None:
+            with rig.slots.arriving():
+                await asyncio.sleep(FAR_S)
+
+        hanging = [await started(body_hangs()) for _ in range(LEAST)]  # type: ignore[arg-type]
+        assert rig.slots._space() == 0
+        assert await rig.slots.appetite() == BATCH  # nothing waits: it is looked for
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        loop.time = lambda: real() + ARRIVES_WITHIN_S  # type: ignore[method-assign]
+        try:
+            assert rig.slots._space() == LEAST
+        finally:
+            loop.time = real  # type: ignore[method-assign]
+        for one in hanging:
+            one.cancel()
+
+
+async def test_what_is_parked_or_put_back_afterwards_is_no_longer_on_its_way() -> None:
+    async with running(dig_every_s=FAR_S) as rig:
+        parked = asyncio.Event()
+
+        async def paused() -> None:
+            with rig.slots.arriving():
+                pass
+            await parked.wait()
+
+        parking = [await started(paused()) for _ in range(LEAST)]  # type: ignore[arg-type]
+        assert await rig.slots.appetite() == LEAST
+        parked.set()
+        await asyncio.gather(*parking)
+
+
+async def test_nobody_waits_for_ever_when_a_reservation_breaks() -> None:
+    class Broken(Scripted):
+        async def reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
+            raise ValueError("a bug")
+
+    slots = Slots(Broken(), "bulk", lead=Lead(), most=100, dig_every_s=FAR_S)
+    task = asyncio.create_task(slots.run(Stop()))
+    waiting = await started(slots.next("a", 1))
+    assert waiting.result() is None
+    assert isinstance(task.exception(), ValueError)
 
 
 async def test_the_room_is_three_seconds_of_slots_and_no_more_than_allowed() -> None:

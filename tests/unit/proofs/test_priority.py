@@ -24,24 +24,28 @@ def sent(found: list[dict[str, Any]], *, after_s: float) -> list[dict[str, Any]]
 SMALL = acks("s", 40, per_s=10)
 CAMPAIGN = acks("c", 160, per_s=40)
 URGENT = Case("urgent", SMALL, frozenset(ack["emailId"] for ack in CAMPAIGN), RATE)
-ABOVE = URGENT._replace(name="above")
+LARGER = acks("c", 400, per_s=100)
+ABOVE = Case("above", SMALL, frozenset(ack["emailId"] for ack in LARGER), RATE)
+BELOW = URGENT._replace(name="below", beside_per_s=40.0)
 
 
 def judged(case: Case, *, after_s: float, beside_s: float = 1.0, alone: float = 200.0) -> list[str]:
-    log = [*sent(SMALL, after_s=after_s), *sent(CAMPAIGN, after_s=beside_s)]
+    others = LARGER if case.name == "above" else CAMPAIGN
+    log = [*sent(SMALL, after_s=after_s), *sent(others, after_s=beside_s)]
     return short(row(case, log, alone=alone))
 
 
 def test_an_honest_run_has_no_fault() -> None:
     assert judged(URGENT, after_s=0.4, beside_s=0.1) == []
     assert judged(ABOVE, after_s=0.6) == []
+    assert judged(BELOW, after_s=0.3, beside_s=0.3) == []
 
 
 def test_the_row_says_what_was_seen() -> None:
-    log = [*sent(SMALL, after_s=0.25), *sent(CAMPAIGN, after_s=50)]
+    log = [*sent(SMALL, after_s=0.25), *sent(LARGER, after_s=50)]
     found = row(ABOVE, log, alone=100.0)
     assert (found["p95_ms"], found["alone_p95_ms"], found["mails"]) == (250.0, 100.0, 40)
-    assert (found["beside_still_waiting"], found["beside_per_s"]) == (160, 0.0)
+    assert (found["beside_still_waiting"], found["beside_per_s"]) == (400, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,17 @@ def test_a_mail_that_never_arrived_fails() -> None:
 
 def test_a_campaign_that_was_not_there_shows_nothing() -> None:
     assert "nothing was shown" in judged(URGENT, after_s=0.1, beside_s=600)[0]
-    assert "never had to wait" in judged(ABOVE, after_s=0.1, beside_s=-1.0)[0]
+
+
+def test_a_larger_tenant_that_hardly_waited_or_hardly_sent_shows_nothing() -> None:
+    (fault,) = judged(ABOVE, after_s=0.1, beside_s=0.3)
+    assert "mails waiting: nothing was shown" in fault
+    few = ABOVE._replace(beside=frozenset(list(ABOVE.beside)[:100]))
+    assert "above: only 35.9/s were offered: nothing was shown" in judged(few, after_s=0.1)
+    slow = BELOW._replace(beside_per_s=60.0)
+    assert "below: only 41/s of 60 were sent beside it: nothing was shown" in judged(
+        slow, after_s=0.1
+    )
 
 
 def test_the_first_acceptance_counts_and_lines_that_are_none_are_passed_over() -> None:

@@ -1,0 +1,50 @@
+"""The gate of a mail's call to SES: the write waits for the mail's instant, and is never late."""
+
+import asyncio
+from random import random
+
+from mailpipe import metrics
+from mailpipe.outcomes import Retry
+from mailpipe.timing import backoff_s, now_ms
+from sender.slots import Slots
+
+
+async def instant_comes(
+    slots: Slots,
+    instant: float,
+    *,
+    recipients: int,
+    lease_until_ms: int,
+    send_s: float,
+    lateness_s: float,
+) -> bool:
+    """Wait for the slot. False when none comes while the lease still covers a send of `send_s`.
+
+    A missed slot is dropped, never used late: late sends would bunch up at the quota. So the look
+    at the clock is the last thing before the write.
+    """
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(max(0.0, instant - clock()))
+        left_s = (lease_until_ms - now_ms()) / 1000 - send_s
+        if left_s < 0:
+            return False
+        if clock() - instant <= lateness_s:
+            return True
+        metrics.SLOTS_MISSED.inc()
+        try:
+            another = await asyncio.wait_for(slots.again(recipients), left_s)
+        except TimeoutError:
+            return False
+        if another is None:
+            return False
+        instant = another
+
+
+def no_slot(receives: int, *, closed: bool) -> Retry:
+    """For a claimed mail that got no instant: it has been let go, and comes again."""
+    if closed:
+        return Retry(0, "stopping")
+    # Not at once: mail that is too much for now would be claimed and released in circles.
+    wait_s = backoff_s(receives, first_s=1, cap_s=60, jitter=random())  # noqa: S311
+    return Retry(wait_s, "no slot within the lease")
