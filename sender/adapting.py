@@ -7,7 +7,7 @@ from typing import Any
 
 from mailpipe.aws.client import Client
 from mailpipe.aws.table import Tables
-from mailpipe.leases import Lease, Task, Work, run_leased
+from mailpipe.leases import Lease, Task, Work, lasts_s, run_leased
 from sender.board import Board
 from sender.pauses import Pauses, ProbeWith
 from sender.quota import BoardRates, Presence, QuotaPoller
@@ -47,11 +47,10 @@ class Adapting:
         }
 
     def _leased(self, task: str, work: Work) -> Coroutine[Any, Any, None]:
-        settings = self._settings
-        lease = Lease(
-            self._tables, settings.prefix, task, self._name, lease_s=settings.side_lease_s
-        )
-        return run_leased(Task(lease, work, settings.board_refresh_s))
+        settings, every_s = self._settings, self._settings.board_refresh_s
+        lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
+        lease = Lease(self._tables, settings.prefix, task, self._name, lease_s=lease_s)
+        return run_leased(Task(lease, work, every_s))
 
     async def _poll(self) -> None:
         if (quota := await self._poller.poll()) is not None:

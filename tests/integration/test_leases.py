@@ -144,8 +144,9 @@ async def test_a_task_that_fails_here_is_another_process_s_to_try(
 
     running = asyncio.create_task(run_leased(Task(one, work, every_s=3600)))
     await asyncio.wait_for(failed.wait(), 5)
-    while not await two.held():  # as soon as it is given up
-        two = lease(parts.tables, time, "two")
+    async with asyncio.timeout(5):
+        while not await two.held():  # as soon as it is given up
+            two = lease(parts.tables, time, "two")
     await two.give_up()
     time.now_s += 8.9
     assert not await one.held()  # others come first
