@@ -177,7 +177,7 @@ async def _limiter(
     limiter = SharedLimiter(
         account,
         rates,
-        Terms(settings.share, settings.spread_s, settings.unsure_spread_s, settings.bulk_share),
+        Terms(settings.share, settings.spread_s, settings.unsure_share, settings.bulk_share),
         lead=lead,
         outage=Outage(after_s=settings.unreachable_after_s, rate=settings.unreachable_rate),
         clock=clock,

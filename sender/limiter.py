@@ -11,12 +11,12 @@ from typing import NamedTuple, Protocol
 
 from mailpipe import logs, metrics
 from mailpipe.changes import Change, Changed
-from mailpipe.outcomes import CallFailed
+from mailpipe.outcomes import CallFailed, Kind
 from sender.binding import CLOCK, DAY, RATE
 from sender.caps import Caps
 from sender.items import Items, SlotItems
 from sender.outage import Outage
-from sender.pacing import MAX_LEAD_S, Lead, Reservation, held_s
+from sender.pacing import MAX_LEAD_S, Lead, Reservation
 from sender.reserving import Account, Terms, Wanted, read
 
 ACCOUNT = "account"
@@ -78,11 +78,6 @@ class Time(Protocol):
         """Whether it is known well enough to keep to instants."""
         ...
 
-    @property
-    def width_s(self) -> float:
-        """How much of its offset is not known."""
-        ...
-
     def epoch_us(self) -> int:
         """Microseconds since the epoch, as near to AWS's clock as is known."""
         ...
@@ -92,7 +87,6 @@ class WallClock:
     """This machine's clock, believed."""
 
     good = True
-    width_s = 0.0
 
     def epoch_us(self) -> int:
         """Microseconds since the epoch."""
@@ -139,22 +133,23 @@ class SharedLimiter:
     async def prepare(self) -> None:
         """Make the item if it is not there, so that the first mail need not wait for that.
 
-        Where senders have run before, somebody has deleted it: it starts behind what they may hold.
+        Where senders have run before, the first reservation makes it if somebody has deleted it:
+        by then the rate is known, and with it what others may hold.
         """
         now_us = self._clock.epoch_us()
         try:
             origin = await self._items.change(ORIGIN, Change({"at": now_us}, absent=("at",)))
+            now_us = self._clock.epoch_us()
             started_us = (origin.item or {}).get("at", 0)
-            fresh = abs(now_us - started_us) < JUST_STARTED_US
-            free_in_s = 0.0 if fresh else held_s(self._rates.account())
-            fate = await self._items.change(ACCOUNT, self._account.born(now_us, free_in_s))
-            self._account.seen = read(fate.item)
+            if abs(now_us - started_us) < JUST_STARTED_US:
+                fate = await self._items.change(ACCOUNT, self._account.born(now_us, 0.0))
+                self._account.seen = read(fate.item)
+                if isinstance(fate, Changed):
+                    log.info("slots_item_made")
         except CallFailed as failure:
             self._unanswered(failure)
         else:
             self._answered()
-            if isinstance(fate, Changed):
-                log.info("slots_item_made", free_in_s=free_in_s)
 
     def unready(self) -> str | None:
         """Why this sender is not ready: the store does not answer."""
@@ -211,7 +206,7 @@ class SharedLimiter:
             now_us=moment.epoch_us,
             lead_s=min(MAX_LEAD_S, self._lead.seconds + self._writes.seconds),
             quota=self._rates.account(),
-            unsure_s=0.0 if self._clock.good else self._clock.width_s,
+            unsure=not self._clock.good,
             jitter=random(),  # noqa: S311
             senders=self._rates.senders(),
         )
@@ -226,7 +221,8 @@ class SharedLimiter:
 
     def _unanswered(self, failure: CallFailed) -> None:
         metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()
-        if self._outage.failed(time.monotonic(), failure.code):
+        may_go = failure.kind is not Kind.CONFIGURATION
+        if self._outage.failed(time.monotonic(), failure.code, may_go=may_go):
             metrics.QUOTA_UNREACHABLE.set(1)
             log.error("slots_unreachable", code=failure.code, text=failure.text)
 

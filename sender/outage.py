@@ -7,6 +7,9 @@ by the number of senders last seen: nobody can know who else still reaches the i
 from sender.binding import STORE
 from sender.pacing import HORIZON_S, Reservation, slots_at_once
 
+GAP_S = 10.0
+"""After so long without a try a failure begins anew: nothing is known of the time between."""
+
 LOOK_EVERY_S = 1.0
 """Meanwhile the store is asked again so often."""
 
@@ -20,13 +23,17 @@ class Outage:
         self._since_s: float | None = None
         self._tried_s = 0.0
         self._tat_s = 0.0
+        self._may_go = True
         self.reason: str | None = None
         """Why nothing can be reserved; None while the store answers."""
 
-    def failed(self, now_s: float, code: str) -> bool:
-        """A write failed; True when that makes it an outage."""
-        self._tried_s = now_s
-        if self._since_s is None:
+    def failed(self, now_s: float, code: str, *, may_go: bool = True) -> bool:
+        """A write failed; True when that makes it an outage. `may_go`: mail may go on without the
+        store; not where a person has to put something right first.
+        """
+        idle = now_s - self._tried_s > self._after_s + GAP_S
+        self._tried_s, self._may_go = now_s, may_go
+        if self._since_s is None or (idle and self.reason is None):
             self._since_s = now_s
         if self.reason is not None or now_s - self._since_s < self._after_s:
             return False
@@ -47,7 +54,7 @@ class Outage:
         self, lane: str, recipients: int, at_most: int, *, now_s: float, lead_s: float, senders: int
     ) -> Reservation:
         """What may go without the store."""
-        rate = self._rate / max(1, senders)
+        rate = self._rate / max(1, senders) if self._may_go else 0.0
         if self.reason is None or lane == "bulk" or rate <= 0:
             again_in_s = 0.2 if self.reason is None else LOOK_EVERY_S
             return Reservation([], again_in_s, STORE)

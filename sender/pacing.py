@@ -48,9 +48,11 @@ class Reservation(NamedTuple):
 def usable_rate(max_send_rate: float, *, share: float, spread_s: float) -> float:
     """R = Q x share / (1 + J): what arrives in any second stays within Q.
 
-    J is how far arrival may stray from the instant: lateness, clocks and network together.
+    J is how far arrival may stray from the instant: lateness, clocks and network together. Of a
+    share that is one recipient or more the fraction is left: a second has whole recipients.
     """
-    return max_send_rate * share / (1.0 + spread_s)
+    ours = max_send_rate * share
+    return (math.floor(ours + 1e-9) if ours >= 1 else ours) / (1.0 + spread_s)
 
 
 def slots_at_once(rate: float, *, recipients: int, at_most: int) -> int:

@@ -19,8 +19,8 @@ class Path(NamedTuple):
     """A client, and what a mail needs on this path beyond the usual: `more_s` for its upload (its
     claim lives so much longer too), `more_slots` beside those for its recipients.
 
-    SES counts a mail when it is there, which for an upload may be in another second than its
-    instant: it leaves room in both.
+    SES counts a mail when it is there, which for an upload is later than its instant: with
+    `more_slots` it takes room beside its own, which need not be in the second in which it counts.
     """
 
     client: Client

@@ -164,16 +164,15 @@ class Terms(NamedTuple):
 
     share: float = 1.0
     spread_s: float = 0.05
-    unsure_spread_s: float = 0.5
+    unsure_share: float = 0.02
     bulk_share: float = 0.1
 
 
 class Wanted(NamedTuple):
     """A question for slots: for a mail with `recipients` and up to `at_most` behind it.
 
-    `quota` is SES's, in recipients per second; `unsure_s`: how much of our clock's offset is
-    not known, 0 when it is good; `jitter` is a random number in [0, 1); `senders` as last seen, a
-    hint only.
+    `quota` is SES's, in recipients per second; `unsure`: our clock is not relied on; `jitter` is a
+    random number in [0, 1); `senders` as last seen, a hint only.
     """
 
     lane: str
@@ -182,7 +181,7 @@ class Wanted(NamedTuple):
     now_us: int
     lead_s: float
     quota: float
-    unsure_s: float = 0.0
+    unsure: bool = False
     jitter: float = 0.0
     senders: int = 1
 
@@ -193,16 +192,14 @@ class Account:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._backoff = {lane: Backoff() for lane in HORIZON_S}
+        self._unsure_next_us = 0
         self.seen: Item | None = None
 
     def rate(self, wanted: Wanted) -> float:
         """Recipients per second of all senders together, as this one sees it."""
         terms = self._terms
-        spread_s = terms.spread_s
-        if wanted.unsure_s:
-            spread_s = min(terms.unsure_spread_s, spread_s + wanted.unsure_s)
         return self.factor(wanted.now_us) * usable_rate(
-            wanted.quota, share=terms.share, spread_s=spread_s
+            wanted.quota, share=terms.share, spread_s=terms.spread_s
         )
 
     def factor(self, now_us: int) -> float:
@@ -215,13 +212,11 @@ class Account:
         rate = self.rate(wanted)
         if rate <= 0:
             return Reservation([], again_in_s=0.2)
-        if wanted.unsure_s and wanted.lane == "bulk":
+        if wanted.unsure and (wanted.lane == "bulk" or wanted.now_us < self._unsure_next_us):
             return Reservation([], again_in_s=0.5)
         if self.seen is not None:
             yield from self._mend(self.seen, wanted, rate)
-        # Of slots that are further apart than need be only as many as one mail takes: those whose
-        # clocks are good use the rest better.
-        at_most = 0 if wanted.unsure_s else wanted.at_most
+        at_most = 0 if wanted.unsure else wanted.at_most
         count = slots_at_once(rate, recipients=wanted.recipients, at_most=at_most)
         ask = self._ask(wanted, count, rate)
         born = self.born(wanted.now_us, held_s(rate))
@@ -230,6 +225,10 @@ class Account:
         backoff = self._backoff[wanted.lane]
         if isinstance(result, Taken):
             backoff.won()
+            if wanted.unsure:
+                # These instants are not where the others think: all who are unsure take few.
+                own = self._terms.unsure_share * rate / wanted.senders
+                self._unsure_next_us = wanted.now_us + _span_us(count, own)
             first_s, spacing_s = (result.at_us - wanted.now_us) / 1e6, ask.step_us / count / 1e6
             return Reservation([first_s + n * spacing_s for n in range(count)], again_in_s=0.0)
         if result.beaten:
@@ -275,7 +274,7 @@ class Account:
         now_us, held_us = wanted.now_us, round(held_s(rate) * 1e6)
         if seen.tat - now_us <= 2 * held_us:
             return
-        if wanted.unsure_s:  # perhaps it is ours that is wrong: look again, and leave it to others
+        if wanted.unsure:  # perhaps it is ours that is wrong: look again, and leave it to others
             self.seen = None
             return
         mended = Item(now_us + held_us, now_us, seen.factor, min(now_us, seen.factor_at))

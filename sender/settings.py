@@ -48,14 +48,14 @@ class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
     spread_s: Annotated[
         float, Meta(gt=0, le=1, description="timing spread that the rate allows for")
     ] = 0.05
-    unsure_spread_s: Annotated[
+    unsure_share: Annotated[
         float,
         Meta(
             gt=0,
-            le=10,
-            description="the most that is allowed for while the clock here is not relied on",
+            le=0.5,
+            description="part of the rate for the urgent mail of senders whose clock is not sure",
         ),
-    ] = 0.5
+    ] = 0.02
     bulk_share: Annotated[
         float, Meta(gt=0, le=0.9, description="part of the rate that urgent mail leaves to bulk")
     ] = 0.1

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from functools import partial
 
 import pytest
 
@@ -26,9 +27,10 @@ class Rates:
         self.days = dict[str, float]()
         self.caps = dict[str, float]()
         self.live = 1
+        self.quota = 105.0
 
     def account(self) -> float:
-        return 105.0
+        return self.quota
 
     def day(self, lane: str) -> float | None:
         return self.days.get(lane)
@@ -45,7 +47,6 @@ class Wall:
 
     def __init__(self, *, good: bool = True) -> None:
         self.good = good
-        self.width_s = 1.0
         self.step_us = 0
 
     def epoch_us(self) -> int:
@@ -118,11 +119,12 @@ async def test_the_first_start_ever_makes_the_item_at_once_free() -> None:
 async def test_where_senders_have_run_before_a_missing_item_waits_for_what_they_hold() -> None:
     items = MemoryItems({ORIGIN: {"at": 1}})
     rig = Rig(items)
+    rig.rates.quota = 0.0
     await rig.limiter.prepare()
-    refused = await rig.limiter.reserve("transactional", 1, 1)
-    assert not refused.instants
+    rig.rates.quota = 2.0  # known only now: others may hold 28 s
+    assert not (await rig.limiter.reserve("transactional", 1, 1)).instants
     ahead_us = items.items[ACCOUNT]["tat"] - Wall().epoch_us()
-    assert 2_000_000 < ahead_us < 3_000_000
+    assert 27_000_000 < ahead_us < 30_000_000
 
 
 async def test_a_throttled_write_is_tried_again_at_once() -> None:
@@ -184,6 +186,22 @@ def test_a_single_failure_is_no_outage_and_an_answer_ends_one() -> None:
     assert not outage.rests(16.1)
     assert outage.answered()
     assert outage.reason is None
+
+
+def test_what_failed_long_ago_says_nothing_of_now() -> None:
+    outage = Outage(after_s=2, rate=5)
+    assert not outage.failed(100.0, "x")
+    assert not outage.failed(200.0, "x")
+    assert outage.failed(202.5, "x")
+
+
+def test_what_a_person_must_put_right_lets_nothing_go() -> None:
+    outage = Outage(after_s=0, rate=5)
+    assert outage.failed(10.0, "UnreadableItem", may_go=False)
+    asked = partial(outage.reserve, "transactional", 1, 1, lead_s=0.1, senders=1)
+    assert not asked(now_s=10.0).instants
+    outage.failed(11.0, "Timeout")
+    assert asked(now_s=11.0).instants
 
 
 async def test_with_a_clock_that_is_not_good_bulk_waits() -> None:

@@ -19,7 +19,13 @@ from sender.pacing import (
 
 def test_the_usable_rate_leaves_room_for_the_spread() -> None:
     assert usable_rate(105, share=1, spread_s=0.05) == 100
-    assert usable_rate(105, share=0.5, spread_s=0.05) == 50
+    assert usable_rate(210, share=0.5, spread_s=0.05) == 100
+
+
+def test_of_a_share_only_whole_recipients_are_used() -> None:
+    assert usable_rate(15, share=0.5, spread_s=0.0) == 7
+    assert usable_rate(100, share=0.29, spread_s=0.0) == 29
+    assert usable_rate(1, share=0.5, spread_s=0.0) == 0.5
 
 
 def test_a_reservation_takes_a_tenth_of_a_second_at_most_but_a_whole_mail_at_least() -> None:
