@@ -24,8 +24,8 @@ WRITE_S = (0.001, 0.004)
 LATE_S = 0.02
 """A send is late by up to this, or it is dropped."""
 PATH_S = (0.001, 0.02)
-CLOCK_S = 0.005
-"""Clocks are off by up to this, either way."""
+CLOCK_S = 0.01
+"""Clocks are off by up to this, either way: the budget within which a clock is good."""
 IN_HAND_S = 3.0
 """A sender has so many seconds' worth of its part of the rate in hand."""
 SMALL_LOAD = 0.3

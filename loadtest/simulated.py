@@ -13,6 +13,12 @@ SLOWEST_URGENT_MS = 1000.0
 """At a quota of 14 or more, beside bulk mail without end."""
 LEAST_SHARE = 0.08
 """Bulk's, of a tenth that is reserved, beside urgent mail without end."""
+FEW_SENDERS = 8
+LONGEST_STARVED_S = 30.0
+"""No sender of a few that has bulk mail all the time is without slots for longer, unless urgent
+mail takes all but bulk's reserved share; the more there are the longer the unlucky wait."""
+SLOWEST_TENANT_MS = 10_000.0
+"""The small tenants', a thousand of them beside a large one, over a few senders."""
 AT_MOST_S = 180.0
 """All runs of `make simulate-quota` together."""
 
@@ -68,6 +74,18 @@ def short(row: Mapping[str, Any]) -> list[str]:
     ordinary = row["case"] in ("both", "tenants") and row["quota"] >= 14
     if ordinary and wait_ms is not None and wait_ms > SLOWEST_URGENT_MS:
         faults.append(f"{name}: urgent mail waits {wait_ms:.0f} ms")
+    if row["senders"] <= FEW_SENDERS and row["quota"] >= 14:
+        faults += [f"{name}: {fault}" for fault in _waits_too_long(row)]
     if row["case"] == "flood" and row["bulk_share"] < LEAST_SHARE:
         faults.append(f"{name}: bulk got only {row['bulk_share']:.1%}")
+    return faults
+
+
+def _waits_too_long(row: Mapping[str, Any]) -> list[str]:
+    faults = list[str]()
+    if row["case"] not in ("flood", "one horizon") and row["starved_s"] > LONGEST_STARVED_S:
+        faults.append(f"a sender was starved for {row['starved_s']:g} s")
+    tenant_ms = row["p95_tenant_ms"]
+    if tenant_ms is not None and tenant_ms > SLOWEST_TENANT_MS:
+        faults.append(f"tenants wait {tenant_ms:.0f} ms")
     return faults

@@ -158,7 +158,9 @@ class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
         return self.ses_timeout_s + self.lease_margin_s
 
     def crossed(self) -> list[str]:
-        """A drain must outlast a send; where senders are told apart, ingest's must be known."""
+        """A drain must outlast a send; lateness and clocks must stay within the spread (on one
+        machine there is one clock); where senders are told apart, ingest's must be known.
+        """
         faults = list[str]()
         if self.drain_s <= self.ses_timeout_s:
             faults.append(
@@ -169,6 +171,13 @@ class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
             faults.append(
                 f"MAILPIPE_SENDER_EXCESS_MAX_S={self.excess_max_s} must be at least "
                 f"MAILPIPE_SENDER_EXCESS_MIN_S={self.excess_min_s}"
+            )
+        astray_s = self.lateness_s + 2 * self.clock_budget_s
+        if not self.local and astray_s > self.spread_s:
+            faults.append(
+                f"MAILPIPE_SENDER_SPREAD_S={self.spread_s} must be at least "
+                "MAILPIPE_SENDER_LATENESS_S and twice MAILPIPE_SENDER_CLOCK_BUDGET_S together "
+                f"({astray_s:g}): the rate leaves no room for more"
             )
         if self.trust_sender_id and not self.trusted_principals:
             faults.append(

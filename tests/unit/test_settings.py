@@ -68,6 +68,14 @@ def test_fields_that_contradict_each_other_are_refused() -> None:
         load(SenderSettings, "sender", {**KEY, "MAILPIPE_DRAIN_S": "5"})
 
 
+def test_a_spread_that_clocks_and_lateness_use_up_is_refused() -> None:
+    away = {**KEY, "MAILPIPE_SENDER_TRUST_SENDER_ID": "0"}
+    assert load(SenderSettings, "sender", away).spread_s == 0.05
+    wide = {"MAILPIPE_SENDER_CLOCK_BUDGET_S": "0.016"}
+    with pytest.raises(SettingsError, match=r"MAILPIPE_SENDER_SPREAD_S=0\.05 must be"):
+        load(SenderSettings, "sender", {**away, **wide})
+
+
 @pytest.mark.parametrize("service", ALL)
 def test_a_process_with_a_wrong_configuration_says_so_and_exits_2(service: str) -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MAILPIPE_DRAIN_S": "no"}

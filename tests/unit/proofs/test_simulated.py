@@ -13,6 +13,8 @@ GOOD: dict[str, Any] = {
     "worst_window": 100,
     "utilisation": 0.95,
     "p95_wait_ms": 400.0,
+    "p95_tenant_ms": None,
+    "starved_s": 20.0,
     "bulk_share": 0.9,
     "unsent": 0,
     "mails": 0,
@@ -23,7 +25,13 @@ def test_a_good_run_passes() -> None:
     assert short(GOOD) == []
     assert short({**GOOD, "quota": 14, "worst_window": 14, "utilisation": 0.86}) == []
     assert short({**GOOD, "quota": 1, "worst_window": 1, "utilisation": 0.1}) == []
-    assert short({**GOOD, "case": "flood", "bulk_share": 0.1, "p95_wait_ms": 2200.0}) == []
+    assert short({**GOOD, "senders": 50, "starved_s": 60.0}) == []
+    assert (
+        short(
+            {**GOOD, "case": "flood", "starved_s": 50.0, "bulk_share": 0.1, "p95_wait_ms": 2200.0}
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,6 +40,8 @@ def test_a_good_run_passes() -> None:
         ({"worst_window": 101}, "101 in a second"),
         ({"utilisation": 0.91}, "only 91.0% used"),
         ({"quota": 14, "worst_window": 14, "utilisation": 0.84}, "only 84.0% used"),
+        ({"starved_s": 31.0}, "a sender was starved for 31 s"),
+        ({"case": "tenants", "p95_tenant_ms": 10_001.0}, "tenants wait 10001 ms"),
         ({"p95_wait_ms": 1001.0}, "urgent mail waits 1001 ms"),
         ({"case": "flood", "bulk_share": 0.05}, "bulk got only 5.0%"),
         ({"case": "few", "mails": 100, "unsent": 3, "utilisation": 0.5}, "3 never sent"),
