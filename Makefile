@@ -30,6 +30,8 @@ SIGTERMS ?= 10
 KILL_RATE ?= 100
 SECONDS ?= 120
 SCALE ?= 1
+# Of prove-quota: recipients a second.
+QUOTAS ?= 14,100,300
 
 # A file of tests in one process, several processes; each has a local cloud of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
@@ -70,7 +72,7 @@ prove-drain: setup ## SIGTERMS=10 to each service at DRAIN_RATE=200 mails a seco
 	@$(PY) -m loadtest.prove_drain --sigterms $(SIGTERMS) --rate $(DRAIN_RATE) --seed $(SEED)
 
 prove-quota: setup ## 1, 8, 3 senders at QUOTAS=14,100,300 recipients a second, with kills and a SIGSTOP: never exceeded, never wasted
-	@$(PY) -m loadtest.prove_quota --quotas $(or $(QUOTAS),14,100,300) --seed $(SEED)
+	@$(PY) -m loadtest.prove_quota --quotas $(QUOTAS) --seed $(SEED)
 
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
