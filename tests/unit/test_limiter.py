@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from functools import partial
 
 import pytest
 
@@ -171,37 +170,6 @@ async def test_urgent_mail_may_go_on_at_a_small_rate_split_by_the_senders() -> N
     (first,) = (await rig.limiter.reserve("transactional", 1, 9)).instants
     (second,) = (await rig.limiter.reserve("transactional", 1, 9)).instants
     assert second - first == pytest.approx(0.5, abs=0.05)
-
-
-def test_a_single_failure_is_no_outage_and_an_answer_ends_one() -> None:
-    outage = Outage(after_s=2, rate=0)
-    assert not outage.failed(10.0, "x")
-    assert outage.reason is None
-    assert not outage.rests(10.1)
-    assert not outage.answered()
-    assert not outage.failed(12.5, "x")
-    assert outage.failed(14.5, "y")
-    assert not outage.failed(15.0, "y")
-    assert outage.rests(15.9)
-    assert not outage.rests(16.1)
-    assert outage.answered()
-    assert outage.reason is None
-
-
-def test_what_failed_long_ago_says_nothing_of_now() -> None:
-    outage = Outage(after_s=2, rate=5)
-    assert not outage.failed(100.0, "x")
-    assert not outage.failed(200.0, "x")
-    assert outage.failed(202.5, "x")
-
-
-def test_what_a_person_must_put_right_lets_nothing_go() -> None:
-    outage = Outage(after_s=0, rate=5)
-    assert outage.failed(10.0, "UnreadableItem", may_go=False)
-    asked = partial(outage.reserve, "transactional", 1, 1, lead_s=0.1, senders=1)
-    assert not asked(now_s=10.0).instants
-    outage.failed(11.0, "Timeout")
-    assert asked(now_s=11.0).instants
 
 
 async def test_with_a_clock_that_is_not_good_bulk_waits() -> None:
