@@ -144,15 +144,16 @@ async def test_a_claimed_mail_goes_before_all_others() -> None:
         assert (claimed.result(), waiting.result()) == tuple(instants)
 
 
-async def test_a_slot_that_comes_back_goes_to_the_next() -> None:
+async def test_a_slot_that_comes_back_goes_to_the_next_and_to_nobody_else() -> None:
     async with running() as rig:
-        first, second = await rig.waits("a"), await rig.waits("a")
+        first, second, third = [await rig.waits("a") for _ in range(3)]
         (instant,) = soon(1)
         await rig.limiter.grants(instant)
         assert first.result() == instant
         rig.slots.give_back(instant)
         await settled()
         assert second.result() == instant
+        assert not third.done()
 
 
 async def test_a_slot_that_comes_back_too_late_goes_to_nobody() -> None:
