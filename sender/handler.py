@@ -92,7 +92,7 @@ class Sender:
         try:
             with self._paths.of(received, message) as path:
                 if path is None:
-                    return Retry(5 + 10 * random(), "enough large mail is in hand")  # noqa: S311
+                    return goes_back(self._settings, "enough large mail is in hand")
                 async with self._bodies.opened(message) as whole:
                     return await self._handle(received, whole, tenant, path)
         except BadPointer as bad:
@@ -152,7 +152,7 @@ class Sender:
         """What SES said; None: no instant came, and it was not asked."""
         if answer is None:
             await self._store.release(message.email_id, claim)
-            return no_slot(received.receives, closed=self._slots.closed)
+            return no_slot(received, closed=self._slots.closed)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
         outcome = await self._sent(message, claim, answer)

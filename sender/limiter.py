@@ -83,16 +83,6 @@ class Time(Protocol):
         ...
 
 
-class WallClock:
-    """This machine's clock, believed."""
-
-    good = True
-
-    def epoch_us(self) -> int:
-        """Microseconds since the epoch."""
-        return time.time_ns() // 1000
-
-
 class Moment(NamedTuple):
     """One moment on two clocks. Instants are counted from it on the event loop's: a wall clock that
     is put right meanwhile does not move them.
@@ -115,10 +105,10 @@ class SharedLimiter:
         *,
         lead: Lead,
         outage: Outage,
-        clock: Time | None = None,
+        clock: Time,
         caps: Items | None = None,
     ) -> None:
-        self._clock = clock or WallClock()
+        self._clock = clock
         self._items = SlotItems(items)
         self._account_item = SlotItems(items, self._answered)
         self._rates = rates

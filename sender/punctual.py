@@ -1,11 +1,12 @@
 """The gate of a mail's call to SES: the write waits for the mail's instant, and is never late."""
 
 import asyncio
-from random import random
 
 from mailpipe import metrics
+from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Retry
-from mailpipe.timing import backoff_s, now_ms
+from mailpipe.settling import pause_s
+from mailpipe.timing import now_ms
 from sender.slots import Slots
 
 
@@ -41,10 +42,7 @@ async def instant_comes(
         instant = another
 
 
-def no_slot(receives: int, *, closed: bool) -> Retry:
+def no_slot(received: Received, *, closed: bool) -> Retry:
     """For a claimed mail that got no instant: it has been let go, and comes again."""
-    if closed:
-        return Retry(0, "stopping")
     # Not at once: mail that is too much for now would be claimed and released in circles.
-    wait_s = backoff_s(receives, first_s=1, cap_s=60, jitter=random())  # noqa: S311
-    return Retry(wait_s, "no slot within the lease")
+    return Retry(0, "stopping") if closed else Retry(pause_s(received), "no slot within the lease")

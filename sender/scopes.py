@@ -89,12 +89,6 @@ def widened(fault: Fault, message: EmailMessage) -> Fault:
     return fault._replace(scope=_stream(message)) if kind_of(fault.scope) == "identity" else fault
 
 
-def scope_of(failure: CallFailed, message: EmailMessage) -> str | None:
-    """The scope of `fault_of`."""
-    fault = fault_of(failure, message)
-    return None if fault is None else fault.scope
-
-
 def _denied(failure: CallFailed, message: EmailMessage) -> str | None:
     """A policy may allow some identities or configuration sets only, and name them. Naming none it
     is the policy of this process, and others may have another.

@@ -10,7 +10,6 @@ from mailpipe.commands.output import Output, when
 from mailpipe.commands.parameters import Capped, Scope, scope_text
 
 PAUSED = ("scope", "reason", "by", "since", "nextProbe", "code")
-CAPS = ("scope", "perSecond")
 
 
 def shown_pause(pause: Pause) -> dict[str, Any]:

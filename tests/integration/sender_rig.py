@@ -38,7 +38,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from tests.integration.conftest import HASH_KEY, PREFIX, Parts, received
-from tests.unit.memory_items import FREE, MemoryItems
+from tests.unit.memory_items import FREE, MemoryItems, Wall
 
 INGEST = "AROAINGESTINGESTINGES"
 SHOP = "AIDASHOPSHOPSHOPSHOPS"
@@ -128,6 +128,7 @@ class Rig:
             Terms(),
             lead=lead,
             outage=Outage(after_s=2, rate=0),
+            clock=Wall(),
         )
         self.slots = Slots(self.limiter, "transactional", lead=lead, most=100, dig_every_s=0.1)
         self.store = store(parts.tables, settings)

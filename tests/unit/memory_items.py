@@ -1,10 +1,23 @@
 """Items of whole numbers in this process, by the code that simulations use."""
 
+import time
+
 from mailpipe.changes import Change, Changed, Fate, Numbers
 from mailpipe.outcomes import CallFailed
 
 FREE: Numbers = {"tat": 0, "tatBulk": 0, "factor": 1_000_000, "factorAt": 0}
 """The account's item when nobody holds any instant."""
+
+
+class Wall:
+    """A wall clock that a test may put right."""
+
+    def __init__(self, *, good: bool = True) -> None:
+        self.good = good
+        self.step_us = 0
+
+    def epoch_us(self) -> int:
+        return time.time_ns() // 1000 + self.step_us
 
 
 class MemoryItems:

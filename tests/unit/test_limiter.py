@@ -13,7 +13,7 @@ from sender.limiter import ACCOUNT, ORIGIN, SharedLimiter
 from sender.outage import Outage
 from sender.pacing import Lead
 from sender.reserving import CAP_HORIZON_S, Terms
-from tests.unit.memory_items import FREE, MemoryItems
+from tests.unit.memory_items import FREE, MemoryItems, Wall
 
 DOUBT = CallFailed(Kind.IN_DOUBT, "Timeout")
 THROTTLED = CallFailed(Kind.THROTTLED, "ThrottlingException")
@@ -39,17 +39,6 @@ class Rates:
 
     def senders(self) -> int:
         return self.live
-
-
-class Wall:
-    """A wall clock that a test may put right."""
-
-    def __init__(self, *, good: bool = True) -> None:
-        self.good = good
-        self.step_us = 0
-
-    def epoch_us(self) -> int:
-        return time.time_ns() // 1000 + self.step_us
 
 
 class Stepping(MemoryItems):
@@ -84,7 +73,7 @@ class Rig:
             Terms(),
             lead=Lead(),
             outage=Outage(after_s=after_s, rate=rate),
-            clock=wall,
+            clock=wall or Wall(),
             caps=caps,
         )
 

@@ -10,7 +10,7 @@ from mailpipe.board import ACCOUNT
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import CONFIGURATION_SET
-from sender.scopes import SET, Fault, fault_of, is_rate, scope_of, scopes_of
+from sender.scopes import SET, Fault, fault_of, is_rate, scopes_of
 
 ARN = "arn:aws:ses:us-east-1:000000000000"
 
@@ -108,7 +108,7 @@ def test_an_answer_pauses_what_it_is_about(
     ],
 )
 def test_what_is_about_one_mail_or_one_process_pauses_nothing(refusal: refusals.Refusal) -> None:
-    assert scope_of(failed(refusal), message()) is None
+    assert fault_of(failed(refusal), message()) is None
 
 
 @pytest.mark.parametrize(
