@@ -36,7 +36,7 @@ PROBE_S = 60
 LOOK_S = 0.2
 UNDER_WAY = 20
 """So many sends may be under way, in both senders, until they understand an answer."""
-NO_EVENT_YET = {"pending", "sent"}
+NO_EVENT_YET = {"pending", "sending", "sent"}
 PAUSES = "mailpipe_quota_pauses_total"
 
 

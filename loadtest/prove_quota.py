@@ -55,7 +55,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--clock-budget", type=float, default=2.0, help="seconds; one machine has one clock"
     )
-    parser.add_argument("--use", type=float, help="share that must be used, else as documented")
+    parser.add_argument(
+        "--use",
+        type=float,
+        help="share that must be used, else as documented; then the return is told, not judged",
+    )
     parser.add_argument("--enforced", choices=("both", "on", "off"), default="both")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="prove-quota", help="of build/<name>.json and its folder")
@@ -192,7 +196,8 @@ async def prove(given: argparse.Namespace) -> int:
                     break
                 console.print(f"  again: {row['invalid_share']:.1%} invalid", markup=False)
             runs.append(row)
-            faults = windows.short(row, at_least=given.use or AT_LEAST[quota >= FINE])
+            at_least = given.use or AT_LEAST[quota >= FINE]
+            faults = windows.short(row, at_least=at_least, back=given.use is None)
             failed = failed or bool(faults)
             console.print(f"{quota:g}/s, SES {'refuses' if refuses else 'takes all'}:")
             for name, value in row.items():

@@ -147,8 +147,8 @@ def utilisation(
     return sent / (quota * counted_ns / SECOND_NS) if counted_ns > 0 else 0.0
 
 
-def short(row: Mapping[str, Any], *, at_least: float) -> list[str]:
-    """What of a run is not as it must be, in sentences."""
+def short(row: Mapping[str, Any], *, at_least: float, back: bool = True) -> list[str]:
+    """What of a run is not as it must be, in sentences; `back`: the return after a kill too."""
     faults = list(row["faults"])
     if row["worst_window"] > row["quota"]:
         faults.append(f"{row['worst_window']} recipients in a second; {row['quota']:g} are allowed")
@@ -160,7 +160,7 @@ def short(row: Mapping[str, Any], *, at_least: float) -> list[str]:
         faults.append(f"{row['throttles_excused']} throttles after standstills: proves nothing")
     if not row["kills_judged"]:
         faults.append(f"of {row['kills']} kills none could be judged")
-    elif row["recovered_after_s"] is None:
+    elif back and row["recovered_after_s"] is None:
         faults.append(f"not back to {BACK_AT:.0%} within {AFTER_A_KILL_S:g} s of a kill")
     if row["invalid_share"] > MAX_INVALID:
         faults.append(f"the simulator stood still for {row['invalid_share']:.1%}: proves nothing")

@@ -124,6 +124,12 @@ def test_a_run_that_never_comes_back_after_a_kill_is_told() -> None:
     assert found["recovered_after_s"] is None
 
 
+def test_on_a_busy_machine_the_return_is_told_and_not_judged() -> None:
+    found = row(lines=without(4, 6.5), kills=(4.0,))
+    assert found["recovered_after_s"] is None
+    assert short(found, at_least=AT_LEAST, back=False) == []
+
+
 def test_where_no_kill_can_be_judged_nothing_is_proved() -> None:
     lines = without(16, SECONDS)
     assert row(lines=lines, kills=(16.0,))["recovered_after_s"] is None
