@@ -7,13 +7,12 @@ import msgspec
 from ingest.schemas import StatusAnswer, Summary, Suppressed, TimelineEvent
 from mailpipe.addresses import bare
 from mailpipe.records import Attributes, Record
-from mailpipe.status import shown
 from mailpipe.timing import iso
 
 
 def status_now(record: Record, *, now_ms: int) -> str:
     """The status as it is shown."""
-    return shown(record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms)
+    return record.shown(now_ms)
 
 
 def status(record: Record, events: list[Attributes], *, now_ms: int) -> StatusAnswer:

@@ -17,9 +17,9 @@ from ingest.schemas import AddWebhook, CreatedWebhook, Removed, Webhook, Webhook
 from mailpipe import resources
 from mailpipe.aws.table import Tables
 from mailpipe.endpoints import MAX_ENDPOINTS, TYPES, Endpoint
+from mailpipe.partiql import delete_from, insert_into
 from mailpipe.records import Attributes
 from mailpipe.rules import Violation
-from mailpipe.statements import delete_from, insert_into
 from mailpipe.targets import check_url
 
 SECRET_BYTES = 32

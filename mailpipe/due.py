@@ -31,10 +31,10 @@ from mailpipe.parking import (
     range_of,
     released,
 )
+from mailpipe.partiql import delete_from, insert_into, update_in
 from mailpipe.reads import SharedReads
 from mailpipe.records import Attributes
 from mailpipe.resources import DUE_ITEMS, SHARDS
-from mailpipe.statements import delete_from, insert_into, update_in
 from mailpipe.timing import now_ms
 
 SCOPES = "scopes"

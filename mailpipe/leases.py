@@ -15,8 +15,8 @@ from typing import NamedTuple
 from mailpipe import logs, metrics, resources
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed
+from mailpipe.partiql import Statement, insert_into, update_in
 from mailpipe.records import Attributes, Value
-from mailpipe.statements import Statement, insert_into, update_in
 from mailpipe.timing import now_ms
 
 KIND = "lease"

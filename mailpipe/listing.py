@@ -17,7 +17,6 @@ from mailpipe import records, resources
 from mailpipe.aws.table import Tables
 from mailpipe.messages import Stream
 from mailpipe.records import DAY_S, Attributes, Record, Value
-from mailpipe.status import shown
 from mailpipe.timing import iso
 
 MAX_DAYS = 14
@@ -273,4 +272,4 @@ def _key_of(item: Attributes) -> tuple[int, str]:
 
 
 def _status(record: Record, now_ms: int) -> str:
-    return shown(record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms)
+    return record.shown(now_ms)

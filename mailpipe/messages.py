@@ -87,7 +87,9 @@ class EmailMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag="
 
 
 class RecordFields(Struct, rename="camel", kw_only=True):
-    """What a record needs besides its key, so that our own events can make a missing one."""
+    """What a record needs besides its key, so that our own events can make a missing one. Times are
+    epoch milliseconds.
+    """
 
     stream: str
     created_at: int
@@ -98,6 +100,8 @@ class RecordFields(Struct, rename="camel", kw_only=True):
     subject: str = ""
     metadata: dict[str, MetadataValue] = {}
     tags: dict[str, str] = {}
+    send_at: int | None = None
+    expires_at: int | None = None
 
 
 class OwnEvent(Struct, rename="camel", kw_only=True, tag_field="type", tag="event.v1"):

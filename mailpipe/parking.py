@@ -58,7 +58,9 @@ class Waits(NamedTuple):
 
 
 class Parked(Struct, rename="camel", kw_only=True):
-    """An item of `DueItems`. Times are epoch ms; `sent_at` is the message's own."""
+    """An item of `DueItems`. Times are epoch ms; `sent_at` is the message's own, `message_id` the
+    item's name where it has one.
+    """
 
     waits_for: str
     due_key: str
@@ -108,21 +110,22 @@ def item_of(
 
     What the message is released as is sent by us: who had sent it before goes with it.
     """
-    number = shard(message.message_id)
+    name = park.name or message.message_id
+    number = shard(name)
     if park.scope is not None:
         waits_for = resources.waits_for_scope(park.scope, number)
         at_ms = _accepted_ms(message)
-        due_key = f"{queue}#{at_ms:0{DIGITS}d}#{message.message_id}"
+        due_key = f"{queue}#{at_ms:0{DIGITS}d}#{name}"
     else:
         at_ms = park.due_ms or now_ms
         # A minute that is over may have been passed by who releases what is due.
         waits_for = resources.waits_for_time(max(at_ms, now_ms) // MINUTE_MS, number)
-        due_key = f"{at_ms:0{DIGITS}d}#{message.message_id}"
+        due_key = f"{at_ms:0{DIGITS}d}#{name}"
     return Parked(
         waits_for=waits_for,
         due_key=due_key,
         queue=queue,
-        message_id=message.message_id,
+        message_id=name,
         body=message.body if body_key is None else None,
         body_key=body_key,
         attributes=_attributes_of(message),

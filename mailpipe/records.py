@@ -12,7 +12,7 @@ from mailpipe import resources
 from mailpipe.addresses import MAX_ADDRESS_CHARS, normalised
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
 from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
-from mailpipe.status import PENDING
+from mailpipe.status import PENDING, SCHEDULED, shown
 from mailpipe.timing import iso, parse_iso
 
 Value = str | int | bool | None | list["Value"] | dict[str, "Value"]
@@ -33,7 +33,10 @@ DAY_S = 86_400
 class Record(Struct, rename="camel", kw_only=True):
     """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text.
 
-    Records of unkeyed mail have `fingerprint` None when a release wrote them that knew none.
+    Records of unkeyed mail have `fingerprint` None when a release wrote them that knew none. The
+    mail goes at `send_at` at the earliest, whatever its message says; `doubts` counts the claims
+    after which nobody knew whether SES had the mail; `outcome` says why one was closed of which SES
+    says no more.
     """
 
     email_id: str
@@ -57,13 +60,26 @@ class Record(Struct, rename="camel", kw_only=True):
     ids: dict[str, str] = {}
     ranks: dict[str, int] = {}
     sent_at: int | None = None
+    send_at: int | None = None
+    expires_at: int | None = None
     reason: str | None = None
     fingerprint: str | None = None
     possible_duplicate: bool = False
+    doubts: int = 0
+    outcome: str | None = None
 
     def recipients(self) -> list[str]:
         """All recipients in the order of `ranks`: to, cc, bcc."""
         return [*self.to, *self.cc, *self.bcc]
+
+    def shown(self, now_ms: int) -> str:
+        """Its status as it is shown."""
+        return shown(
+            *(self.status, self.rank),
+            lease_until_ms=self.lease_until,
+            now_ms=now_ms,
+            send_at_ms=self.send_at,
+        )
 
     def metadata_values(self) -> dict[str, MetadataValue]:
         """The customer's metadata, decoded."""
@@ -108,6 +124,8 @@ def fields_of_record(record: Record) -> RecordFields:
         subject=record.subject,
         metadata=record.metadata_values(),
         tags=msgspec.json.decode(record.tags, type=dict[str, str]),
+        send_at=record.send_at,
+        expires_at=record.expires_at,
     )
 
 
@@ -119,7 +137,9 @@ def read(attributes: Attributes) -> Record:
 def born(
     email_id: str, tenant: str, fields: RecordFields, *, fingerprint: str | None = None
 ) -> Attributes:
-    """A new record: pending, unclaimed, with every attribute that later conditions name."""
+    """A new record: pending or scheduled, unclaimed, with every attribute that later conditions
+    name.
+    """
     recipients = [*fields.to, *fields.cc, *fields.bcc]
     day = _day(fields.created_at // (DAY_S * 1000))
     attributes: Attributes = {
@@ -147,6 +167,10 @@ def born(
         "open": resources.open_key(email_id),
         "fingerprint": fingerprint or NO_FINGERPRINT,
     }
+    if fields.send_at is not None and fields.send_at > fields.created_at:
+        attributes |= {"status": SCHEDULED.status, "rank": SCHEDULED.rank}
+    times: Attributes = {"sendAt": fields.send_at, "expiresAt": fields.expires_at}
+    attributes |= {name: at for name, at in times.items() if at is not None}
     if recipients:
         attributes["recipientKey"] = recipient_key(tenant, recipients[0])
     return attributes

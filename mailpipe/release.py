@@ -17,9 +17,9 @@ from mailpipe.due import WATERMARK, DueItems
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.pace import LEAST_SHARE, Credit, Pace, Ramp, passed, room
 from mailpipe.parking import MINUTE_MS, WAITS_AT_MOST_S, Parked
+from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
 from mailpipe.resources import DUE_ITEMS, SHARDS
-from mailpipe.statements import insert_into, update_in
 
 MINUTES_AT_ONCE = 60
 PAGE = 100

@@ -1,29 +1,14 @@
-"""Every write to a record, each one PartiQL statement with its own condition. Pure.
+"""Every write to a record, each one statement with its own condition. Pure.
 
-An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Developer Guide,
-"PartiQL update statements"). So an item is *born* with every attribute that a condition names, and
-no write is unconditional: an unconditional put would turn `sent` back into `pending`.
+An item is *born* with every attribute that a condition names (`partiql.py` says why), and no write
+is unconditional: an unconditional put would turn `sent` back into `pending`.
 """
 
-from functools import lru_cache
-from typing import NamedTuple
-
 from mailpipe import resources
+from mailpipe.partiql import REMOVE, Statement, insert_into, update_in
 from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Value
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SENT, Standing
 from mailpipe.timing import iso
-
-
-class Statement(NamedTuple):
-    """A PartiQL statement with its parameters as plain values; `key` names the item it is for."""
-
-    text: str
-    parameters: tuple[Value, ...]
-    key: tuple[Value, ...]
-
-
-_REMOVE = None
-"""In a set of changes: take the attribute away (no attribute of a record is ever null)."""
 
 
 class EmailStatements:
@@ -31,7 +16,6 @@ class EmailStatements:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._table = resources.physical(prefix, resources.EMAIL_TRACKING)
 
     def insert(self, attributes: Attributes) -> Statement:
         """`born`, or born with a claim or an end in it; refused when the record exists."""
@@ -58,7 +42,7 @@ class EmailStatements:
         promised = (("fingerprint", "=", fingerprint or NO_FINGERPRINT),) if marked else ()
         return self._update(
             {"attempt": attempts + 1, "token": token, "leaseUntil": lease_until_ms},
-            ("emailId", "=", email_id),
+            email_id,
             ("tenant", "=", tenant),
             ("attempt", "=", attempts),
             ("leaseUntil", "=", 0),
@@ -71,7 +55,7 @@ class EmailStatements:
         """Give our own claim back: nothing was sent."""
         return self._update(
             {"leaseUntil": 0, "token": NO_TOKEN},
-            ("emailId", "=", email_id),
+            email_id,
             ("token", "=", token),
             ("rank", "<", FIRST_ENDED_RANK),
         )
@@ -94,7 +78,7 @@ class EmailStatements:
                 "leaseUntil": lease_until_ms,
                 "possibleDuplicate": True,
             },
-            ("emailId", "=", email_id),
+            email_id,
             ("token", "=", dead_token),
             ("attempt", "=", attempts),
             ("leaseUntil", "<", now_ms),
@@ -112,7 +96,7 @@ class EmailStatements:
                 "sentAt": at_ms,
                 "updatedAt": at_ms,
             },
-            ("emailId", "=", email_id),
+            email_id,
             ("rank", "<", SENT.rank),
         )
 
@@ -129,7 +113,7 @@ class EmailStatements:
                 "updatedAt": at_ms,
                 **_closing(standing, email_id, at_ms=at_ms, ttl=ttl),
             },
-            ("emailId", "=", email_id),
+            email_id,
             ("token", "=", token),
             ("rank", "<", standing.rank),
         )
@@ -137,7 +121,7 @@ class EmailStatements:
     def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
         """One of several recipients has come further. Always before the raise of the mail."""
         path = f"ranks.r{index}"
-        return self._update({path: rank}, ("emailId", "=", email_id), (path, "<", rank))
+        return self._update({path: rank}, email_id, (path, "<", rank))
 
     def raise_to(
         self,
@@ -168,96 +152,26 @@ class EmailStatements:
             changes["sentAt"] = sent_at_ms
         if ttl is not None:
             changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
-        return self._update(changes, ("emailId", "=", email_id), ("rank", "<", standing.rank))
+        return self._update(changes, email_id, ("rank", "<", standing.rank))
 
     def close(self, email_id: str, standing: Standing, *, at_ms: int, ttl: int) -> Statement:
         """The last of several recipients has come to its end without raising the mail's rank."""
         return self._update(
             _closing(standing, email_id, at_ms=at_ms, ttl=ttl),
-            ("emailId", "=", email_id),
+            email_id,
             ("rank", "=", standing.rank),
         )
 
-    def _update(self, changes: Attributes, *where: tuple[str, str, Value]) -> Statement:
-        return _update(self._table, (self._table, where[0][2]), changes, where)
-
-
-def _update(
-    table: str,
-    key: tuple[Value, ...],
-    changes: Attributes,
-    where: tuple[tuple[str, str, Value], ...],
-) -> Statement:
-    text = _update_text(
-        table,
-        tuple([(name, value is _REMOVE) for name, value in changes.items()]),
-        tuple([one[:2] for one in where]),
-    )
-    values = [value for value in changes.values() if value is not _REMOVE]
-    return Statement(text, (*values, *[value for _, _, value in where]), key)
-
-
-# The texts are few and the same for every mail: to put one together takes longer than all the rest
-# of a statement.
-@lru_cache(maxsize=1024)
-def _update_text(
-    table: str, changes: tuple[tuple[str, bool], ...], where: tuple[tuple[str, str], ...]
-) -> str:
-    sets = "".join(
-        f" REMOVE {_path(name)}" if removed else f" SET {_path(name)}=?"
-        for name, removed in changes
-    )
-    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
-    return f'UPDATE "{table}"{sets} WHERE {condition}'
-
-
-@lru_cache(maxsize=64)
-def _delete_text(table: str, where: tuple[tuple[str, str], ...]) -> str:
-    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
-    return f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours only
-
-
-@lru_cache(maxsize=1024)
-def _insert_text(table: str, names: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{name}': ?" for name in names)
-    return f'INSERT INTO "{table}" VALUE {{{listed}}}'
-
-
-def _path(name: str) -> str:
-    return ".".join(f'"{part}"' for part in name.split("."))
+    def _update(
+        self, changes: Attributes, email_id: str, *where: tuple[str, str, Value]
+    ) -> Statement:
+        key: Attributes = {"emailId": email_id}
+        return update_in(self._prefix, resources.EMAIL_TRACKING, changes, key, *where)
 
 
 def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:
     """Out of the index of open mail; into the one of bad ends where somebody may have to look."""
     day = iso(at_ms)[:10]
     badly = standing.status in ENDED_BADLY
-    key = resources.ended_badly_key(standing.status, day, email_id) if badly else _REMOVE
+    key = resources.ended_badly_key(standing.status, day, email_id) if badly else REMOVE
     return {"ttl": ttl, "open": key}
-
-
-def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
-    """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
-    table, form = resources.physical(prefix, name), resources.TABLES[name]
-    key = (table, *(attributes[part] for part in form.key))
-    return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)
-
-
-def update_in(
-    prefix: str, name: str, changes: Attributes, key: Attributes, *where: tuple[str, str, Value]
-) -> Statement:
-    """An UPDATE of the item with this whole key, under further conditions."""
-    table = resources.physical(prefix, name)
-    conditions = (*[(part, "=", value) for part, value in key.items()], *where)
-    return _update(table, (table, *key.values()), changes, conditions)
-
-
-def delete_from(
-    prefix: str, name: str, key: Attributes, *where: tuple[str, str, Value]
-) -> Statement:
-    """A DELETE of the item with this whole key, under further conditions; without them and without
-    such an item it changes nothing.
-    """
-    table = resources.physical(prefix, name)
-    conditions = (*[(part, "=") for part in key], *[one[:2] for one in where])
-    values = (*key.values(), *[value for _, _, value in where])
-    return Statement(_delete_text(table, conditions), values, (table, *key.values()))

@@ -60,8 +60,14 @@ STATUSES = (
 ENDED_BADLY = frozenset({"bounced", "complained", "failed", "rejected", "unknown", "suppressed"})
 
 
-def shown(status: str, rank: int, *, lease_until_ms: int, now_ms: int) -> str:
-    """What the API shows: `sending` while a claim is live, else what is stored."""
+def shown(
+    status: str, rank: int, *, lease_until_ms: int, now_ms: int, send_at_ms: int | None = None
+) -> str:
+    """What the API shows: `sending` while a claim is live, `pending` of a scheduled mail that is
+    due, else what is stored.
+    """
     if rank < FIRST_ENDED_RANK and lease_until_ms > now_ms:
         return "sending"
+    if status == SCHEDULED.status and (send_at_ms is None or send_at_ms <= now_ms):
+        return PENDING.status
     return status

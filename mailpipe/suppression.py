@@ -5,8 +5,8 @@ An item's key is the tenant (or `*` for all) and the HMAC of the normalised addr
 
 from mailpipe import resources
 from mailpipe.addresses import parse, suppression_hash
+from mailpipe.partiql import Statement, delete_from, insert_into, update_in
 from mailpipe.records import Attributes, Value
-from mailpipe.statements import Statement, delete_from, insert_into, update_in
 
 ALL_TENANTS = "*"
 ALL_STREAMS = "all"

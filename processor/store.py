@@ -8,8 +8,9 @@ from mailpipe import records, resources, suppression
 from mailpipe.addresses import BadAddress, normalised
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement, insert_into
 from mailpipe.records import Record
-from mailpipe.statements import EmailStatements, Statement, insert_into
+from mailpipe.statements import EmailStatements
 from mailpipe.status import TERMINAL_RANKS, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention

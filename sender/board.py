@@ -25,8 +25,8 @@ from mailpipe.board import (
     without_local_part,
 )
 from mailpipe.outcomes import CallFailed
+from mailpipe.partiql import delete_from, insert_into, update_in
 from mailpipe.records import Attributes
-from mailpipe.statements import delete_from, insert_into, update_in
 from mailpipe.timing import now_ms
 
 SOON_S = 0.25

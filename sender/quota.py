@@ -9,8 +9,8 @@ from mailpipe.aws.ses_operations import GET_ACCOUNT, AccountAnswer, GetAccount
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.board import MILLI, Quota
 from mailpipe.outcomes import CallFailed
+from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
-from mailpipe.statements import insert_into, update_in
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import DaySettings, day_rate

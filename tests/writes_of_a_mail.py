@@ -15,8 +15,9 @@ from mailpipe import records, resources, suppression
 from mailpipe.aws.table import Applied, Tables
 from mailpipe.endpoints import Endpoint
 from mailpipe.messages import RecordFields, own_event
+from mailpipe.partiql import Statement, delete_from, insert_into
 from mailpipe.records import Attributes
-from mailpipe.statements import EmailStatements, Statement, delete_from, insert_into
+from mailpipe.statements import EmailStatements
 from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants

@@ -16,8 +16,8 @@ from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.items import from_item, to_item, to_value, to_values
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
+from mailpipe.partiql import Statement
 from mailpipe.records import Attributes, Value
-from mailpipe.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from mailpipe.listing import EmailQuery, Walk
 from mailpipe.messages import Attachment, Stream
 from mailpipe.producer import Producer
 from mailpipe.records import Attributes, Record
-from mailpipe.status import STATUSES, shown
+from mailpipe.status import STATUSES
 from mailpipe.timing import now_ms
 
 COLUMNS = ("emailId", "createdAt", "status", "recipient", "subject")
@@ -35,9 +35,7 @@ def view(record: Record) -> dict[str, Any]:
         "emailId": record.email_id,
         "tenant": record.tenant,
         "stream": record.stream,
-        "status": shown(
-            record.status, record.rank, lease_until_ms=record.lease_until, now_ms=now_ms()
-        ),
+        "status": record.shown(now_ms()),
         "reason": record.reason,
         "recipient": recipients[0] if recipients else None,
         "recipients": recipients,

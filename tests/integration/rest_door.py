@@ -21,8 +21,8 @@ from mailpipe.aws.queue import Queue, Received, open_queues
 from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
+from mailpipe.partiql import delete_from, insert_into
 from mailpipe.records import Attributes, Record
-from mailpipe.statements import delete_from, insert_into
 from mailpipe.tenants import Tenant
 from tests.integration.conftest import HASH_KEY, PREFIX
 

@@ -23,7 +23,7 @@ from mailpipe.messages import (
 )
 from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import CallFailed, Outcome
-from mailpipe.statements import insert_into
+from mailpipe.partiql import insert_into
 from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
 from sender.board import Board

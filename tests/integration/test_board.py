@@ -10,7 +10,7 @@ from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.aws.ses_operations import AccountAnswer, SendQuota
 from mailpipe.board import KIND, Cap, Pause, Quota, cap_item, pause_item
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.statements import delete_from, insert_into
+from mailpipe.partiql import delete_from, insert_into
 from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import DaySettings

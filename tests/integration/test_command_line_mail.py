@@ -12,7 +12,7 @@ from mailpipe import records, resources
 from mailpipe.aws.client import Aws
 from mailpipe.aws.table import open_tables
 from mailpipe.messages import RecordFields, new_email_id
-from mailpipe.statements import insert_into
+from mailpipe.partiql import insert_into
 from mailpipe.timing import now_ms
 from tests.integration.command_line import audited, done, refused, run, tenant
 from tests.integration.conftest import PREFIX

@@ -14,7 +14,7 @@ from mailpipe import resources
 from mailpipe.aws.capacity import WriteUnits, item_bytes, read_units, write_units
 from mailpipe.aws.dynamodb_operations import Item
 from mailpipe.aws.items import to_item, to_value
-from mailpipe.statements import Statement
+from mailpipe.partiql import Statement
 from tests import writes_of_a_mail as mail
 
 SIZES = (400, 1023, 1024, 1025, 2048, 2049, 5000)

@@ -8,8 +8,8 @@ from mailpipe.due import FORGET_S, NO_QUEUE_S, WATERMARK
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park
 from mailpipe.parking import KEPT_S, PROBE, SET_ASIDE, attributes_of
+from mailpipe.partiql import delete_from, insert_into
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL, shard, waits_for_time
-from mailpipe.statements import delete_from, insert_into
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig
 

@@ -14,7 +14,8 @@ from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.endpoints import Endpoints
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.statements import EmailStatements, Statement, insert_into
+from mailpipe.partiql import Statement, insert_into
+from mailpipe.statements import EmailStatements
 from mailpipe.tenants import Retention, Tenants
 from sender.claims import Won
 from sender.store import SenderStore

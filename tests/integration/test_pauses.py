@@ -10,7 +10,7 @@ from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
 from mailpipe.outcomes import CallFailed, Done, Park, Retry
 from mailpipe.parking import KEPT_S, WAITS_AT_MOST_S
-from mailpipe.statements import delete_from, insert_into
+from mailpipe.partiql import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
 from sender.pauses import MANY, paused_s
 from tests.integration.conftest import PREFIX, message, received

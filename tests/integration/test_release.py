@@ -9,9 +9,9 @@ from mailpipe.due import WATERMARK
 from mailpipe.outcomes import CallFailed, Kind, Park
 from mailpipe.pace import LEAST_SHARE, Ramp
 from mailpipe.parking import WAITS_AT_MOST_S, Parked, Waits
+from mailpipe.partiql import delete_from
 from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
-from mailpipe.statements import delete_from
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig
 

@@ -9,7 +9,7 @@ from infra.local.stack import Stack
 from mailpipe import keys, resources, tenants
 from mailpipe.keys import new_key
 from mailpipe.messages import new_email_id
-from mailpipe.statements import insert_into
+from mailpipe.partiql import insert_into
 from mailpipe.tenants import Tenant
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX

@@ -12,7 +12,8 @@ from mailpipe import records, resources
 from mailpipe.endpoints import MAX_ENDPOINTS, Endpoints
 from mailpipe.messages import new_email_id
 from mailpipe.outcomes import CallFailed
-from mailpipe.statements import EmailStatements, insert_into
+from mailpipe.partiql import insert_into
+from mailpipe.statements import EmailStatements
 from mailpipe.timing import iso, now_ms
 from tests.integration.conftest import PREFIX, message
 from tests.integration.rest_door import MAIL, OTHER_KEY, READ_ONLY_KEY, Door, Said, open_door

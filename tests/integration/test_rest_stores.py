@@ -14,8 +14,8 @@ from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.table import Tables
 from mailpipe.messages import email_decoder, keyed_email_id
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement
 from mailpipe.records import Attributes
-from mailpipe.statements import Statement
 from tests.integration.rest_door import MAIL, Said, open_door
 
 THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")

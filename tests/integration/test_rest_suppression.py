@@ -8,7 +8,7 @@ import pytest
 
 from infra.local.stack import Stack
 from mailpipe import records, resources, suppression
-from mailpipe.statements import insert_into
+from mailpipe.partiql import insert_into
 from mailpipe.timing import now_ms
 from tests.integration.conftest import HASH_KEY, PREFIX
 from tests.integration.rest_door import OTHER_KEY, Door, Said, open_door

@@ -5,7 +5,8 @@ import pytest
 from mailpipe import records
 from mailpipe.aws.table import Applied, Refused
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.statements import EmailStatements, Statement
+from mailpipe.partiql import Statement
+from mailpipe.statements import EmailStatements
 from mailpipe.status import DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts, message

@@ -10,8 +10,8 @@ from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import Email, Stream
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement
 from mailpipe.records import Attributes
-from mailpipe.statements import Statement
 
 THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
 NEVER = object()

@@ -16,6 +16,7 @@ PURE = [
     *("mailpipe/constraints.py", "mailpipe/texts.py", "mailpipe/shapes.py"),
     *(
         "mailpipe/records.py",
+        "mailpipe/partiql.py",
         "mailpipe/statements.py",
         "mailpipe/resources.py",
         "mailpipe/outcomes.py",
@@ -32,7 +33,12 @@ PURE = [
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/clock.py", "mailpipe/aws/dates.py"),
-    *("mailpipe/parking.py", "mailpipe/pace.py", "sender/waiting_settings.py"),
+    *(
+        "mailpipe/parking.py",
+        "mailpipe/scheduled.py",
+        "mailpipe/pace.py",
+        "sender/waiting_settings.py",
+    ),
     *("sender/trust.py", "mailpipe/keys.py", "mailpipe/rates.py", "mailpipe/commands/letters.py"),
     *("ingest/decoding.py", "ingest/strict_json.py"),
     *("ingest/views.py", "processor/events.py", "processor/ses_json.py"),
