@@ -95,6 +95,7 @@ class Consumer:
             most = await self._most()
             if stop.is_set():
                 break
+            begun_ms = now_ms()
             try:
                 # Not cut off at a stop: what SQS has handed out by then would stay hidden for its
                 # whole visibility. The poll ends after `poll_s`; what it brings goes back at once.
@@ -113,7 +114,9 @@ class Consumer:
                 log.exception("receive_bug", queue=self.queue.name)
                 await stop.sleep(_after_failed_polls_s(failures))
                 continue
-            if messages:
+            if not messages:
+                self._settling.progress.empty_ms = begun_ms
+            else:
                 oldest_ms = min(message.sent_at_ms for message in messages)
                 self._settling.progress.oldest_sent_ms = oldest_ms
                 self._oldest.set(max(0.0, (now_ms() - oldest_ms) / 1000))

@@ -92,7 +92,8 @@ class DueItems:
             await self._told.get(park.scope)
             await self._put(await self._item_of(message, queue, park))
         elif (delay_ms := (park.due_ms or 0) - self.wall_ms()) <= self.waits.soon_s * 1000:
-            copy = copy_of(message, delay_s=-(-max(0, delay_ms) // 1000))
+            delay_s = -(-max(0, delay_ms) // 1000)
+            copy = copy_of(message, delay_s=delay_s, in_doubt=park.in_doubt)
             (fault,) = await self.queues[queue].send([copy])
             if fault is not None and fault.kind is Kind.REFUSED:
                 item = await self._item_of(message, queue, park)

@@ -112,6 +112,19 @@ DISTRUSTED = Counter(
     ["reason"],
 )
 CLAIMS = Counter("mailpipe_claims_total", "Answers to a claim", ["answer"])
+DOUBTS = Counter(
+    "mailpipe_doubts_total",
+    "Sends in doubt that no event has proved (resend, unknown)",
+    ["verdict"],
+)
+DOUBTS_WITHOUT_EVIDENCE = Counter(
+    "mailpipe_doubts_without_evidence_total",
+    "Doubts decided although events may still come: see the event lag (an alarm)",
+)
+DOUBT_OLDEST = Gauge(
+    "mailpipe_doubt_oldest_seconds",
+    "Since the lease of the oldest send in doubt that this sender has put off is over",
+)
 SLOTS_MISSED = Counter("mailpipe_slots_missed_total", "Send slots dropped because they were missed")
 QUOTA_FACTOR = Gauge("mailpipe_quota_factor", "Part of the rate that SES's throttles leave")
 QUOTA_UNREACHABLE = Gauge(

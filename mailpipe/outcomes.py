@@ -35,13 +35,14 @@ class Park:
     """The message waits outside its queue (`due.py`): for a condition, until `scope` is released
     (`account`, `set#…`, `identity#…`, `domain#…`, `tenant#…#…`), or else until `due_ms` (epoch ms).
     Who has to find the item again gives it a `name`, without `#`; others are known by SQS's message
-    id.
+    id. What is `in_doubt` says so when it comes back.
     """
 
     scope: str | None
     reason: str
     due_ms: int | None = None
     name: str | None = None
+    in_doubt: bool = False
 
 
 Outcome = Done | Retry | Dead | Park

@@ -25,7 +25,9 @@ PROBE = "probe"
 """Attribute of a message that tries whether the scope it names may go on."""
 PAUSED_MS = "paused_ms"
 """Attribute of a message: how long it has waited for scopes, in all."""
-OURS = frozenset({PROBE, PAUSED_MS, origins.ATTRIBUTE})
+IN_DOUBT = "in_doubt"
+"""Attribute of a mail that was in doubt: it is looked at before anything is done for it."""
+OURS = frozenset({PROBE, PAUSED_MS, IN_DOUBT, origins.ATTRIBUTE})
 
 MAX_INLINE_BYTES = 4_096
 """Of a body in an item, where there is a bucket: each KB of an item costs a write unit."""
@@ -128,7 +130,7 @@ def item_of(
         message_id=name,
         body=message.body if body_key is None else None,
         body_key=body_key,
-        attributes=_attributes_of(message),
+        attributes=_attributes_of(message, in_doubt=park.in_doubt),
         scope=park.scope,
         reason=park.reason[:256],
         receives=message.receives,
@@ -176,7 +178,8 @@ def released(parked: Parked, body: str, *, now_ms: int, probe: str | None = None
     """The message as it goes back to its queue, delayed until it is due. `probe`: the scope that it
     is to try.
     """
-    ours = {name: one for name, one in parked.attributes.items() if name == origins.ATTRIBUTE}
+    kept = (origins.ATTRIBUTE, IN_DOUBT)
+    ours = {name: one for name, one in parked.attributes.items() if name in kept}
     delay_ms = 0
     waited_ms = paused_ms(parked.attributes)
     if parked.scope is not None:
@@ -191,11 +194,11 @@ def released(parked: Parked, body: str, *, now_ms: int, probe: str | None = None
     return _outgoing(body, parked.attributes, ours, delay_s=delay_s)
 
 
-def copy_of(message: Received, *, delay_s: int = 0) -> Outgoing:
+def copy_of(message: Received, *, delay_s: int = 0, in_doubt: bool = False) -> Outgoing:
     """The same message anew, with a new clock and nothing received yet. It is sent by us, so who
     has sent it before goes with it.
     """
-    attributes = _attributes_of(message)
+    attributes = _attributes_of(message, in_doubt=in_doubt)
     ours = {name: one for name, one in attributes.items() if name in OURS}
     return _outgoing(message.body, attributes, ours, delay_s=delay_s)
 
@@ -258,8 +261,10 @@ def _accepted_ms(message: Received) -> int:
     return max(0, min(at_ms, message.sent_at_ms))
 
 
-def _attributes_of(message: Received) -> dict[str, str]:
+def _attributes_of(message: Received, *, in_doubt: bool) -> dict[str, str]:
     kept = {name: one for name, one in message.attributes.items() if name != PROBE}
+    if in_doubt:
+        kept[IN_DOUBT] = "1"
     # Where the queue does not tell, nobody looks; "unknown" would be held against it later.
     if message.sender_id is not None:
         kept[origins.ATTRIBUTE] = origins.extended(message.attributes, message.sender_id)

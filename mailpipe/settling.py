@@ -47,12 +47,13 @@ class Parking(Protocol):
 
 @dataclass
 class Progress:
-    """How far a consumer has come: when the oldest message of its last poll was sent (epoch ms),
-    and when it last finished one (monotonic seconds).
+    """How far a consumer has come: when the oldest message of its last poll was sent, when the last
+    poll that brought nothing began (epoch ms), and when it last finished one (monotonic seconds).
     """
 
     finished_s: float
     oldest_sent_ms: int | None = None
+    empty_ms: int = 0
 
 
 class Settling:

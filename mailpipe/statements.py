@@ -66,23 +66,51 @@ class EmailStatements:
         *,
         dead_token: str,
         attempts: int,
+        doubts: int,
         token: str,
         lease_until_ms: int,
         now_ms: int,
     ) -> Statement:
-        """Claim again after a claim whose lease ran out: what is sent now may be a second copy."""
+        """Claim again after a claim whose lease ran out, doubt number `doubts` of this mail: what
+        is sent now may be a second copy.
+        """
         return self._update(
             {
                 "attempt": attempts + 1,
                 "token": token,
                 "leaseUntil": lease_until_ms,
+                "doubts": doubts,
                 "possibleDuplicate": True,
             },
             email_id,
-            ("token", "=", dead_token),
-            ("attempt", "=", attempts),
-            ("leaseUntil", "<", now_ms),
-            ("rank", "<", FIRST_ENDED_RANK),
+            *_ran_out(dead_token, attempts, now_ms),
+        )
+
+    def end_in_doubt(
+        self,
+        email_id: str,
+        standing: Standing,
+        *,
+        dead_token: str,
+        attempts: int,
+        doubts: int,
+        reason: str,
+        at_ms: int,
+        ttl: int,
+    ) -> Statement:
+        """End an e-mail after a claim whose lease ran out, instead of taking it over."""
+        return self._update(
+            {
+                "status": standing.status,
+                "rank": standing.rank,
+                "leaseUntil": 0,
+                "doubts": doubts,
+                "reason": reason,
+                "updatedAt": at_ms,
+                **_closing(standing, email_id, at_ms=at_ms, ttl=ttl),
+            },
+            email_id,
+            *_ran_out(dead_token, attempts, at_ms),
         )
 
     def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> Statement:
@@ -154,6 +182,13 @@ class EmailStatements:
             changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
         return self._update(changes, email_id, ("rank", "<", standing.rank))
 
+    def adopt(self, email_id: str, attempt: int, message_id: str) -> Statement:
+        """An event names the SES id of one of several attempts that may all have been accepted, and
+        the mail stands higher already.
+        """
+        changes: Attributes = {f"ids.a{attempt}": message_id}
+        return self._update(changes, email_id, ("possibleDuplicate", "=", True))
+
     def close(self, email_id: str, standing: Standing, *, at_ms: int, ttl: int) -> Statement:
         """The last of several recipients has come to its end without raising the mail's rank."""
         return self._update(
@@ -167,6 +202,18 @@ class EmailStatements:
     ) -> Statement:
         key: Attributes = {"emailId": email_id}
         return update_in(self._prefix, resources.EMAIL_TRACKING, changes, key, *where)
+
+
+def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Value], ...]:
+    """The condition that this claim is the last one, that its lease is over, and nothing has come
+    of it.
+    """
+    return (
+        ("token", "=", token),
+        ("attempt", "=", attempts),
+        ("leaseUntil", "<", now_ms),
+        ("rank", "<", FIRST_ENDED_RANK),
+    )
 
 
 def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:

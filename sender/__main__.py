@@ -24,7 +24,9 @@ from mailpipe.resources import LANES, SES_EVENTS, dead
 from mailpipe.tenants import Retention, Tenants
 from sender import waiting
 from sender.adapting import Adapting
+from sender.answers import Answers
 from sender.clock import Clock
+from sender.doubts import Doubts
 from sender.handler import Sender
 from sender.lanes import Home, open_lanes
 from sender.limiter import Rates, SharedLimiter
@@ -138,6 +140,18 @@ async def _consumers(
     store = _store(settings, shared.tables, tenants)
     events = await shared.queues.open(SES_EVENTS)
     bodies = open_bodies_of_lanes(shared.aws, settings.bodies_bucket)
+    doubts = Doubts(settings, shared.tables, store)
+    answers = {
+        lane: Answers(
+            store,
+            slots=one,
+            events=events,
+            pauses=shared.pauses,
+            limiter=shared.limiter,
+            grace_s=settings.in_doubt_grace_s,
+        )
+        for lane, one in slots.items()
+    }
     return [
         Consumer(
             lanes[name],
@@ -146,7 +160,8 @@ async def _consumers(
                 *(settings, slots[lane], store),
                 bodies=bodies[lane],
                 paths=paths[lane],
-                events=events,
+                answers=answers[lane],
+                doubts=doubts,
                 lead=shared.lead,
                 tenants=tenants,
                 pauses=shared.pauses,

@@ -6,40 +6,38 @@ from contextlib import suppress
 from functools import partial
 from random import random
 
-from mailpipe import logs, metrics, origins
+from mailpipe import metrics, origins
 from mailpipe.attachments import is_large
-from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
-from mailpipe.messages import EmailMessage, encode, own_event
-from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Retry
-from mailpipe.records import Record, fields_of_record
-from mailpipe.settling import pause_s
-from mailpipe.status import FAILED, OURS, REJECTED, SUPPRESSED
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import CallFailed, Dead, Outcome, Retry
+from mailpipe.parking import IN_DOUBT
+from mailpipe.status import FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
-from mailpipe.timing import backoff_s, iso, now_ms, parse_iso
+from mailpipe.timing import backoff_s, now_ms
 from sender import ses
+from sender.answers import Answers
 from sender.capped import goes_back, over_cap
-from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Won
+from sender.claims import Answer, Doubtful, Open, Won
 from sender.compose import request_for
+from sender.doubts import Doubts
 from sender.limiter import Limiter
 from sender.mime import Forged
 from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
-from sender.punctual import instant_comes, no_slot
-from sender.scopes import is_rate
+from sender.punctual import instant_comes
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
-from sender.verdicts import Ending, after_doubt, overdue, read, unsendable
+from sender.verdicts import Ending, overdue, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
-
-log = logs.get()
 
 
 class Sender:
@@ -53,7 +51,8 @@ class Sender:
         *,
         bodies: Bodies,
         paths: Paths,
-        events: Queue,
+        answers: Answers,
+        doubts: Doubts,
         lead: Lead,
         tenants: Tenants,
         pauses: Pauses,
@@ -65,7 +64,8 @@ class Sender:
         self._store = store
         self._bodies = bodies
         self._paths = paths
-        self._events = events
+        self._answers = answers
+        self._doubts = doubts
         self._lead = lead
         self._tenants = tenants
         self._pauses = pauses
@@ -82,6 +82,8 @@ class Sender:
         if isinstance(read, Dead):
             return read
         message, tenant = read
+        if (outcome := await self._settled(received, message)) is not None:
+            return outcome
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
         if ending := overdue(message, now_ms=now_ms()):
@@ -99,6 +101,19 @@ class Sender:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
             return await self._without_body(message, missing, receives=received.receives)
+
+    async def _settled(self, received: Received, message: EmailMessage) -> Outcome | None:
+        """What becomes of a mail that comes back in doubt, before it takes a slot from another;
+        None: it goes the way of all mail.
+        """
+        if IN_DOUBT not in received.attributes:
+            return None
+        answer = await self._store.look(message)
+        if isinstance(answer, Doubtful):
+            answer = await self._doubts.judged(answer, message)
+        if answer is None or isinstance(answer, Open):
+            return None
+        return await self._answers.not_ours(answer)
 
     async def _handle(
         self, received: Received, message: EmailMessage, tenant: Tenant, path: Path
@@ -144,20 +159,7 @@ class Sender:
             lateness_s=self._settings.lateness_s,
         )
         answer = await ses.send(path.client, request, gate)
-        return await self._answered(received, message, claim, answer)
-
-    async def _answered(
-        self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
-    ) -> Outcome:
-        """What SES said; None: no instant came, and it was not asked."""
-        if answer is None:
-            await self._store.release(message.email_id, claim)
-            return no_slot(received, closed=self._slots.closed)
-        if isinstance(answer, CallFailed):
-            return await self._not_sent(message, claim, answer, received)
-        outcome = await self._sent(message, claim, answer)
-        await self._pauses.passed(message, received)
-        return outcome
+        return await self._answers.answered(received, message, claim, answer)
 
     async def _ready(
         self, message: EmailMessage, *, more_s: float
@@ -166,7 +168,7 @@ class Sender:
         begun_s = time.perf_counter()
         claim = await self._claim(message, more_s=more_s)
         if not isinstance(claim, Won):
-            return await self._not_ours(claim)
+            return await self._answers.not_ours(claim)
         try:
             request = await self._request(message, claim, begun_s=begun_s)
         except CallFailed:
@@ -183,14 +185,14 @@ class Sender:
         self._lead.observe(time.perf_counter() - begun_s)
         if len(suppressed) == len(message.email.recipients()):
             reason = "every recipient is on the suppression list"
-            return await self._end(message, claim, (SUPPRESSED, reason))
+            return await self._answers.end(message, claim, (SUPPRESSED, reason))
         if suppressed:
-            await self._store.leave_out(message.email_id, suppressed)
+            await self._store.leave_out(message.email_id, suppressed, doubted=claim.doubted)
         composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
         try:
             return await asyncio.to_thread(composed) if is_large(message.email) else composed()
         except Forged as forged:
-            return await self._end(message, claim, (REJECTED, f"composed: {forged}"))
+            return await self._answers.end(message, claim, (REJECTED, f"composed: {forged}"))
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
@@ -205,57 +207,17 @@ class Sender:
             return Dead(judged.reason)
         return message, judged
 
-    async def _claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
+    async def _claim(
+        self, message: EmailMessage, *, more_s: float = 0.0, ending: Ending | None = None
+    ) -> Answer:
+        """The next attempt is ours, if nothing speaks against it. A mail in doubt is taken over
+        when it may be; one that is at its end (`ending`) ends then.
+        """
         claim = await self._store.claim(message, more_s=more_s)
         metrics.bound(metrics.CLAIMS, type(claim).__name__.lower()).inc()
+        if isinstance(claim, Doubtful):
+            return await self._doubts.settled(claim, message, more_s=more_s, ending=ending)
         return claim
-
-    async def _not_ours(self, answer: Answer) -> Outcome:
-        match answer:
-            case Finished(record):
-                if record.status in OURS:
-                    await self._announce(record)
-                return Done()
-            case Live(until_ms):
-                return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
-            case Foreign(reason):
-                return Dead(reason)
-            case Won() | Doubtful() | Open():
-                raise AssertionError(f"the store settles {answer}")
-
-    async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
-        at_ms = now_ms()
-        await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
-        metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
-        metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
-            max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)
-        )
-        log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
-        return Done()
-
-    async def _not_sent(
-        self, message: EmailMessage, claim: Won, failure: CallFailed, received: Received
-    ) -> Outcome:
-        metrics.bound(metrics.SENDS, message.stream, failure.kind.value).inc()
-        log.warning(
-            "email_not_sent",
-            email_id=message.email_id,
-            attempt=claim.attempt,
-            kind=failure.kind.value,
-            code=failure.code,
-            text=failure.text,
-        )
-        if failure.kind is Kind.REFUSED:
-            return await self._end(message, claim, (FAILED, f"{failure.code}: {failure.text}"))
-        if failure.kind is Kind.IN_DOUBT:
-            # The claim stays: until an event or the grace decides, nobody sends this mail again.
-            proved_by_ms = claim.lease_until_ms + self._settings.in_doubt_grace_s * 1000
-            return Retry((proved_by_ms - now_ms()) / 1000, failure.code)
-        if is_rate(failure):
-            self._limiter.throttled()
-        waits = await self._pauses.found(failure, message, received)
-        await self._store.release(message.email_id, claim)
-        return waits or Retry(pause_s(received), failure.code)
 
     async def _without_body(
         self, message: EmailMessage, missing: BodyMissing, *, receives: int
@@ -267,31 +229,7 @@ class Sender:
         return await self._claim_and_end(message, (FAILED, f"body_missing: {missing}"))
 
     async def _claim_and_end(self, message: EmailMessage, ending: Ending) -> Outcome:
-        claim = await self._claim(message)
+        claim = await self._claim(message, ending=ending)
         if not isinstance(claim, Won):
-            return await self._not_ours(claim)
-        return await self._end(message, claim, ending)
-
-    async def _end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
-        standing, reason = after_doubt(ending, doubted=claim.doubted)
-        record = await self._store.end(
-            message.email_id, message.tenant, claim, standing, reason=reason
-        )
-        metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
-        log.info("email_ended", email_id=message.email_id, status=record.status)
-        return await self._not_ours(Finished(record))
-
-    async def _announce(self, record: Record) -> None:
-        """Put our own event; the same end has the same id, so a repeat is harmless."""
-        event = own_event(
-            record.email_id,
-            record.tenant,
-            status=record.status,
-            attempt=record.attempt,
-            at=iso(record.updated_at),
-            reason=record.reason or "",
-            record=fields_of_record(record),
-        )
-        (fault,) = await self._events.send([Outgoing(encode(event), group=record.tenant)])
-        if fault is not None:
-            raise fault
+            return await self._answers.not_ours(claim)
+        return await self._answers.end(message, claim, ending)

@@ -39,6 +39,18 @@ class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=3600, description="how long an event may take to prove a send in doubt"),
     ] = 150.0
+    in_doubt_every_s: Annotated[
+        float,
+        Meta(gt=0, le=900, description="after that a send in doubt is looked at so often"),
+    ] = 30.0
+    in_doubt_decide_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="so long a doubt waits for evidence that SES's events come through",
+        ),
+    ] = 3600.0
     expire_after_s: Annotated[
         float, Meta(gt=0, le=345_600, description="mail older than this is ended as expired")
     ] = 259_200.0

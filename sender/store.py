@@ -9,10 +9,10 @@ from mailpipe.messages import EmailMessage, RecordFields
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
-from mailpipe.status import SUPPRESSED, Standing
+from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms
-from sender.claims import Answer, Doubtful, Live, Open, Won, read_refusal
+from sender.claims import Answer, Doubtful, Live, Open, Won, decide
 
 
 class SenderStore:
@@ -44,7 +44,7 @@ class SenderStore:
         token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
-        attempts, version, marked = 0, message.version, True
+        attempts, version, marked, doubted = 0, message.version, True, False
         for _ in range(5):
             lease_until_ms = now_ms() + lease_ms
             fate = await self._tables.write(
@@ -60,22 +60,66 @@ class SenderStore:
                 )
             )
             if isinstance(fate, Applied):
-                return Won(token, attempts + 1, lease_until_ms, doubted=False)
+                return Won(token, attempts + 1, lease_until_ms, doubted)
             if fate.item is None:
                 answer = await self._born_claimed(message, token, lease_ms)
                 if answer is not None:
                     return answer
                 continue
             answer = self._why(fate, message, token)
-            if isinstance(answer, Open):
-                attempts, version = answer.record.attempt, answer.record.version
-                marked = answer.record.fingerprint is not None
-                continue
-            if isinstance(answer, Doubtful):
-                return await self._take_over(answer, message, token, lease_ms)
-            return answer
+            if not isinstance(answer, Open):
+                return answer
+            attempts, version = answer.record.attempt, answer.record.version
+            marked = answer.record.fingerprint is not None
+            doubted = answer.record.possible_duplicate
         # Someone else claims and releases faster than we read: let it settle.
         return Live(now_ms() + 1000)
+
+    async def look(self, message: EmailMessage) -> Answer | None:
+        """What is to be done, without a claim; None: there is no record yet."""
+        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": message.email_id})
+        return None if item is None else self._decide(records.read(item), message)
+
+    async def take_over(
+        self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
+    ) -> Answer:
+        """Claim a mail in doubt, which may then be sent twice."""
+        record, token, now = doubt.record, secrets.token_hex(8), now_ms()
+        lease_until_ms = now + self._lease_ms + round(more_s * 1000)
+        fate = await self._tables.write(
+            self._statements.take_over(
+                message.email_id,
+                dead_token=record.token,
+                attempts=record.attempt,
+                doubts=record.doubts + 1,
+                token=token,
+                lease_until_ms=lease_until_ms,
+                now_ms=now,
+            )
+        )
+        if isinstance(fate, Applied):
+            return Won(token, record.attempt + 1, lease_until_ms, doubted=True)
+        return self._why(fate, message, token)
+
+    async def end_in_doubt(self, doubt: Doubtful, message: EmailMessage, *, reason: str) -> Answer:
+        """End a mail in doubt as unknown; the answer shows it as it then stands."""
+        at_ms = now_ms()
+        await self._tables.write(
+            self._statements.end_in_doubt(
+                message.email_id,
+                UNKNOWN,
+                dead_token=doubt.record.token,
+                attempts=doubt.record.attempt,
+                doubts=doubt.record.doubts + 1,
+                reason=reason,
+                at_ms=at_ms,
+                ttl=await self._retention.expiry(message.tenant, at_ms),
+            )
+        )
+        answer = await self.look(message)
+        if answer is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
+        return answer
 
     async def _born_claimed(
         self, message: EmailMessage, token: str, lease_ms: int
@@ -105,39 +149,13 @@ class SenderStore:
             if isinstance(fate, CallFailed):
                 raise fate
 
-    async def _take_over(
-        self, doubt: Doubtful, message: EmailMessage, token: str, lease_ms: int
-    ) -> Answer:
-        """Send again what no event has proved within the grace."""
-        record, now = doubt.record, now_ms()
-        proved_by_ms = record.lease_until + self._grace_ms
-        if now < proved_by_ms:
-            return Live(proved_by_ms)
-        fate = await self._tables.write(
-            self._statements.take_over(
-                message.email_id,
-                dead_token=record.token,
-                attempts=record.attempt,
-                token=token,
-                lease_until_ms=now + lease_ms,
-                now_ms=now,
-            )
-        )
-        if isinstance(fate, Applied):
-            return Won(token, record.attempt + 1, now + lease_ms, doubted=True)
-        answer = self._why(fate, message, token)
-        return Live(now + 1000) if isinstance(answer, Open | Doubtful) else answer
-
     def _why(self, fate: Refused, message: EmailMessage, token: str) -> Answer:
         if fate.item is None:
             raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="claim")
-        return read_refusal(
-            records.read(fate.item),
-            tenant=message.tenant,
-            fingerprint=message.fingerprint,
-            token=token,
-            now_ms=now_ms(),
-        )
+        return self._decide(records.read(fate.item), message, token)
+
+    def _decide(self, record: Record, message: EmailMessage, token: str | None = None) -> Answer:
+        return decide(record, message, now_ms=now_ms(), grace_ms=self._grace_ms, token=token)
 
     async def suppressed(self, message: EmailMessage) -> set[int]:
         """Which of the recipients (by position) must not get mail: read now, consistently."""
@@ -157,12 +175,13 @@ class SenderStore:
         }
         return {index for index, one in enumerate(hashes) if one in stopped}
 
-    async def leave_out(self, email_id: str, positions: set[int]) -> None:
-        """Some of several recipients are suppressed."""
+    async def leave_out(self, email_id: str, positions: set[int], *, doubted: bool) -> None:
+        """Some of several recipients are suppressed. After a doubt an earlier attempt may have
+        reached them: that must not read as a no.
+        """
+        rank = UNKNOWN.rank if doubted else SUPPRESSED.rank
         for position in sorted(positions):
-            await self._tables.write(
-                self._statements.raise_recipient(email_id, position, SUPPRESSED.rank)
-            )
+            await self._tables.write(self._statements.raise_recipient(email_id, position, rank))
 
     async def release(self, email_id: str, claim: Won) -> None:
         """Nothing was sent: free for the next try."""

@@ -1,6 +1,8 @@
 """The sender's decisions as values. Pure."""
 
 import re
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from mailpipe import rules
 from mailpipe.messages import EmailMessage, email_decoder
@@ -9,11 +11,45 @@ from mailpipe.parking import WAITS_AT_MOST_S
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
 from mailpipe.texts import told
 from mailpipe.timing import parse_iso
+from sender.claims import Doubtful
 
 Ending = tuple[Standing, str]
 """How a mail ends without SES, and the reason that its owner reads."""
 
 MAX_REASON_CHARS = 500
+DOUBTS_AT_MOST = 3
+"""A mail that is in doubt so often ends, whatever its policy: each doubt may be a copy of it."""
+
+
+class Patience(NamedTuple):
+    """How long a doubt waits for evidence: it is asked again every `every_ms`, and decided without
+    evidence after `most_ms`.
+    """
+
+    every_ms: int
+    most_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Events may still tell."""
+
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Take it over and send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It ends, and nobody knows whether SES has it."""
+
+    reason: str
+
+
+Verdict = Wait | Resend | Unknown
 
 _NEWER = re.compile(r'"type"\s*:\s*"(email\.v(?!1")\d{1,9})"')
 
@@ -58,6 +94,31 @@ def overdue(message: EmailMessage, *, now_ms: int) -> Ending | None:
         return None
     days = WAITS_AT_MOST_S // 86_400
     return EXPIRED, f"not sent within {days} days of {message.queued_at}, pauses included"
+
+
+def of_doubt(
+    doubt: Doubtful,
+    policy: Literal["resend", "unknown"],
+    *,
+    missing: str | None,
+    ending: Ending | None,
+    now_ms: int,
+    patience: Patience,
+) -> Verdict:
+    """What becomes of a mail in doubt. `missing`: why it is not proved that all events of its time
+    have come (None: they have); `ending`: how the mail would end now without the doubt.
+    """
+    if now_ms <= doubt.look_ms:
+        return Wait(doubt.look_ms + 1)  # the statements ask for a lease that is over
+    if missing is not None and now_ms < doubt.look_ms + patience.most_ms:
+        return Wait(now_ms + patience.every_ms)
+    if ending is not None:
+        return Unknown(after_doubt(ending, doubted=True)[1])
+    doubts = doubt.record.doubts + 1
+    if policy == "resend" and doubts < DOUBTS_AT_MOST:
+        return Resend()
+    proof = "no event proves it" if missing is None else f"no event proves it, but {missing}"
+    return Unknown(f"the answer to send number {doubt.record.attempt} was lost, and {proof}")
 
 
 def after_doubt(ending: Ending, *, doubted: bool) -> Ending:

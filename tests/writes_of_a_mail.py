@@ -18,7 +18,7 @@ from mailpipe.messages import RecordFields, own_event
 from mailpipe.partiql import Statement, delete_from, insert_into
 from mailpipe.records import Attributes
 from mailpipe.statements import EmailStatements
-from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import iso
@@ -146,9 +146,20 @@ async def forms() -> dict[str, Statement]:
             EMAIL_ID,
             dead_token=OTHER_TOKEN,
             attempts=1,
+            doubts=1,
             token=TOKEN,
             lease_until_ms=AT_MS,
             now_ms=AT_MS,
+        ),
+        "end, in doubt": WRITES.end_in_doubt(
+            EMAIL_ID,
+            UNKNOWN,
+            dead_token=OTHER_TOKEN,
+            attempts=1,
+            doubts=1,
+            reason="no event proves it",
+            at_ms=AT_MS,
+            ttl=TTL,
         ),
         "sent": _sent(),
         "end": _end(CANCELLED),
@@ -158,6 +169,7 @@ async def forms() -> dict[str, Statement]:
         "raise_to, the sender has not said sent": _raise_to(SENT, sent_at_ms=AT_MS, ttl=None),
         "raise_to, finished": _raise_to(DELIVERED),
         "raise_to, finished badly": _raise_to(HARD_BOUNCED),
+        "adopt": WRITES.adopt(EMAIL_ID, 1, "ses-1"),
         "close": WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL),
         "close, badly": WRITES.close(EMAIL_ID, HARD_BOUNCED, at_ms=AT_MS, ttl=TTL),
         "event": timeline,

@@ -26,7 +26,9 @@ from mailpipe.outcomes import CallFailed, Outcome
 from mailpipe.partiql import insert_into
 from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
+from sender.answers import Answers
 from sender.board import Board
+from sender.doubts import Doubts
 from sender.handler import Sender
 from sender.limiter import SharedLimiter
 from sender.outage import Outage
@@ -98,7 +100,9 @@ class Waiting:
 class Rig:
     """A sender with short leases, and what it did."""
 
-    def __init__(self, parts: Parts, *, grace_s: float = 0.0, lateness_s: float = 0.5) -> None:
+    def __init__(
+        self, parts: Parts, *, grace_s: float = 0.0, decide_s: float = 0.0, lateness_s: float = 0.5
+    ) -> None:
         self.parts = parts
         self.ses, self.large = ScriptedSes(), ScriptedSes()
         self.events = InMemoryQueue("ses-events")
@@ -107,6 +111,7 @@ class Rig:
             ses_timeout_s=0.3,
             lease_margin_s=0.7,
             in_doubt_grace_s=grace_s,
+            in_doubt_decide_s=decide_s,
             lateness_s=lateness_s,
             trusted_principals=INGEST,
         )
@@ -139,7 +144,15 @@ class Rig:
             self.store,
             bodies=Bodies(self.bucket),
             paths=Paths(self.ses, self.large, at_once=1, upload_bytes_per_s=100_000),
-            events=self.events,
+            answers=Answers(
+                self.store,
+                slots=self.slots,
+                events=self.events,
+                pauses=self.pauses,
+                limiter=self.limiter,
+                grace_s=grace_s,
+            ),
+            doubts=Doubts(settings, parts.tables, self.store),
             lead=lead,
             tenants=Tenants(parts.tables),
             pauses=self.pauses,

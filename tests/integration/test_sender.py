@@ -1,4 +1,4 @@
-"""The sender's handler over the local cloud: claims, doubts, suppression."""
+"""The sender's handler over the local cloud: claims, suppression."""
 
 import asyncio
 
@@ -9,7 +9,6 @@ from mailpipe import records, resources
 from mailpipe.lifecycle import Stop
 from mailpipe.outcomes import CallFailed, Done, Kind, Retry
 from mailpipe.timing import now_ms
-from sender.claims import Doubtful, Live, Won
 from tests.integration.conftest import Parts, message
 from tests.integration.sender_rig import Rig, rig, suppress
 
@@ -66,48 +65,6 @@ async def test_what_is_no_fault_of_the_mail_gives_it_back_unfailed(rig: Rig, kin
     tags = {tag.name: tag.value for tag in rig.ses.sent[-1].email_tags}
     assert tags["attempt"] == "2"
     assert not await rig.announced()
-
-
-async def test_a_send_in_doubt_keeps_its_claim_and_is_sent_again_only_after_the_lease(
-    rig: Rig,
-) -> None:
-    one = message()
-    rig.ses.script = [CallFailed(Kind.IN_DOUBT, "ReadTimeoutError")]
-    outcome = await rig.handle(one)
-    assert isinstance(outcome, Retry)
-    assert isinstance(await rig.handle(one), Retry)
-    assert len(rig.ses.sent) == 1
-    await asyncio.sleep(1.1)
-    assert await rig.handle(one) == Done()
-    assert len(rig.ses.sent) == 2
-    record = await rig.parts.record(one.email_id)
-    assert record is not None
-    assert (record.attempt, record.possible_duplicate) == (2, True)
-
-
-async def test_a_refusal_after_a_doubt_is_unknown_not_failed(rig: Rig) -> None:
-    one = message()
-    rig.ses.script = [
-        CallFailed(Kind.IN_DOUBT, "Timeout"),
-        CallFailed(Kind.REFUSED, "MessageRejected", "virus"),
-    ]
-    await rig.handle(one)
-    await asyncio.sleep(1.1)
-    assert await rig.handle(one) == Done()
-    (event,) = await rig.announced()
-    assert event.status == "unknown"
-    assert "virus" in event.reason
-
-
-async def test_within_the_grace_a_doubtful_mail_waits_for_its_event(parts: Parts) -> None:
-    one, rig = message(), Rig(parts, grace_s=60)
-    claim = await rig.store.claim(one)
-    assert isinstance(claim, Won)
-    await asyncio.sleep(1.1)
-    answer = await rig.store.claim(one)
-    assert isinstance(answer, Live)
-    assert answer.until_ms == claim.lease_until_ms + 60_000
-    assert not isinstance(answer, Doubtful)
 
 
 @pytest.mark.parametrize("tenant", ["default", "*"])

@@ -31,6 +31,7 @@ PURE = [
     *("mailpipe/changes.py", "sender/reserving.py", "sender/outage.py", "sender/denied.py"),
     *("sender/turns.py", "sender/binding.py", "sender/digging.py"),
     *("sender/pacing.py", "sender/claims.py", "sender/compose.py", "sender/verdicts.py"),
+    *("mailpipe/evidence.py", "processor/flow.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/clock.py", "mailpipe/aws/dates.py"),
     *(

@@ -1,0 +1,135 @@
+"""What SES's answer leads to, and how a mail ends without one."""
+
+from mailpipe import logs, metrics
+from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.messages import EmailMessage, encode, own_event
+from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
+from mailpipe.records import Record, fields_of_record
+from mailpipe.scheduled import scheduled_name
+from mailpipe.settling import pause_s
+from mailpipe.status import FAILED, OURS
+from mailpipe.timing import iso, now_ms, parse_iso
+from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
+from sender.limiter import Limiter
+from sender.pauses import Pauses
+from sender.punctual import no_slot
+from sender.scopes import is_rate
+from sender.slots import Slots
+from sender.store import SenderStore
+from sender.verdicts import Ending, after_doubt
+
+log = logs.get()
+
+
+class Answers:
+    """Of the mails of one lane. Every method raises CallFailed, and is harmless to repeat."""
+
+    def __init__(
+        self,
+        store: SenderStore,
+        *,
+        slots: Slots,
+        events: Queue,
+        pauses: Pauses,
+        limiter: Limiter,
+        grace_s: float,
+    ) -> None:
+        self._store = store
+        self._slots = slots
+        self._events = events
+        self._pauses = pauses
+        self._limiter = limiter
+        self._grace_ms = round(grace_s * 1000)
+
+    async def answered(
+        self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
+    ) -> Outcome:
+        """What SES said; None: no instant came, and it was not asked."""
+        if answer is None:
+            await self._store.release(message.email_id, claim)
+            return no_slot(received, closed=self._slots.closed)
+        if isinstance(answer, CallFailed):
+            return await self._not_sent(message, claim, answer, received)
+        outcome = await self._sent(message, claim, answer)
+        await self._pauses.passed(message, received)
+        return outcome
+
+    async def not_ours(self, answer: Answer) -> Outcome:
+        """What becomes of the message of a mail that we have no claim on."""
+        match answer:
+            case Finished(record):
+                if record.status in OURS:
+                    await self._announce(record)
+                return Done()
+            case Live(until_ms):
+                return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
+            case Doubtful(_, look_ms):
+                return Park(None, "in doubt", due_ms=look_ms, in_doubt=True)
+            case Scheduled(record, send_at_ms):
+                name = scheduled_name(record.tenant, record.email_id)
+                return Park(None, "scheduled", due_ms=send_at_ms, name=name)
+            case Foreign(reason):
+                return Dead(reason)
+            case Open():
+                return Retry(1, "claimed and released by another")
+            case Won():
+                raise AssertionError(f"{answer} is ours")
+
+    async def end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
+        """End a mail that we hold."""
+        standing, reason = after_doubt(ending, doubted=claim.doubted)
+        record = await self._store.end(
+            message.email_id, message.tenant, claim, standing, reason=reason
+        )
+        metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
+        log.info("email_ended", email_id=message.email_id, status=record.status)
+        return await self.not_ours(Finished(record))
+
+    async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
+        at_ms = now_ms()
+        await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
+        metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
+        metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
+            max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)
+        )
+        log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
+        return Done()
+
+    async def _not_sent(
+        self, message: EmailMessage, claim: Won, failure: CallFailed, received: Received
+    ) -> Outcome:
+        metrics.bound(metrics.SENDS, message.stream, failure.kind.value).inc()
+        log.warning(
+            "email_not_sent",
+            email_id=message.email_id,
+            attempt=claim.attempt,
+            kind=failure.kind.value,
+            code=failure.code,
+            text=failure.text,
+        )
+        if failure.kind is Kind.REFUSED:
+            return await self.end(message, claim, (FAILED, f"{failure.code}: {failure.text}"))
+        if failure.kind is Kind.IN_DOUBT:
+            # The claim stays: until an event or the grace decides, nobody sends this mail again.
+            look_ms = claim.lease_until_ms + self._grace_ms
+            return Park(None, f"in doubt: {failure.code}", due_ms=look_ms, in_doubt=True)
+        if is_rate(failure):
+            self._limiter.throttled()
+        waits = await self._pauses.found(failure, message, received)
+        await self._store.release(message.email_id, claim)
+        return waits or Retry(pause_s(received), failure.code)
+
+    async def _announce(self, record: Record) -> None:
+        """Put our own event; the same end has the same id, so a repeat is harmless."""
+        event = own_event(
+            record.email_id,
+            record.tenant,
+            status=record.status,
+            attempt=record.attempt,
+            at=iso(record.updated_at),
+            reason=record.reason or "",
+            record=fields_of_record(record),
+        )
+        (fault,) = await self._events.send([Outgoing(encode(event), group=record.tenant)])
+        if fault is not None:
+            raise fault

@@ -1,0 +1,116 @@
+"""Mail in doubt: nobody knows whether SES has it. Looks for evidence, and carries out the verdict.
+
+`mailpipe/evidence.py` says what proves that an event would have come by now, `verdicts.of_doubt`
+what follows from it.
+"""
+
+from collections.abc import Callable
+
+from mailpipe import evidence, logs, metrics, resources
+from mailpipe.aws.table import Tables
+from mailpipe.evidence import Figures
+from mailpipe.messages import EmailMessage
+from mailpipe.reads import SharedReads
+from mailpipe.timing import now_ms
+from sender.claims import Answer, Doubtful, Finished, Won
+from sender.settings import SenderSettings
+from sender.store import SenderStore
+from sender.verdicts import Ending, Patience, Resend, Wait, of_doubt
+
+FRESH_S = 3.0
+"""So old may figures of processors be."""
+
+log = logs.get()
+
+
+class Doubts:
+    """Decides those of one process."""
+
+    def __init__(
+        self,
+        settings: SenderSettings,
+        tables: Tables,
+        store: SenderStore,
+        *,
+        wall_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._tables = tables
+        self._store = store
+        self._wall_ms = wall_ms
+        self._lease_ms = round(settings.lease_s * 1000)
+        self._patience = Patience(
+            round(settings.in_doubt_every_s * 1000), round(settings.in_doubt_decide_s * 1000)
+        )
+        self._figures = SharedReads[str, list[Figures]](self._read, most=1, fresh_s=FRESH_S)
+        self._waiting = dict[str, tuple[int, int]]()
+        metrics.DOUBT_OLDEST.set_function(self._oldest_s)
+
+    async def judged(
+        self, doubt: Doubtful, message: EmailMessage, *, ending: Ending | None = None
+    ) -> Answer | None:
+        """How the mail stands now; None: it may be taken over. `ending`: how it would end without
+        the doubt. Raises CallFailed.
+        """
+        now, missing = self._wall_ms(), None
+        if now > doubt.look_ms:
+            missing = await self._missing(doubt, now)
+        verdict = of_doubt(
+            doubt,
+            message.email.in_doubt,
+            missing=missing,
+            ending=ending,
+            now_ms=now,
+            patience=self._patience,
+        )
+        if isinstance(verdict, Wait):
+            self._waiting[message.email_id] = doubt.record.lease_until, verdict.until_ms
+            return Doubtful(doubt.record, verdict.until_ms)
+        self._waiting.pop(message.email_id, None)
+        if missing is not None:
+            metrics.DOUBTS_WITHOUT_EVIDENCE.inc()
+            log.error("doubt_without_evidence", email_id=message.email_id, missing=missing)
+        if isinstance(verdict, Resend):
+            return None
+        answer = await self._store.end_in_doubt(doubt, message, reason=verdict.reason)
+        if isinstance(answer, Finished):
+            _count("unknown", doubt)
+        return answer
+
+    async def settled(
+        self,
+        doubt: Doubtful,
+        message: EmailMessage,
+        *,
+        ending: Ending | None = None,
+        more_s: float = 0.0,
+    ) -> Answer:
+        """`judged`, and taken over if that is the verdict. Raises CallFailed."""
+        if (answer := await self.judged(doubt, message, ending=ending)) is not None:
+            return answer
+        answer = await self._store.take_over(doubt, message, more_s=more_s)
+        if isinstance(answer, Won):
+            _count("resend", doubt)
+        return answer
+
+    async def _missing(self, doubt: Doubtful, now: int) -> str | None:
+        """A call that began within the lease may have reached SES until its end."""
+        since_ms = max(doubt.look_ms - self._lease_ms, doubt.record.lease_until)
+        figures = await self._figures.get(evidence.KIND)
+        return evidence.missing(figures, since_ms=since_ms, now_ms=now)
+
+    async def _read(self, kind: str) -> list[Figures]:
+        return evidence.read(await self._tables.partition(resources.COORDINATION, kind))
+
+    def _oldest_s(self) -> float:
+        """Of those that this process has put off; who is not back in time another has, or had."""
+        now = self._wall_ms()
+        late_ms = 2 * self._patience.every_ms + 60_000
+        self._waiting = {k: one for k, one in self._waiting.items() if now < one[1] + late_ms}
+        since_ms = min((lease_until for lease_until, _ in self._waiting.values()), default=now)
+        return max(0.0, (now - since_ms) / 1000)
+
+
+def _count(verdict: str, doubt: Doubtful) -> None:
+    metrics.bound(metrics.DOUBTS, verdict).inc()
+    record = doubt.record
+    log.warning("doubt_decided", email_id=record.email_id, attempt=record.attempt, verdict=verdict)
