@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailpipe import logs, metrics, records, resources
+from mailpipe import failpoints, logs, metrics, records, resources
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Fate, Refused, Tables
 from mailpipe.messages import EmailMessage, RecordFields
@@ -89,6 +89,7 @@ class Desk:
         for index, fault in zip(new, faults, strict=True):
             if fault is None:
                 queued.append(index)
+                failpoints.hit("ingest.queued")
             else:
                 fates[index] = fault
         recorded = await self._promised(
@@ -96,6 +97,7 @@ class Desk:
         )
         for index, fate in zip(queued, recorded, strict=True):
             fates[index] = fate
+            failpoints.hit("ingest.recorded")
         return [fate for fate in fates if fate is not None]
 
     async def _known(

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import msgspec
 
+from mailpipe import failpoints
 from mailpipe.accepting import accepted, queued
 from mailpipe.attachments import LARGE_CHARS, MAX_MAIL_BYTES, is_large
 from mailpipe.aws.client import Aws
@@ -119,6 +120,7 @@ class Bodies:
         body, pointed = await asyncio.to_thread(_checked_in, message)
         assert pointed.body is not None  # noqa: S101 - it was just made
         await bucket.put(pointed.body.s3_key, body)
+        failpoints.hit("ingest.body_stored")
         return queued(pointed)
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ is set aside, so that nothing waits behind it.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from mailpipe import logs, metrics, resources
+from mailpipe import failpoints, logs, metrics, resources
 from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.aws.s3 import Bucket, TooLarge
 from mailpipe.aws.table import Refused, Tables
@@ -183,6 +183,7 @@ class DueItems:
             for (one, _), fault in zip(pairs, faults, strict=True):
                 if fault is None:
                     sent.append(one)
+                    failpoints.hit("sender.released")
                 elif fault.kind is Kind.REFUSED:
                     await self._set_aside(attributes_of(one), "refused")
                 else:

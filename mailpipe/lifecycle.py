@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from mailpipe import logs, metrics
+from mailpipe import failpoints, logs, metrics
 from mailpipe.outcomes import CallFailed
-from mailpipe.settings import EXIT_CONFIGURATION, Common, load_or_exit
+from mailpipe.settings import EXIT_CONFIGURATION, Common, load_or_exit, refuse, variable
 
 EXIT_SIDE_TASK = 70
 EXIT_PORT_IN_USE = 3
@@ -77,9 +77,18 @@ def run(service: str, kind: type[S], main: Callable[[S, Stop], Awaitable[None]])
     """
     settings = load_or_exit(kind, service, os.environ)
     logs.configure(service)
+    if settings.failpoint:
+        _arm(service, settings.failpoint)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_main(service, settings, main))
     raise SystemExit(code)
+
+
+def _arm(service: str, text: str) -> None:
+    try:
+        failpoints.arm(failpoints.parse(text))
+    except ValueError as error:
+        refuse(service, [f"{variable('', 'failpoint')}={text!r}: {error}"])
 
 
 async def _main(service: str, settings: S, main: Callable[[S, Stop], Awaitable[None]]) -> int:
@@ -133,7 +142,8 @@ def ready(**ports: int) -> None:
     What is here now stays. Without the freeze each full collection looks through all of it, 90,000
     objects in a sender, and the event loop stands still for 55 ms (*measured*).
     """
-    log.info("ready", **ports)
+    armed = {"failpoint": failpoints.armed} if failpoints.armed else {}
+    log.info("ready", **ports, **armed)
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

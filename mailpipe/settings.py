@@ -61,6 +61,10 @@ class Common(Struct, frozen=True, kw_only=True):
     admin_host: Annotated[
         str, Meta(min_length=1, description="address that the private port listens on")
     ] = "127.0.0.1"
+    failpoint: Annotated[
+        str,
+        Meta(description="only to prove things: name[@nth][=kill|exit|stop:ms], see behaviour.md"),
+    ] = ""
 
     def crossed(self) -> list[str]:
         """What is wrong between fields that are right each by itself."""

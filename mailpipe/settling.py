@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import random
 from typing import Protocol
 
-from mailpipe import logs, metrics, origins
+from mailpipe import failpoints, logs, metrics, origins
 from mailpipe.aws.queue import (
     MAX_ATTRIBUTES,
     MAX_DELAY_S,
@@ -120,6 +120,7 @@ class Settling:
             if not await self._renewed(message):
                 await self._hide(message, pause_s(message, cap_s=UNPARKED_MOST_S))
             return
+        failpoints.hit("sender.parked")
         await self._delete(message)
 
     async def _renewed(self, message: Received) -> bool:

@@ -5,7 +5,7 @@ import time
 import aiohttp
 import msgspec
 
-from mailpipe import logs, metrics
+from mailpipe import failpoints, logs, metrics
 from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.endpoints import Endpoint, Endpoints
 from mailpipe.messages import WebhookMessage, encode, webhook_decoder
@@ -49,6 +49,7 @@ class Notifier:
             return Dead("endpoint_disabled")
         answer = await self._attempt(message, endpoint)
         if answer.ok:
+            failpoints.hit("notifier.answered")
             metrics.bound(metrics.WEBHOOKS, "delivered").inc()
             log.info("webhook_delivered", webhook_id=message.webhook_id, attempt=message.attempt)
             return Done()
@@ -87,4 +88,5 @@ class Notifier:
         )
         if fault is not None:
             raise fault
+        failpoints.hit("notifier.copied")
         return Done()

@@ -4,7 +4,7 @@ The order is safe at any crash: each step is harmless to repeat, and the webhook
 not the change of status, so that a crash between the two loses no webhook.
 """
 
-from mailpipe import logs, metrics
+from mailpipe import failpoints, logs, metrics
 from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
 from mailpipe.records import Record
@@ -48,7 +48,9 @@ class Processor:
         await self._store.suppress(event, record)
         await self._store.add_to_timeline(event, record)
         await self._store.raise_status(event, record)
+        failpoints.hit("processor.raised")
         await self._webhooks.owe(event, record)
+        failpoints.hit("processor.owed")
         metrics.bound(metrics.EVENTS, event.kind).inc()
         lag_s = (now_ms() - parse_iso(event.occurred_at)) / 1000
         metrics.EVENT_LAG.observe(max(0.0, lag_s))

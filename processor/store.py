@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from mailpipe import records, resources, suppression
+from mailpipe import failpoints, records, resources, suppression
 from mailpipe.addresses import BadAddress, normalised
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
@@ -76,6 +76,7 @@ class ProcessorStore:
             fate = await self._tables.write(self._suppression.add(item))
             if isinstance(fate, Refused):
                 await self._tables.write(self._suppression.widen(item))
+        failpoints.hit("processor.suppressed")
 
     async def add_to_timeline(self, event: Event, record: Record) -> None:
         """One item per event. SES's Send needs none: the record's `sentAt` holds it."""
