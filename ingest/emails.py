@@ -20,10 +20,12 @@ from mailpipe.access import Grant
 from mailpipe.attachments import LARGE_CHARS
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
+from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
 from mailpipe.rules import ValidationError, Violation, check_from, is_id
-from mailpipe.status import PENDING, SENT
+from mailpipe.status import SENT
+from mailpipe.times import born_as
 from mailpipe.timing import iso, now_ms
 
 KEY = "Idempotency-Key"
@@ -64,11 +66,12 @@ class Emails:
             raise fate
         if isinstance(fate, Conflict):
             raise Refusal("IDEMPOTENCY_CONFLICT", TAKEN if fate.foreign else CONFLICT)
-        return await self._answered(request, letter[0].email_id, fate)
+        return await self._answered(request, letter[0], fate)
 
     async def _answered(
-        self, request: web.Request, email_id: str, fate: Acceptance
+        self, request: web.Request, message: EmailMessage, fate: Acceptance
     ) -> web.Response:
+        email_id = message.email_id
         headers, record = dict[str, str](), None
         if isinstance(fate, Replayed):
             headers[REPLAYED], record = "true", fate.record
@@ -79,7 +82,7 @@ class Emails:
                 record = await self._waiters.ended(email_id, wait_s=wait_s) or record
             if record is not None and (sent := _sent(record)) is not None:
                 return answer(sent, headers=headers)
-        body = Accepted(email_id=email_id)
+        body = Accepted(email_id=email_id, status=born_as(message).status)
         if record is not None:
             body.status = views.status_now(record, now_ms=now_ms())
         return answer(body, status=202, headers=headers or None)
@@ -109,7 +112,7 @@ class Emails:
                     letters[index] = made
         fates = await self._take(request, grant, list(letters.values()))
         for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
-            results[index] = _result(message.email_id, fate)
+            results[index] = _result(message, fate)
         return _batch_answer([result for result in results if result is not None])
 
     async def _letter(self, decoded: SendEmailRequest, grant: Grant, *, key: str | None) -> Letter:
@@ -199,7 +202,8 @@ def _sent(record: Record) -> Sent | None:
     )
 
 
-def _result(email_id: str, fate: Acceptance) -> BatchResult:
+def _result(message: EmailMessage, fate: Acceptance) -> BatchResult:
+    email_id = message.email_id
     match fate:
         case CallFailed():
             return _unaccepted(fate)
@@ -208,7 +212,7 @@ def _result(email_id: str, fate: Acceptance) -> BatchResult:
         case Replayed(record):
             status = views.status_now(record, now_ms=now_ms())
             return BatchResult(success=True, email_id=email_id, status=status)
-    return BatchResult(success=True, email_id=email_id, status=PENDING.status)
+    return BatchResult(success=True, email_id=email_id, status=born_as(message).status)
 
 
 def _unaccepted(fault: CallFailed) -> BatchResult:

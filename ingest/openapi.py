@@ -11,7 +11,7 @@ from mailpipe import rules
 from mailpipe.endpoints import TYPES
 
 VERSION = "1.0.0"
-NOT_BUILT = ("template", "sendAt", "expiresAt", "inDoubt")
+NOT_BUILT = ("template",)
 """Fields of an e-mail that are refused with `not_supported`: they are not shown."""
 _REF = "#/components/schemas/"
 
@@ -141,6 +141,9 @@ _FIELDS = {
     "attachments": "Files",
     "headers": "Of your own, as `X-Order`: printable ASCII",
     "metadata": "Comes back in the status and in every webhook; at most 4,096 bytes as JSON",
+    "sendAt": "When it goes, at most 366 days away; a past time is now. RFC 3339 with its zone",
+    "expiresAt": "It is not sent later; at most 27 days after `sendAt`, usually 3. RFC 3339",
+    "inDoubt": "When SES may have sent it, nobody knows: `resend`, perhaps twice, or end `unknown`",
     "tags": "For SES's statistics: `A-Z a-z 0-9 _ -`",
     "stream": "`transactional` goes before `bulk`",
 }

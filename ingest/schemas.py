@@ -98,6 +98,8 @@ class Summary(_Answer, kw_only=True):
     message_id: str | None
     created_at: Time
     sent_at: str | None
+    send_at: Annotated[str | None, Meta(description="When it goes, if it is for later")]
+    expires_at: Annotated[str | None, Meta(description="It is not sent later")]
     last_updated: Time
     reason: Annotated[str | None, Meta(description="Why it ended without being sent")]
     metadata: dict[str, MetadataValue]

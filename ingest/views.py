@@ -38,11 +38,17 @@ def _fields(record: Record, *, now_ms: int) -> dict[str, Any]:
         "status": status_now(record, now_ms=now_ms),
         "message_id": message_id(record),
         "created_at": iso(record.created_at),
-        "sent_at": None if record.sent_at is None else iso(record.sent_at),
+        "sent_at": _time(record.sent_at),
+        "send_at": _time(record.send_at),
+        "expires_at": _time(record.expires_at),
         "last_updated": iso(record.updated_at),
         "reason": record.reason,
         "metadata": record.metadata_values(),
     }
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)
 
 
 def _event(event: Attributes) -> TimelineEvent:

@@ -30,7 +30,10 @@ def accepted(
 
     Under an `idempotency_key` the id is the key's, and the message carries the mail's fingerprint.
     """
-    if violation := rules.check(email) or rules.check_ids(tenant, email_id):
+    accepted_ms = now_ms()
+    if violation := rules.check(email, accepted_ms=accepted_ms) or rules.check_ids(
+        tenant, email_id
+    ):
         raise rules.ValidationError(violation)
     if idempotency_key is not None:
         if violation := rules.check_idempotency_key(idempotency_key):
@@ -40,7 +43,7 @@ def accepted(
         email_id=email_id or new_email_id(),
         tenant=tenant,
         stream=stream,
-        queued_at=iso(now_ms()),
+        queued_at=iso(accepted_ms),
         email=email,
         recorded=recorded,
         fingerprint=None if idempotency_key is None else fingerprint(email),

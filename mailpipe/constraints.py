@@ -39,6 +39,8 @@ Constraint = Literal[
     "reserved",
     "tag_syntax",
     "time",
+    "too_early",
+    "too_far",
     "type",
     "unicode",
     "unique",
@@ -181,8 +183,17 @@ CONSTRAINTS: dict[Constraint, Rule] = {
         "Use those characters.",
     ),
     "time": Rule(
-        "The text is no RFC 3339 time with its zone.",
+        "The text is no RFC 3339 time with its zone, or there is no such day.",
         "Write it as `2026-11-24T10:00:00Z`; in a URL a `+` is written `%2B`.",
+    ),
+    "too_early": Rule(
+        "`expiresAt` is not after the mail's acceptance and its `sendAt`: it could never be sent.",
+        "Set it later, or leave it out: mail then expires 3 days after it was due.",
+    ),
+    "too_far": Rule(
+        "`sendAt` is more than 366 days after the mail's acceptance, or `expiresAt` more than 27 "
+        "days after `sendAt` (or the acceptance): what mail is made of is kept no longer.",
+        "Set it earlier; hand the mail over later.",
     ),
     "type": Rule(
         "The value has another type than the field.", "Send the type that the message names."

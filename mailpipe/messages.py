@@ -34,8 +34,8 @@ class Attachment(Struct, rename="camel", kw_only=True):
 class Email(Struct, rename="camel", kw_only=True):
     """One e-mail as a producer writes it. Addresses are `a@example.com` or `Name <a@example.com>`.
 
-    `mailpipe.rules.check` says what is allowed. `in_doubt` is what happens when SES may or may not
-    have taken the mail and no event tells.
+    `mailpipe.rules.check` says what is allowed. `send_at` and `expires_at` are RFC 3339;
+    `in_doubt` is what happens when SES may or may not have taken the mail and no event tells.
     """
 
     to: list[str]

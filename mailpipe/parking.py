@@ -36,9 +36,7 @@ MAX_ITEM_BODY_BYTES = 350_000
 "Service, account, and table quotas")."""
 KEPT_S = resources.BODIES_KEPT_DAYS * 86_400
 """How long an item is kept beyond its time: as long as its body."""
-WAITS_AT_MOST_S = KEPT_S - 3 * 86_400
-"""Mail that was accepted so long ago waits no more: it ends, while there is still something to end.
-"""
+WAITS_AT_MOST_S = resources.WAITS_AT_MOST_DAYS * 86_400
 SET_ASIDE = "set-aside"
 """Partition of what can never go on, for a person to look at."""
 

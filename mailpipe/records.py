@@ -13,7 +13,8 @@ from mailpipe.addresses import MAX_ADDRESS_CHARS, normalised
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
 from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
 from mailpipe.status import PENDING, SCHEDULED, shown
-from mailpipe.timing import iso, parse_iso
+from mailpipe.times import times_of
+from mailpipe.timing import iso
 
 Value = str | int | bool | None | list["Value"] | dict[str, "Value"]
 Attributes = dict[str, Value]
@@ -93,11 +94,11 @@ def fields_of(message: EmailMessage) -> RecordFields:
     read why: what is beyond a limit is cut, for an item takes 400 KB. Mail that keeps the rules is
     kept whole.
     """
-    email = message.email
+    email, times = message.email, times_of(message)
     small = len(msgspec.json.encode(email.metadata)) <= MAX_METADATA_BYTES
     return RecordFields(
         stream=message.stream,
-        created_at=parse_iso(message.queued_at),
+        created_at=times.accepted_ms,
         from_=email.from_[:MAX_ADDRESS_CHARS],
         to=_cut(email.to),
         cc=_cut(email.cc),
@@ -105,6 +106,8 @@ def fields_of(message: EmailMessage) -> RecordFields:
         subject=email.subject[:MAX_SUBJECT_CHARS],
         metadata=email.metadata if small else {},
         tags=email.tags if len(email.tags) <= MAX_TAGS else {},
+        send_at=times.send_at_ms,
+        expires_at=times.expires_at_ms,
     )
 
 

@@ -123,6 +123,8 @@ PARKED_PREFIX = f"{BODIES_PREFIX}.parked/"
 """Bodies of parked messages; no tenant is called so, and no claim check may point here."""
 BODIES_KEPT_DAYS = 30
 """A body must outlive the longest wait of its mail: a dead-letter queue keeps messages 14 days."""
+WAITS_AT_MOST_DAYS = BODIES_KEPT_DAYS - 3
+"""Mail that was due so long ago waits no more: it ends, while there is still something to end."""
 
 ADDRESS_HASH_KEY = "address-hash-key"
 """The secret that keys the suppression list."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mailpipe import attachments, resources
+from mailpipe import attachments, resources, times
 from mailpipe.addresses import BadAddress, domain_of, parse
 from mailpipe.constraints import Constraint
 from mailpipe.messages import Email, MetadataValue, plain
@@ -62,9 +62,9 @@ class ValidationError(ValueError):
         self.field, self.constraint, self.message = violation
 
 
-def check(email: Email) -> Violation | None:
-    """The first rule that `email` breaks, or None."""
-    return next(_violations(email), None)
+def check(email: Email, *, accepted_ms: int) -> Violation | None:
+    """The first rule that `email`, accepted then, breaks, or None."""
+    return next(_violations(email, accepted_ms), None)
 
 
 def check_from(email: Email, domains: list[str]) -> Violation | None:
@@ -117,26 +117,17 @@ def check_idempotency_key(key: str) -> Violation | None:
     )
 
 
-def _violations(email: Email) -> Iterator[Violation]:
-    yield from _unsupported(email)
+def _violations(email: Email, accepted_ms: int) -> Iterator[Violation]:
+    if email.template is not None:
+        text = "template is not supported yet; leave it out."
+        yield Violation("template", "not_supported", text)
     yield from _addresses(email)
     yield from _subject_and_body(email)
     yield from _headers(email.headers)
     yield from _tags(email.tags)
     yield from _metadata(email.metadata)
+    yield from (Violation(*fault) for fault in times.faults(email, accepted_ms))
     yield from (Violation(*fault) for fault in attachments.faults(email))
-
-
-def _unsupported(email: Email) -> Iterator[Violation]:
-    given = {
-        "template": email.template is not None,
-        "sendAt": email.send_at is not None,
-        "expiresAt": email.expires_at is not None,
-        "inDoubt": email.in_doubt != "resend",
-    }
-    for name, present in given.items():
-        if present:
-            yield Violation(name, "not_supported", f"{name} is not supported yet; leave it out.")
 
 
 def _addresses(email: Email) -> Iterator[Violation]:

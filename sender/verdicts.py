@@ -78,7 +78,10 @@ def unsendable(
     message: EmailMessage, *, domains: list[str], now_ms: int, expire_after_s: float
 ) -> Ending | None:
     """Why this mail must not go to SES at all, or None; `domains` its tenant may send from."""
-    if violation := rules.check(message.email) or rules.check_from(message.email, domains):
+    accepted_ms = parse_iso(message.queued_at)
+    if violation := rules.check(message.email, accepted_ms=accepted_ms) or rules.check_from(
+        message.email, domains
+    ):
         reason = f"{violation.field}: {violation.constraint}: {violation.message}"
         return REJECTED, reason[:MAX_REASON_CHARS]
     if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:

@@ -44,6 +44,8 @@ def view(record: Record) -> dict[str, Any]:
         "messageIds": list(record.ids.values()),
         "createdAt": when(record.created_at),
         "sentAt": when(record.sent_at),
+        "sendAt": when(record.send_at),
+        "expiresAt": when(record.expires_at),
         "lastUpdated": when(record.updated_at),
         "metadata": record.metadata_values(),
     }
@@ -64,6 +66,9 @@ _mail_options = (
     click.option(
         "--attach", "attachments", type=click.Path(dir_okay=False, exists=True), multiple=True
     ),
+    click.option("--send-at", metavar="TIME", help="When it goes: 2026-11-24T10:00:00Z."),
+    click.option("--expires-at", metavar="TIME", help="It is not sent later."),
+    click.option("--in-doubt", type=click.Choice(("resend", "unknown"))),
     click.option("--id", "email_id", help="An id of your own: the same id twice is one mail."),
     click.option("--idempotency-key", help="The same key twice is one mail, as in the REST API."),
 )

@@ -104,7 +104,7 @@ def test_what_passes_the_rules_makes_no_other_header_line(
         headers={name: value},
         tags={"a": "b"},
     )
-    if check(email) is not None:
+    if check(email, accepted_ms=0) is not None:
         return
     message = EmailMessage(
         email_id="e", tenant="t", stream="bulk", queued_at="2026-11-24T10:00:00Z", email=email
@@ -156,7 +156,7 @@ def test_a_name_never_becomes_a_mailbox(first: str, second: str, quoted: bool) -
         body_text="x",
         attachments=[UMLAUT],
     )
-    if check(email) is not None:
+    if check(email, accepted_ms=0) is not None:
         return
     message = EmailMessage(
         email_id="e", tenant="t", stream="bulk", queued_at="2026-11-24T10:00:00Z", email=email

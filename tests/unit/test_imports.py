@@ -37,6 +37,7 @@ PURE = [
     *(
         "mailpipe/parking.py",
         "mailpipe/scheduled.py",
+        "mailpipe/times.py",
         "mailpipe/pace.py",
         "sender/waiting_settings.py",
     ),

@@ -64,16 +64,13 @@ def test_closed_lists_are_in_the_document() -> None:
 
 VALUES = {
     "template": {"template": {"name": "t"}},
-    "sendAt": {"send_at": "2026-11-24T10:00:00Z"},
-    "expiresAt": {"expires_at": "2026-11-24T10:00:00Z"},
-    "inDoubt": {"in_doubt": "unknown"},
 }
 
 
 @pytest.mark.parametrize("name", NOT_BUILT)
 def test_what_is_not_built_is_refused_and_not_described(name: str) -> None:
     good = Email(to=["a@example.com"], from_="b@example.com", subject="s", body_text="t")
-    violation = check(msgspec.structs.replace(good, **VALUES[name]))
+    violation = check(msgspec.structs.replace(good, **VALUES[name]), accepted_ms=0)
     assert violation is not None
     assert (violation.field, violation.constraint) == (name, "not_supported")
     for schema in ("SendEmailRequest", "BatchEntry"):
