@@ -34,7 +34,8 @@ class Record(Struct, rename="camel", kw_only=True):
     """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text.
 
     Records of unkeyed mail have `fingerprint` None when a release wrote them that knew none. The
-    mail goes at `send_at` at the earliest, whatever its message says; `doubts` counts the claims
+    mail goes at `send_at` at the earliest, whatever its message says, and was to go at `moved_from`
+    before it was given that time; `doubts` counts the claims
     after which nobody knew whether SES had the mail; `outcome` says why one was closed of which SES
     says no more.
     """
@@ -61,6 +62,7 @@ class Record(Struct, rename="camel", kw_only=True):
     ranks: dict[str, int] = {}
     sent_at: int | None = None
     send_at: int | None = None
+    moved_from: int | None = None
     expires_at: int | None = None
     reason: str | None = None
     fingerprint: str | None = None
