@@ -38,7 +38,8 @@ def _fields(record: Record, *, now_ms: int) -> dict[str, Any]:
         "status": status_now(record, now_ms=now_ms),
         "message_id": message_id(record),
         "created_at": iso(record.created_at),
-        "sent_at": None if record.sent_at is None else iso(record.sent_at),
+        "send_at": _iso(record.send_at),
+        "sent_at": _iso(record.sent_at),
         "last_updated": iso(record.updated_at),
         "reason": record.reason,
         "metadata": record.metadata_values(),
@@ -72,6 +73,10 @@ def suppressed(item: Attributes) -> Suppressed:
         bounce_sub_type=_text(item.get("bounceSubType")),
         expires_at=None if ttl is None else iso(_number(ttl) * 1000),
     )
+
+
+def _iso(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)
 
 
 def _text(value: object) -> str | None:

@@ -138,7 +138,7 @@ class EmailStatements:
         messages have an older version from now on, so that none of them is sent before it was
         compared with the record.
         """
-        moved_from: Attributes = {} if record.send_at is None else {"movedFrom": record.send_at}
+        moved_from: Attributes = {"movedFrom": max(times)} if (times := record.times()) else {}
         return self._update(
             {
                 "status": SCHEDULED.status,
