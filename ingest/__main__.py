@@ -14,7 +14,7 @@ from mailpipe.aws.queue import Queue, open_queues
 from mailpipe.aws.table import open_tables
 from mailpipe.bodies import open_bodies
 from mailpipe.lifecycle import Stop
-from mailpipe.resources import LANES
+from mailpipe.resources import LANES, SES_EVENTS
 
 
 async def main(settings: IngestSettings, stop: Stop) -> None:
@@ -29,7 +29,8 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         access = Access(tables, local=settings.local, per_second=settings.key_per_second)
         guard = Guard(access, Intake(settings.limits()))
         bodies = open_bodies(aws, settings.bodies_bucket)
-        app = application(settings, lanes, tables, guard, bodies)
+        events = await queues.open(SES_EVENTS)
+        app = application(settings, lanes, tables, guard, bodies, events)
         async with (
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
             serve(app, settings.host, settings.port) as port,

@@ -18,6 +18,7 @@ Code = Literal[
     "NOT_FOUND",
     "METHOD_NOT_ALLOWED",
     "REQUEST_TIMEOUT",
+    "CONFLICT",
     "IDEMPOTENCY_CONFLICT",
     "PAYLOAD_TOO_LARGE",
     "UNSUPPORTED_MEDIA_TYPE",
@@ -67,6 +68,12 @@ ERRORS: dict[Code, Error] = {
         408,
         "The body did not arrive in time.",
         "Send the whole body at once; then try again.",
+    ),
+    "CONFLICT": Error(
+        409,
+        "The e-mail can no longer be cancelled or go at another time: a sender has had it in hand, "
+        "or it has ended. The message names its status.",
+        "Ask for its status; a repeat is refused again.",
     ),
     "IDEMPOTENCY_CONFLICT": Error(
         409,

@@ -14,15 +14,19 @@ from ingest.emails import STORE_FAILED, Emails
 from ingest.errors import Refusal, code_of, unavailable
 from ingest.guard import Guard
 from ingest.listing import EmailList
+from ingest.recalls import Recalls
 from ingest.schemas import Health
 from ingest.settings import IngestSettings
 from ingest.suppression import SuppressionList
 from ingest.webhooks import WebhookEndpoints
 from mailpipe import logs, metrics
+from mailpipe.announcing import Ends
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
+from mailpipe.recall import Recall
+from mailpipe.tenants import Retention, Tenants
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logs.get()
@@ -34,13 +38,20 @@ def application(
     tables: Tables,
     guard: Guard,
     bodies: Bodies,
+    events: Queue,
 ) -> web.Application:
-    """Every route, with what its handler needs. `queues` by stream."""
+    """Every route, with what its handler needs. `queues` by stream; `events` is that of the
+    processors.
+    """
     secret = settings.address_hash_key.encode()
     cursors = Cursors(secret)
     days, prefix = settings.retention_days, settings.prefix
     desk = Desk(queues, tables, prefix=prefix)
     emails = Emails(guard, bodies, desk, tables, retention_days=days)
+    ends = Ends(
+        *(tables, prefix), events=events, retention=Retention(Tenants(tables), usual_days=days)
+    )
+    recalls = Recalls(guard, Recall(tables, prefix, ends=ends))
     listing = EmailList(guard, tables, cursors, retention_days=days)
     suppression = SuppressionList(guard, tables, cursors, prefix=prefix, hash_key=secret)
     webhooks = WebhookEndpoints(guard, tables, prefix=prefix, local=settings.local)
@@ -51,6 +62,8 @@ def application(
             web.post("/send-email", emails.send),
             web.post("/send-emails", emails.send_many),
             web.get("/status/{emailId}", emails.status),
+            web.post("/emails/{emailId}/cancel", recalls.cancel),
+            web.post("/emails/{emailId}/reschedule", recalls.reschedule),
             web.get("/emails", listing.page),
             web.post("/suppression/add", suppression.add),
             web.delete("/suppression/{email}", suppression.remove),

@@ -94,6 +94,28 @@ OPERATIONS = (
         parameters=("emailId",),
     ),
     Operation(
+        *("POST", "/emails/{emailId}/cancel", "cancelEmail", "E-mails", "Let it not be sent"),
+        answers={200: schemas.Cancelled},
+        scope="send",
+        text="Until a sender has had it in hand: then 409, whose message names the status. Twice is"
+        " 200 twice. A 404 of an e-mail that was put onto the queue just now, not by this API, may"
+        " mean that it has no record yet: try again.",
+        errors=("NOT_FOUND", "CONFLICT"),
+        parameters=("emailId",),
+    ),
+    Operation(
+        *("POST", "/emails/{emailId}/reschedule", "rescheduleEmail", "E-mails"),
+        "Let it go at another time",
+        answers={200: schemas.Rescheduled},
+        scope="send",
+        text="Until a sender has had it in hand: then 409, whose message names the status. At most"
+        " 366 days after it was accepted, and before it expires. Twice is 200 twice.",
+        body=schemas.Reschedule,
+        example={"sendAt": "2026-11-24T09:00:00+01:00"},
+        errors=("NOT_FOUND", "CONFLICT"),
+        parameters=("emailId",),
+    ),
+    Operation(
         *("GET", "/emails", "listEmails", "E-mails", "List e-mails, the newest first"),
         answers={200: schemas.EmailsPage},
         scope="read",

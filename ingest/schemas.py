@@ -58,6 +58,36 @@ class Sent(_Answer, kw_only=True):
     sent_at: Time
 
 
+class Cancelled(_Answer, kw_only=True):
+    """The e-mail will not be sent."""
+
+    success: Literal[True] = True
+    email_id: EmailId
+    status: Literal["cancelled"] = "cancelled"
+
+
+class Reschedule(_Request, kw_only=True):
+    """When the e-mail is to go."""
+
+    send_at: Annotated[
+        str,
+        Meta(
+            description="RFC 3339 with its zone; a time that is past means at once",
+            examples=["2026-11-24T09:00:00+01:00"],
+            extra_json_schema={"format": "date-time"},
+        ),
+    ]
+
+
+class Rescheduled(_Answer, kw_only=True):
+    """The e-mail goes at `sendAt`, not before."""
+
+    success: Literal[True] = True
+    email_id: EmailId
+    status: str
+    send_at: Time
+
+
 class BatchResult(_Answer, kw_only=True):
     """What became of one entry: `emailId` and `status`, or the rest."""
 
@@ -97,8 +127,8 @@ class Summary(_Answer, kw_only=True):
     status: str
     message_id: str | None
     created_at: Time
+    send_at: Annotated[str | None, Meta(description="It goes then, not before; null: at once")]
     sent_at: str | None
-    send_at: Annotated[str | None, Meta(description="When it goes, if it is for later")]
     expires_at: Annotated[str | None, Meta(description="It is not sent later")]
     last_updated: Time
     reason: Annotated[str | None, Meta(description="Why it ended without being sent")]

@@ -213,8 +213,11 @@ class DueItems:
         return released(parked, body, now_ms=now, probe=probe)
 
     async def _delete(self, parked: Sequence[Parked]) -> None:
-        """What is not deleted is sent again."""
-        statements = [delete_from(self._prefix, DUE_ITEMS, one.key) for one in parked]
+        """What is not deleted is sent again; so is what was put once more since it was read."""
+        statements = [
+            delete_from(self._prefix, DUE_ITEMS, one.key, ("parkedAt", "=", one.parked_at))
+            for one in parked
+        ]
         for one, fate in zip(parked, await self._tables.write_all(statements), strict=True):
             if isinstance(fate, CallFailed):
                 log.warning("parked_item_stays", code=fate.code)

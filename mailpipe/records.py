@@ -35,7 +35,8 @@ class Record(Struct, rename="camel", kw_only=True):
     """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text.
 
     Records of unkeyed mail have `fingerprint` None when a release wrote them that knew none. The
-    mail goes at `send_at` at the earliest, whatever its message says; `doubts` counts the claims
+    mail goes at `send_at` at the earliest, whatever its message says; `moved_from` is the latest of
+    the times that it was to go at before; `open` its key in `byState`; `doubts` counts the claims
     after which nobody knew whether SES had the mail; `outcome` says why one was closed of which SES
     says no more.
     """
@@ -62,7 +63,9 @@ class Record(Struct, rename="camel", kw_only=True):
     ranks: dict[str, int] = {}
     sent_at: int | None = None
     send_at: int | None = None
+    moved_from: int | None = None
     expires_at: int | None = None
+    open: str | None = None
     reason: str | None = None
     fingerprint: str | None = None
     possible_duplicate: bool = False
@@ -72,6 +75,21 @@ class Record(Struct, rename="camel", kw_only=True):
     def recipients(self) -> list[str]:
         """All recipients in the order of `ranks`: to, cc, bcc."""
         return [*self.to, *self.cc, *self.bcc]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in the index of open mail: not at its end, or its end not announced."""
+        return self.open == resources.open_key(self.email_id)
+
+    def times(self) -> list[int]:
+        """For which its messages may wait."""
+        return [at for at in (self.send_at, self.moved_from) if at is not None]
+
+    def over_at(self, ended_ms: int) -> int:
+        """When nothing of it waits any more if it ended then: a message that came when the record
+        has expired would be sent as a new mail.
+        """
+        return max([ended_ms, *self.times()])
 
     def shown(self, now_ms: int) -> str:
         """Its status as it is shown."""

@@ -6,8 +6,8 @@ is unconditional: an unconditional put would turn `sent` back into `pending`.
 
 from mailpipe import resources
 from mailpipe.partiql import REMOVE, Statement, insert_into, update_in
-from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Value
-from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SENT, Standing
+from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Record, Value
+from mailpipe.status import CANCELLED, ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
 from mailpipe.timing import iso
 
 
@@ -146,6 +146,41 @@ class EmailStatements:
             ("rank", "<", standing.rank),
         )
 
+    def cancel(self, email_id: str, tenant: str, *, reason: str, at_ms: int) -> Statement:
+        """End a mail that nobody has claimed yet. It stays in the index of open mail until its end
+        is announced (`close`), so that a crash in between is seen.
+        """
+        return self._update(
+            {
+                "status": CANCELLED.status,
+                "rank": CANCELLED.rank,
+                "reason": reason,
+                "updatedAt": at_ms,
+            },
+            email_id,
+            *_never_claimed(tenant),
+        )
+
+    def reschedule(self, record: Record, send_at_ms: int, *, at_ms: int) -> Statement:
+        """Another time for a mail that nobody has claimed yet, and that stands as it was read. Its
+        messages have an older version from now on, so that none of them is sent before it was
+        compared with the record.
+        """
+        moved_from: Attributes = {"movedFrom": max(times)} if (times := record.times()) else {}
+        return self._update(
+            {
+                "status": SCHEDULED.status,
+                "rank": SCHEDULED.rank,
+                "sendAt": send_at_ms,
+                **moved_from,
+                "version": record.version + 1,
+                "updatedAt": at_ms,
+            },
+            record.email_id,
+            *_never_claimed(record.tenant),
+            ("version", "=", record.version),
+        )
+
     def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
         """One of several recipients has come further. Always before the raise of the mail."""
         path = f"ranks.r{index}"
@@ -190,7 +225,9 @@ class EmailStatements:
         return self._update(changes, email_id, ("possibleDuplicate", "=", True))
 
     def close(self, email_id: str, standing: Standing, *, at_ms: int, ttl: int) -> Statement:
-        """The last of several recipients has come to its end without raising the mail's rank."""
+        """The last of several recipients has come to its end without raising the mail's rank; or
+        the end that we have set is announced.
+        """
         return self._update(
             _closing(standing, email_id, at_ms=at_ms, ttl=ttl),
             email_id,
@@ -212,6 +249,15 @@ def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Va
         ("token", "=", token),
         ("attempt", "=", attempts),
         ("leaseUntil", "<", now_ms),
+        ("rank", "<", FIRST_ENDED_RANK),
+    )
+
+
+def _never_claimed(tenant: str) -> tuple[tuple[str, str, Value], ...]:
+    return (
+        ("tenant", "=", tenant),
+        ("attempt", "=", 0),
+        ("leaseUntil", "=", 0),
         ("rank", "<", FIRST_ENDED_RANK),
     )
 

@@ -18,7 +18,7 @@ from mailpipe.messages import RecordFields, own_event
 from mailpipe.partiql import Statement, delete_from, insert_into
 from mailpipe.records import Attributes
 from mailpipe.statements import EmailStatements
-from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
+from mailpipe.status import DELIVERED, EXPIRED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import iso
@@ -162,8 +162,13 @@ async def forms() -> dict[str, Statement]:
             ttl=TTL,
         ),
         "sent": _sent(),
-        "end": _end(CANCELLED),
+        "end": _end(EXPIRED),
         "end, badly": _end(FAILED),
+        "cancel": WRITES.cancel(EMAIL_ID, TENANT, reason="why", at_ms=AT_MS),
+        "reschedule": WRITES.reschedule(records.read(born(ANA)), AT_MS, at_ms=AT_MS),
+        "reschedule, of a scheduled mail": WRITES.reschedule(
+            records.read(born(ANA) | {"sendAt": AT_MS}), AT_MS, at_ms=AT_MS
+        ),
         "raise_recipient": WRITES.raise_recipient(EMAIL_ID, 0, DELIVERED.rank),
         "raise_to": _raise_to(SENT, ttl=None),
         "raise_to, the sender has not said sent": _raise_to(SENT, sent_at_ms=AT_MS, ttl=None),

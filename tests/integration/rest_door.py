@@ -24,6 +24,7 @@ from mailpipe.bodies import Bodies
 from mailpipe.partiql import delete_from, insert_into
 from mailpipe.records import Attributes, Record
 from mailpipe.tenants import Tenant
+from mailpipe.testing import InMemoryQueue
 from tests.integration.conftest import HASH_KEY, PREFIX
 
 OTHER_KEY = "mp_other_key"
@@ -116,9 +117,11 @@ async def open_door(
     stores: Callable[[Tables], Any] = lambda tables: tables,
     queue: Any = None,
     bucket: Bucket | None = None,
+    events: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Door]:
-    """The door, served on a free port; `stores`, `queue` and `bucket` stand for what it uses."""
+    """The door, served on a free port; `stores`, `queue`, `bucket` and `events` stand for what it
+    uses."""
     chosen = IngestSettings(address_hash_key=HASH_KEY.decode(), local=True, **settings)
     async with Aws() as aws, aiohttp.ClientSession() as session:
         queues = await open_queues(aws, PREFIX)
@@ -132,7 +135,10 @@ async def open_door(
             Access(tables, local=True, per_second=chosen.key_per_second), Intake(chosen.limits())
         )
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
-        app = application(chosen, used, stores(tables), guard, Bodies(bucket))
+        app = application(
+            *(chosen, used, stores(tables), guard, Bodies(bucket)),
+            events or InMemoryQueue(resources.SES_EVENTS),
+        )
         async with serve(app, "127.0.0.1", 0) as port:
             door = Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
             yield door

@@ -7,7 +7,7 @@ from mailpipe.aws.table import Applied, Refused
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.partiql import Statement
 from mailpipe.statements import EmailStatements
-from mailpipe.status import DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts, message
 
@@ -123,6 +123,73 @@ async def test_an_end_needs_the_claim_and_leaves_the_index_of_open_mail(parts: P
     assert item is not None
     assert (item["status"], item["rank"], item["reason"], item["ttl"]) == ("failed", 14, "why", TTL)
     assert str(item["open"]).startswith("failed#")
+
+
+FREE = {"status": "scheduled", "rank": 1, "sendAt": 7, "version": 3}
+"""Changes of a record that may be cancelled, or given another time."""
+NEITHER: list[dict[str, records.Value]] = [
+    {"tenant": "other"},
+    {"attempt": 1},
+    {"leaseUntil": 1, "token": "another"},
+    {"rank": 12, "status": "unknown"},
+]
+
+
+async def unsent(parts: Parts, **changes: records.Value) -> tuple[str, list[Statement]]:
+    """A record, and the writes that end it and move it, as who read it free would make them."""
+    email_id = await fresh(parts, **FREE | changes)
+    read = await parts.record(email_id)
+    assert read is not None
+    read.tenant, read.version = "default", 3
+    return email_id, [
+        WRITES.cancel(email_id, "default", reason="why", at_ms=9),
+        WRITES.reschedule(read, 8, at_ms=9),
+    ]
+
+
+async def test_a_mail_that_nobody_has_claimed_is_cancelled_once_and_stays_open(
+    parts: Parts,
+) -> None:
+    email_id, (cancel, reschedule) = await unsent(parts)
+    assert await parts.tables.write(cancel) == Applied()
+    for write in (cancel, reschedule, claim(email_id)):
+        assert isinstance(await parts.tables.write(write), Refused)
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert (item["status"], item["rank"], item["reason"]) == ("cancelled", 90, "why")
+    assert str(item["open"]).startswith("open#")
+    assert await parts.tables.write(WRITES.close(email_id, CANCELLED, at_ms=9, ttl=TTL)) == (
+        Applied()
+    )
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert ("open" in item, item["ttl"]) == (False, TTL)
+
+
+async def test_another_time_makes_a_new_version_that_older_messages_do_not_claim(
+    parts: Parts,
+) -> None:
+    email_id, (_, reschedule) = await unsent(parts)
+    assert await parts.tables.write(reschedule) == Applied()
+    record = await parts.record(email_id)
+    assert record is not None
+    assert (record.status, record.send_at, record.moved_from, record.version) == (
+        *("scheduled", 8, 7),
+        4,
+    )
+    assert isinstance(await parts.tables.write(reschedule), Refused)
+    assert isinstance(await parts.tables.write(claim(email_id)), Refused)
+
+
+@pytest.mark.parametrize("changes", [*NEITHER, {"version": 4}])
+async def test_each_condition_of_another_time_refuses_by_itself(
+    parts: Parts, changes: dict[str, records.Value]
+) -> None:
+    email_id, (cancel, reschedule) = await unsent(parts, **changes)
+    before = await parts.record(email_id)
+    for write in (reschedule, *([cancel] if changes in NEITHER else [])):
+        assert isinstance(await parts.tables.write(write), Refused)
+    assert await parts.record(email_id) == before
 
 
 async def test_a_raise_only_raises_and_a_good_end_leaves_no_index_entry(parts: Parts) -> None:

@@ -18,6 +18,7 @@ PURE = [
         "mailpipe/records.py",
         "mailpipe/partiql.py",
         "mailpipe/statements.py",
+        "mailpipe/unsent.py",
         "mailpipe/resources.py",
         "mailpipe/outcomes.py",
         "mailpipe/timing.py",

@@ -1,0 +1,123 @@
+"""Cancels mail and gives it another time, while no sender has claimed it.
+
+A claim and a recall are conditional writes to the same record, so exactly one of them wins. Killed
+or refused at any point, a repeat does what is left.
+"""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from mailpipe import records, resources
+from mailpipe.announcing import Ends
+from mailpipe.aws.table import Applied, Tables
+from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.records import Record
+from mailpipe.rules import Violation, is_id
+from mailpipe.scheduled import scheduled_name
+from mailpipe.scheduled_items import ScheduledItems
+from mailpipe.statements import EmailStatements
+from mailpipe.status import SCHEDULED
+from mailpipe.timing import now_ms
+from mailpipe.unsent import TooLate, expires_first, is_cancelled, too_late
+
+TRIES = 5
+"""So often a record may have changed between reading and writing it."""
+
+
+class Recall:
+    """Every method raises CallFailed; then the same again is harmless."""
+
+    def __init__(
+        self, tables: Tables, prefix: str, *, ends: Ends, wall_ms: Callable[[], int] = now_ms
+    ) -> None:
+        self._tables = tables
+        self._statements = EmailStatements(prefix)
+        self._ends = ends
+        self._items = ScheduledItems(tables, prefix, wall_ms=wall_ms)
+        self._wall_ms = wall_ms
+
+    async def record(self, email_id: str, tenant: str | None) -> Record | None:
+        """The mail as it stands; None: this tenant (None: nobody) has none of this id."""
+        if not is_id(email_id):
+            return None
+        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
+        record = None if item is None else records.read(item)
+        return None if record is None or tenant not in (None, record.tenant) else record
+
+    async def cancel(
+        self, email_id: str, tenant: str | None, *, reason: str
+    ) -> Record | TooLate | None:
+        """End it as cancelled; a mail that is so already is as good. None: see `record`."""
+        for _ in range(TRIES):
+            record = await self.record(email_id, tenant)
+            if record is None:
+                return None
+            if is_cancelled(record):
+                await self._ends.finish(record)
+                await self._items.forget(_name(record), record.times())
+                return record
+            at_ms = self._wall_ms()
+            if late := too_late(record, now_ms=at_ms):
+                return late
+            # Whatever its answer: the record tells what has become of it.
+            await self._tables.write(
+                self._statements.cancel(email_id, record.tenant, reason=reason, at_ms=at_ms)
+            )
+        raise _contended("cancel")
+
+    async def reschedule(
+        self, email_id: str, tenant: str | None, send_at_ms: int
+    ) -> Record | TooLate | Violation | None:
+        """Let it go at this time, at once if that is past. None: see `record`.
+
+        What waits is copied to the new time before the record says so, or else an earlier time
+        might pass; and once more after it, since a sender may have parked the mail meanwhile, or
+        the copy have been released. Only then the old one goes.
+        """
+        for _ in range(TRIES):
+            record = await self.record(email_id, tenant)
+            if record is None:
+                return None
+            at_ms, send_at_ms = self._wall_ms(), max(0, record.created_at, send_at_ms)
+            if late := too_late(record, now_ms=at_ms):
+                return late
+            if violation := expires_first(record, send_at_ms):
+                return violation
+            if record.send_at == send_at_ms:
+                await self._bring(record, record)
+                return record
+            waiting = await self._items.find(_name(record), record.times())
+            await self._items.put(waiting, send_at_ms)
+            write = self._statements.reschedule(record, send_at_ms, at_ms=at_ms)
+            if isinstance(await self._tables.write(write), Applied):
+                moved = structs.replace(
+                    *(record,),
+                    status=SCHEDULED.status,
+                    send_at=send_at_ms,
+                    version=record.version + 1,
+                )
+                await self._bring(moved, record)
+                return moved
+        raise _contended("reschedule")
+
+    async def _bring(self, record: Record, before: Record) -> None:
+        """Have it wait for its time, and for none of those before unless somebody has moved it on
+        since: then those are theirs to judge. Whatever they put there in between stays: it is not
+        what was read here.
+        """
+        waiting = await self._items.find(_name(record), [*record.times(), *before.times()])
+        now = await self.record(record.email_id, record.tenant)
+        if now is None or now.send_at is None:
+            return
+        await self._items.put(waiting, now.send_at)
+        if now.version == record.version:
+            await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
+
+
+def _name(record: Record) -> str:
+    return scheduled_name(record.tenant, record.email_id)
+
+
+def _contended(operation: str) -> CallFailed:
+    return CallFailed(Kind.IN_DOUBT, "RecordContended", operation=operation)
