@@ -102,6 +102,9 @@ class Summary(_Answer, kw_only=True):
     expires_at: Annotated[str | None, Meta(description="It is not sent later")]
     last_updated: Time
     reason: Annotated[str | None, Meta(description="Why it ended without being sent")]
+    possible_duplicate: Annotated[
+        bool, Meta(description="SES's answer to a send was lost, and the mail was sent again")
+    ]
     metadata: dict[str, MetadataValue]
 
 

@@ -43,6 +43,7 @@ def _fields(record: Record, *, now_ms: int) -> dict[str, Any]:
         "expires_at": _time(record.expires_at),
         "last_updated": iso(record.updated_at),
         "reason": record.reason,
+        "possible_duplicate": record.possible_duplicate,
         "metadata": record.metadata_values(),
     }
 

@@ -177,3 +177,8 @@ def _epitaph(message: Received, reason: str, source: str) -> dict[str, str]:
 def pause_s(message: Received, *, cap_s: float = 60) -> float:
     """Before the next try, longer each time."""
     return backoff_s(message.receives, first_s=1, cap_s=cap_s, jitter=random())  # noqa: S311
+
+
+def longest_pause_s(message: Received) -> float:
+    """The most that `pause_s` may answer."""
+    return backoff_s(message.receives, first_s=1, cap_s=60, jitter=1)

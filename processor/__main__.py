@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from functools import partial
+from secrets import token_hex
 
 from mailpipe import lifecycle
 from mailpipe.admin import open_admin
@@ -15,7 +16,9 @@ from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import SES_EVENTS, WEBHOOKS, dead
 from mailpipe.tenants import Retention, Tenants
+from processor.flow import Flow
 from processor.handler import Processor
+from processor.publishing import Publisher
 from processor.settings import ProcessorSettings
 from processor.store import ProcessorStore
 from processor.webhooks import Webhooks
@@ -39,17 +42,33 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
             retention=Retention(tenants, usual_days=settings.retention_days),
         )
         webhooks = Webhooks(await queues.open(WEBHOOKS), Endpoints(tables))
+        events = await queues.open(SES_EVENTS)
+        flow = Flow(
+            every_ms=round(settings.publish_every_s * 1000),
+            visibility_ms=round(settings.visibility_s * 1000),
+        )
         consumer = Consumer(
-            await queues.open(SES_EVENTS),
+            events,
             await queues.open(dead(SES_EVENTS)),
-            Processor(store, webhooks).handle,
+            Processor(store, webhooks, flow).handle,
             heartbeat=heartbeat,
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
         )
-        async with open_admin(settings.admin_host, settings.admin_port, stop) as admin_port:
+        publisher = Publisher(
+            *(tables, settings.prefix, token_hex(8)),
+            flow=flow,
+            queue=events,
+            polled_empty=lambda: consumer.progress.empty_ms,
+            every_s=settings.publish_every_s,
+        )
+        async with (
+            open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
+            lifecycle.side_tasks(stop, publisher=publisher.run()),
+        ):
             lifecycle.ready(admin_port=admin_port)
             await consumer.run(stop, drain_s=settings.drain_s)
+        await publisher.withdraw()
 
 
 if __name__ == "__main__":

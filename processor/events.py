@@ -242,17 +242,24 @@ def _cut(value: object) -> object:
     return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
 
 
-def body_of(event: Event, *, recipients: list[str], metadata: dict[str, Any]) -> bytes:
-    """The webhook's body: the customer's flat form plus `type`."""
-    return msgspec.json.encode(
-        {
-            "type": event.webhook_type,
-            "emailId": event.email_id,
-            "event": event.kind,
-            "timestamp": event.occurred_at,
-            "recipient": recipients[0] if recipients else None,
-            "recipients": recipients,
-            "details": event.details,
-            "metadata": metadata,
-        }
-    )
+def body_of(
+    event: Event,
+    *,
+    recipients: list[str],
+    metadata: dict[str, Any],
+    possible_duplicate: bool = False,
+) -> bytes:
+    """The webhook's body: the customer's flat form plus `type`, and `possibleDuplicate` where the
+    mail may have gone twice.
+    """
+    body = {
+        "type": event.webhook_type,
+        "emailId": event.email_id,
+        "event": event.kind,
+        "timestamp": event.occurred_at,
+        "recipient": recipients[0] if recipients else None,
+        "recipients": recipients,
+        "details": event.details,
+        "metadata": metadata,
+    }
+    return msgspec.json.encode(body | ({"possibleDuplicate": True} if possible_duplicate else {}))

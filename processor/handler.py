@@ -8,10 +8,12 @@ from mailpipe import failpoints, logs, metrics
 from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Dead, Done, Outcome, Retry
 from mailpipe.records import Record
+from mailpipe.settling import longest_pause_s
 from mailpipe.status import ERASED
 from mailpipe.texts import told
 from mailpipe.timing import now_ms, parse_iso
 from processor.events import Event, Ignored, read
+from processor.flow import Flow
 from processor.store import ProcessorStore
 from processor.webhooks import Webhooks
 
@@ -24,9 +26,10 @@ log = logs.get()
 class Processor:
     """Handles SES's events and our own."""
 
-    def __init__(self, store: ProcessorStore, webhooks: Webhooks) -> None:
+    def __init__(self, store: ProcessorStore, webhooks: Webhooks, flow: Flow) -> None:
         self._store = store
         self._webhooks = webhooks
+        self._flow = flow
 
     async def handle(self, received: Received) -> Outcome:
         """One event, to the end."""
@@ -38,9 +41,24 @@ class Processor:
             metrics.bound(metrics.EVENTS, "ignored").inc()
             log.info("event_ignored", reason=event.reason)
             return Done()
+        happened_ms = parse_iso(event.occurred_at)
+        if event.own is not None:
+            return await self._process(event, happened_ms, receives=received.receives)
+        self._flow.received(received.message_id, happened_ms)
+        try:
+            outcome = await self._process(event, happened_ms, receives=received.receives)
+        except BaseException:
+            hidden_ms = round(longest_pause_s(received) * 1000)
+            self._flow.failed(received.message_id, now_ms=now_ms(), hidden_ms=hidden_ms)
+            raise
+        # An event without a record is of no mail in doubt: that has one.
+        self._flow.handled(received.message_id, now_ms=now_ms())
+        return outcome
+
+    async def _process(self, event: Event, happened_ms: int, *, receives: int) -> Outcome:
         record = await self._record(event)
         if record is None:
-            return _orphan(event, received.receives)
+            return _orphan(event, receives)
         if event.tenant is not None and event.tenant != record.tenant:
             return Dead("tenant_mismatch")
         if record.rank == ERASED.rank:
@@ -52,8 +70,7 @@ class Processor:
         await self._webhooks.owe(event, record)
         failpoints.hit("processor.owed")
         metrics.bound(metrics.EVENTS, event.kind).inc()
-        lag_s = (now_ms() - parse_iso(event.occurred_at)) / 1000
-        metrics.EVENT_LAG.observe(max(0.0, lag_s))
+        metrics.EVENT_LAG.observe(max(0.0, (now_ms() - happened_ms) / 1000))
         log.info("event_processed", email_id=event.email_id, kind=event.kind)
         return Done()
 

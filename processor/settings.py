@@ -15,3 +15,7 @@ class ProcessorSettings(Common, frozen=True, kw_only=True):
     visibility_s: Annotated[
         float, Meta(ge=3, le=43_200, description="renewed while an event is in hand")
     ] = 60.0
+    publish_every_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="how often it tells senders what it has handled, for doubts"),
+    ] = 5.0

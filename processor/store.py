@@ -113,19 +113,25 @@ class ProcessorStore:
                 return
         if several and terminal:
             await self._close(event.email_id)
+        await self._adopt(event, record)
+
+    async def _adopt(self, event: Event, record: Record) -> None:
+        """SES's id of an attempt that nobody has noted: of a mail that may have gone twice both
+        have to be known.
+        """
+        proves = _proves(event)
+        if record.possible_duplicate and proves and f"a{proves[0]}" not in record.ids:
+            await self._tables.write(self._statements.adopt(event.email_id, *proves))
 
     def _raise(
         self, event: Event, record: Record, standing: Standing, *, at_ms: int, ttl: int | None
     ) -> Statement:
-        proves = None
-        if event.attempt is not None and event.message_id is not None:
-            proves = (event.attempt, event.message_id)
         return self._statements.raise_to(
             event.email_id,
             standing,
             source=event.hash,
             at_ms=at_ms,
-            proves=proves,
+            proves=_proves(event),
             sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
             ttl=ttl,
         )
@@ -156,6 +162,13 @@ class ProcessorStore:
             await self._tables.write(
                 self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
             )
+
+
+def _proves(event: Event) -> tuple[int, str] | None:
+    """The attempt that the event's tag names, and its SES id: SES has accepted it."""
+    if event.attempt is None or event.message_id is None:
+        return None
+    return event.attempt, event.message_id
 
 
 def positions(record: Record, addresses: list[str]) -> list[int]:

@@ -26,7 +26,12 @@ class Webhooks:
         if not wanting:
             return
         recipients = event.recipients or [bare(text) for text in record.recipients()]
-        body = body_of(event, recipients=recipients, metadata=record.metadata_values())
+        body = body_of(
+            event,
+            recipients=recipients,
+            metadata=record.metadata_values(),
+            possible_duplicate=record.possible_duplicate,
+        )
         faults = await self._queue.send(
             [
                 Outgoing(

@@ -76,6 +76,8 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
         Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
+        Grant((_INSERT, _UPDATE, _DELETE), tables=(resources.COORDINATION,)),
+        Grant(("sqs:GetQueueAttributes",), queues=(resources.SES_EVENTS,)),
     ),
     "notifier": (
         *_consumer(resources.WEBHOOKS),

@@ -41,6 +41,7 @@ def view(record: Record) -> dict[str, Any]:
         "recipients": recipients,
         "subject": record.subject,
         "attempts": record.attempt,
+        "possibleDuplicate": record.possible_duplicate,
         "messageIds": list(record.ids.values()),
         "createdAt": when(record.created_at),
         "sentAt": when(record.sent_at),

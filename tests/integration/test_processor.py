@@ -19,6 +19,7 @@ from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
+from processor.flow import Flow
 from processor.handler import Processor
 from processor.store import ProcessorStore
 from processor.webhooks import Webhooks
@@ -39,7 +40,9 @@ class Rig:
             address_hash_key=HASH_KEY,
             retention=Retention(Tenants(parts.tables), usual_days=90),
         )
-        self.processor = Processor(store, Webhooks(self.webhooks, Endpoints(parts.tables)))
+        self.flow = Flow(every_ms=1_000, visibility_ms=60_000)
+        webhooks = Webhooks(self.webhooks, Endpoints(parts.tables))
+        self.processor = Processor(store, webhooks, self.flow)
 
     async def handle(self, body: Any, *, receives: int = 1) -> Outcome:
         """Hand an event to the processor."""

@@ -1,0 +1,82 @@
+"""Publishes how far this processor has come, so that senders can decide what is in doubt."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from mailpipe import evidence, logs, resources
+from mailpipe.aws.queue import Queue
+from mailpipe.aws.table import Refused, Tables
+from mailpipe.outcomes import CallFailed
+from mailpipe.partiql import delete_from, insert_into, update_in
+from mailpipe.records import Attributes
+from mailpipe.timing import now_ms
+from processor.flow import Flow
+
+log = logs.get()
+
+
+class Publisher:
+    """`name` is this process's, as no other is called; `polled_empty` tells when the last poll that
+    brought nothing began (epoch ms).
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        prefix: str,
+        name: str,
+        *,
+        flow: Flow,
+        queue: Queue,
+        polled_empty: Callable[[], int],
+        every_s: float,
+        wall_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._tables = tables
+        self._prefix = prefix
+        self._key = evidence.key_of(name)
+        self._flow = flow
+        self._queue = queue
+        self._polled_empty = polled_empty
+        self._every_s = every_s
+        self._wall_ms = wall_ms
+        self._asked_at = 0
+        self._empty_at = 0
+
+    async def run(self) -> None:
+        """For ever. What could not be published is a processor that has fallen silent."""
+        while True:
+            try:
+                await self.publish()
+            except CallFailed as error:
+                log.warning("figures_not_published", code=error.code, text=error.text)
+            await asyncio.sleep(self._every_s)
+
+    async def publish(self) -> None:
+        """Once. Raises CallFailed."""
+        await self._look_whether_empty()
+        figures = self._flow.figures(now_ms=self._wall_ms(), empty_at=self._empty_at)
+        changes = evidence.changes_of(figures)
+        table = resources.COORDINATION
+        fate = await self._tables.write(update_in(self._prefix, table, changes, self._key))
+        if isinstance(fate, Refused):
+            kept: Attributes = {name: one for name, one in changes.items() if one is not None}
+            await self._tables.write(insert_into(self._prefix, table, self._key | kept))
+
+    async def withdraw(self) -> None:
+        """This process ends. Where something stays undone its figures count as a dead one's."""
+        if self._flow.idle:
+            with suppress(CallFailed):
+                await self._tables.write(
+                    delete_from(self._prefix, resources.COORDINATION, self._key)
+                )
+
+    async def _look_whether_empty(self) -> None:
+        """Asked only after another poll came back empty: a busy queue is not."""
+        polled_at = self._polled_empty()
+        if polled_at > self._asked_at:
+            self._asked_at = polled_at
+            depth = await self._queue.depth()
+            if depth.waiting == 0 and depth.in_flight == 0:
+                self._empty_at = polled_at
