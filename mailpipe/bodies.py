@@ -21,7 +21,7 @@ from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
 from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.resources import BODIES_PREFIX, LANES
+from mailpipe.resources import BODIES_PREFIX, BODY_PREFIXES, LANES, SCHEDULED_PREFIX
 from mailpipe.texts import told
 
 MAX_QUEUED_BYTES = LARGE_CHARS
@@ -32,7 +32,7 @@ MAX_IN_HAND_BYTES = 64_000_000
 TIMEOUT_S = 60.0
 """For a whole object: 40 MB in 60 s are 5 Mbit/s."""
 
-_KEY = re.compile(rf"\A{BODIES_PREFIX}([A-Za-z0-9_-]+)(?:/[A-Za-z0-9_-]+)+\Z")
+_KEY = re.compile(rf"\A(?:{'|'.join(BODY_PREFIXES)})([A-Za-z0-9_-]+)(?:/[A-Za-z0-9_-]+)+\Z")
 _SHA256 = re.compile(r"\A[0-9a-f]{64}\Z")
 _decoder = msgspec.json.Decoder(Email)
 
@@ -178,11 +178,12 @@ def _size(email: Email) -> int:
 
 def _checked_in(message: EmailMessage) -> tuple[bytes, EmailMessage]:
     """The object, and the message that points to it."""
+    prefix = BODIES_PREFIX if message.email.send_at is None else SCHEDULED_PREFIX
     body = msgspec.json.encode(message.email, enc_hook=plain)
     digest = sha256(body).hexdigest()
     # With the digest in its name no other mail under the same id ever overwrites it.
     pointer = BodyPointer(
-        s3_key=f"{BODIES_PREFIX}{message.tenant}/{message.email_id}/{digest}",
+        s3_key=f"{prefix}{message.tenant}/{message.email_id}/{digest}",
         size=len(body),
         sha256=digest,
     )
@@ -197,7 +198,9 @@ def _envelope(email: Email) -> Email:
 def _check(pointer: BodyPointer, tenant: str) -> None:
     key = _KEY.match(pointer.s3_key)
     if key is None or key[1] != tenant or len(pointer.s3_key) > 1024:
-        raise BadPointer(f"the key is not {BODIES_PREFIX}{tenant}/… of A-Z a-z 0-9 _ - /")
+        raise BadPointer(
+            f"the key is not {BODIES_PREFIX}{tenant}/… (or {SCHEDULED_PREFIX}…), A-Z a-z 0-9 _ - /"
+        )
     if not 0 < pointer.size <= MAX_BODY_BYTES:
         raise BadPointer(f"{pointer.size} bytes; an object has 1 to {MAX_BODY_BYTES}")
     if not _SHA256.match(pointer.sha256):

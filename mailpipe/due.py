@@ -18,11 +18,13 @@ from mailpipe.outcomes import CallFailed, Kind, Park, Retry
 from mailpipe.parking import (
     MAX_INLINE_BYTES,
     MAX_ITEM_BODY_BYTES,
+    SCHEDULED,
     Parked,
     Waits,
     aside_of,
     attributes_of,
     copy_of,
+    delay_of,
     instead_of,
     item_of,
     oldest,
@@ -30,6 +32,7 @@ from mailpipe.parking import (
     portions,
     range_of,
     released,
+    scheduled,
 )
 from mailpipe.partiql import delete_from, insert_into, update_in
 from mailpipe.reads import SharedReads
@@ -86,13 +89,16 @@ class DueItems:
 
     async def park(self, message: Received, queue: str, park: Park) -> None:
         """Keep it; durable when this returns, so that the message may be deleted. What is due soon
-        goes straight back to its queue, anew and delayed. Raises CallFailed.
+        goes straight back to its queue, anew and delayed. What has a name waits for the time in its
+        mail's record. Raises CallFailed.
         """
+        if park.name is not None:
+            message = scheduled(message)
         if park.scope is not None:
             await self._told.get(park.scope)
             await self._put(await self._item_of(message, queue, park))
         elif (delay_ms := (park.due_ms or 0) - self.wall_ms()) <= self.waits.soon_s * 1000:
-            delay_s = -(-max(0, delay_ms) // 1000)
+            delay_s = delay_of(message.attributes, delay_ms)
             copy = copy_of(message, delay_s=delay_s, in_doubt=park.in_doubt)
             (fault,) = await self.queues[queue].send([copy])
             if fault is not None and fault.kind is Kind.REFUSED:
@@ -253,7 +259,9 @@ class DueItems:
         size = len(message.body.encode())
         if size <= (MAX_INLINE_BYTES if self._bucket is not None else MAX_ITEM_BODY_BYTES):
             return None
-        key = f"{resources.PARKED_PREFIX}{message.message_id}"
+        later = SCHEDULED in message.attributes
+        prefix = resources.SCHEDULED_PARKED_PREFIX if later else resources.PARKED_PREFIX
+        key = f"{prefix}{message.message_id}"
         await self._needed().put(key, message.body.encode())
         return key
 

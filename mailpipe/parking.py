@@ -27,7 +27,10 @@ PAUSED_MS = "paused_ms"
 """Attribute of a message: how long it has waited for scopes, in all."""
 IN_DOUBT = "in_doubt"
 """Attribute of a mail that was in doubt: it is looked at before anything is done for it."""
-OURS = frozenset({PROBE, PAUSED_MS, IN_DOUBT, origins.ATTRIBUTE})
+SCHEDULED = "scheduled"
+"""Attribute of a message that has waited for the time in its mail's record: that is looked at
+before anything is done, and the message comes a little early rather than late."""
+OURS = frozenset({PROBE, PAUSED_MS, IN_DOUBT, SCHEDULED, origins.ATTRIBUTE})
 
 MAX_INLINE_BYTES = 4_096
 """Of a body in an item, where there is a bucket: each KB of an item costs a write unit."""
@@ -176,7 +179,7 @@ def released(parked: Parked, body: str, *, now_ms: int, probe: str | None = None
     """The message as it goes back to its queue, delayed until it is due. `probe`: the scope that it
     is to try.
     """
-    kept = (origins.ATTRIBUTE, IN_DOUBT)
+    kept = (origins.ATTRIBUTE, IN_DOUBT, SCHEDULED)
     ours = {name: one for name, one in parked.attributes.items() if name in kept}
     delay_ms = 0
     waited_ms = paused_ms(parked.attributes)
@@ -188,8 +191,18 @@ def released(parked: Parked, body: str, *, now_ms: int, probe: str | None = None
         ours[PAUSED_MS] = str(waited_ms)
     if probe is not None:
         ours[PROBE] = probe
-    delay_s = min(MAX_DELAY_S, -(-delay_ms // 1000))
-    return _outgoing(body, parked.attributes, ours, delay_s=delay_s)
+    return _outgoing(body, parked.attributes, ours, delay_s=delay_of(parked.attributes, delay_ms))
+
+
+def delay_of(attributes: Mapping[str, str], delay_ms: int) -> int:
+    """Whole seconds, as SQS takes them: fewer for scheduled mail, else more."""
+    whole = delay_ms // 1000 if SCHEDULED in attributes else -(-delay_ms // 1000)
+    return min(MAX_DELAY_S, max(0, whole))
+
+
+def scheduled(message: Received) -> Received:
+    """The message, marked as one that waits for the time in its mail's record."""
+    return replace(message, attributes={**message.attributes, SCHEDULED: "1"})
 
 
 def copy_of(message: Received, *, delay_s: int = 0, in_doubt: bool = False) -> Outgoing:
@@ -249,8 +262,10 @@ class _Accepted(Struct, rename="camel"):
 
 def _accepted_ms(message: Received) -> int:
     """When the door took it, as the message says; never after SQS has. A message that was released
-    keeps its place that way.
+    keeps its place that way. A scheduled one is as old as the time for which it came.
     """
+    if SCHEDULED in message.attributes:
+        return max(0, message.sent_at_ms - paused_ms(message.attributes))
     try:
         told = msgspec.json.decode(message.body, type=_Accepted).queued_at or ""
         at_ms = parse_iso(told)

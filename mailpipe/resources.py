@@ -123,6 +123,14 @@ PARKED_PREFIX = f"{BODIES_PREFIX}.parked/"
 """Bodies of parked messages; no tenant is called so, and no claim check may point here."""
 BODIES_KEPT_DAYS = 30
 """A body must outlive the longest wait of its mail: a dead-letter queue keeps messages 14 days."""
+SCHEDULED_PREFIX = "scheduled/"
+"""Bodies of mail that has a `sendAt`, up to a year away; the rule for `bodies/` must not hold for
+them, and of two rules S3 follows the one that deletes first."""
+SCHEDULED_PARKED_PREFIX = f"{SCHEDULED_PREFIX}.parked/"
+SCHEDULED_KEPT_DAYS = 400
+"""A year, and what mail may wait from then on."""
+BODY_PREFIXES = {BODIES_PREFIX: BODIES_KEPT_DAYS, SCHEDULED_PREFIX: SCHEDULED_KEPT_DAYS}
+"""Where bodies lie, and for how many days S3 keeps them."""
 WAITS_AT_MOST_DAYS = BODIES_KEPT_DAYS - 3
 """Mail that was due so long ago waits no more: it ends, while there is still something to end."""
 

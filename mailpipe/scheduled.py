@@ -18,6 +18,11 @@ def scheduled_name(tenant: str, email_id: str) -> str:
     return f"{tenant}.{email_id}"
 
 
+def email_id_of(name: str) -> str:
+    """Of the mail whose item is called so; no id has a dot."""
+    return name.partition(".")[2]
+
+
 def key_of_time(name: str, at_ms: int) -> Attributes:
     """Where an item called so lies that waits for this time."""
     waits_for = resources.waits_for_time(at_ms // MINUTE_MS, shard(name))

@@ -35,6 +35,7 @@ from sender.pacing import Lead
 from sender.paths import Paths
 from sender.pauses import Pauses
 from sender.reserving import Terms
+from sender.scheduling import TimedParking
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -171,7 +172,7 @@ async def _consumers(
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
             appetite=slots[lane],
-            parking=Home(shared.due),
+            parking=TimedParking(Home(shared.due), shared.tables),
         )
         for lane, name in LANES.items()
     ]

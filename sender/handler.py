@@ -16,6 +16,7 @@ from mailpipe.outcomes import CallFailed, Dead, Outcome, Retry
 from mailpipe.parking import IN_DOUBT
 from mailpipe.status import FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
+from mailpipe.times import Times
 from mailpipe.timing import backoff_s, now_ms
 from sender import ses
 from sender.answers import Answers
@@ -29,12 +30,13 @@ from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
 from sender.punctual import instant_comes
+from sender.scheduling import Scheduling
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
-from sender.verdicts import Ending, overdue, read, unsendable
+from sender.verdicts import Ending, last_ms, overdue, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -62,6 +64,7 @@ class Sender:
         self._trusted = settings.trusted
         self._slots = slots
         self._store = store
+        self._scheduling = Scheduling(store, slots)
         self._bodies = bodies
         self._paths = paths
         self._answers = answers
@@ -82,11 +85,12 @@ class Sender:
         if isinstance(read, Dead):
             return read
         message, tenant = read
-        if (outcome := await self._settled(received, message)) is not None:
-            return outcome
+        times = await self._when(received, message, tenant)
+        if not isinstance(times, Times):
+            return times
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if ending := overdue(message, now_ms=now_ms()):
+        if ending := overdue(times, now_ms=now_ms()):
             return await self._claim_and_end(message, ending)
         if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
@@ -96,11 +100,22 @@ class Sender:
                 if path is None:
                     return goes_back(self._settings, "enough large mail is in hand")
                 async with self._bodies.opened(message) as whole:
-                    return await self._handle(received, whole, tenant, path)
+                    return await self._handle(received, whole, tenant, times, path)
         except BadPointer as bad:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
             return await self._without_body(message, missing, receives=received.receives)
+
+    async def _when(
+        self, received: Received, message: EmailMessage, tenant: Tenant
+    ) -> Times | Outcome:
+        """The times of a mail that may go now, or what becomes of it."""
+        if (outcome := await self._settled(received, message)) is not None:
+            return outcome
+        looked = await self._scheduling.look(message, received, tenant.domains)
+        if isinstance(looked, Times | Retry):
+            return looked
+        return await self._answers.not_ours(looked)
 
     async def _settled(self, received: Received, message: EmailMessage) -> Outcome | None:
         """What becomes of a mail that comes back in doubt, before it takes a slot from another;
@@ -116,17 +131,17 @@ class Sender:
         return await self._answers.not_ours(answer)
 
     async def _handle(
-        self, received: Received, message: EmailMessage, tenant: Tenant, path: Path
+        self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, path: Path
     ) -> Outcome:
-        large = is_large(message.email)
         judged = partial(
             unsendable,
             message,
+            times,
             domains=tenant.domains,
             now_ms=now_ms(),
             expire_after_s=self._settings.expire_after_s + paused_s(received),
         )
-        ending = await asyncio.to_thread(judged) if large else judged()
+        ending = await asyncio.to_thread(judged) if is_large(message.email) else judged()
         if ending is not None:
             return await self._claim_and_end(message, ending)
         slots = len(message.email.recipients()) + path.more_slots
@@ -141,6 +156,9 @@ class Sender:
             self._slots.paused()
             self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
+        if ending := overdue(times, now_ms=now_ms()):
+            self._slots.give_back(instant)
+            return await self._claim_and_end(message, ending)
         try:
             ready = await self._ready(message, more_s=path.more_s)
         except CallFailed:
@@ -150,12 +168,13 @@ class Sender:
             self._slots.give_back(instant)
             return ready
         claim, request = ready
+        send_s = self._settings.ses_timeout_s + path.more_s
         gate = partial(
             instant_comes,
             *(self._slots, instant),
             recipients=slots,
-            lease_until_ms=claim.lease_until_ms,
-            send_s=self._settings.ses_timeout_s + path.more_s,
+            until_ms=last_ms(claim.lease_until_ms, times, send_s=send_s),
+            send_s=send_s,
             lateness_s=self._settings.lateness_s,
         )
         answer = await ses.send(path.client, request, gate)

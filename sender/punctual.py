@@ -15,11 +15,11 @@ async def instant_comes(
     instant: float,
     *,
     recipients: int,
-    lease_until_ms: int,
+    until_ms: int,
     send_s: float,
     lateness_s: float,
 ) -> bool:
-    """Wait for the slot. False when none comes while the lease still covers a send of `send_s`.
+    """Wait for the slot. False when none comes while a send of `send_s` still ends by `until_ms`.
 
     A missed slot is dropped, never used late: late sends would bunch up at the quota. So the look
     at the clock is the last thing before the write.
@@ -27,7 +27,7 @@ async def instant_comes(
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(max(0.0, instant - clock()))
-        left_s = (lease_until_ms - now_ms()) / 1000 - send_s
+        left_s = (until_ms - now_ms()) / 1000 - send_s
         if left_s < 0:
             return False
         if clock() - instant <= lateness_s:

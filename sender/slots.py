@@ -8,14 +8,13 @@ so a mail that comes now has its turn now.
 import asyncio
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
 from mailpipe import metrics
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
+from sender.arrivals import Arrivals
 from sender.binding import BINDS, CONCURRENCY, PAUSE, RATE, WINDOW_S, Binding
 from sender.digging import Digging
 from sender.limiter import Limiter
@@ -28,9 +27,6 @@ ROOM_S = 3.0
 EARLY = 2.0
 """An instant is given away so many leads before it: one in a hundred claims takes longer than one.
 """
-
-ARRIVES_WITHIN_S = 0.5
-"""What takes longer on its way here keeps no place: a hanging fetch of bodies must not stop all."""
 
 UNFELT_S = 0.05
 """To have waited so long for a slot is no sign that something binds."""
@@ -63,7 +59,8 @@ class Slots:
         self._lately = 0
         self._refused = (RATE, 0.0)
         self._digging = Digging(dig_every_s)
-        self._arriving = dict[asyncio.Task[object] | None, float]()
+        self._arrivals = Arrivals(most=self._most, fewer=self._look_for_room)
+        self.arriving, self.keep = self._arrivals.arriving, self._arrivals.keep
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -76,22 +73,9 @@ class Slots:
         self.binding = Binding()
         self.closed = False
 
-    @contextmanager
-    def arriving(self) -> Iterator[None]:
-        """The current task has a mail that may soon wait: it counts as if it did, until it waits or
-        the block ends without that.
-        """
-        task = asyncio.current_task()
-        self._arriving[task] = _now()
-        try:
-            yield
-        finally:
-            if self._arriving.pop(task, None) is not None and self._space():
-                self._has_room.set()
-
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
-        if self._turns.has_place(tenant, self._room(_now())):
+        if self._turns.has_place(tenant, self._room_of_current()):
             return False
         self._excess.inc()
         return True
@@ -102,10 +86,11 @@ class Slots:
         Excess when mail of other tenants has a better right to wait; None when the process is
         stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
-        self._arriving.pop(asyncio.current_task(), None)
+        room = self._room_of_current()
+        self._arrivals.leave()
         if self.closed:
             return None
-        waiting, room = self._waiting(recipients), self._room(_now())
+        waiting = self._waiting(recipients)
         joined = self._turns.join(tenant, recipients, waiting, room=room)
         if isinstance(joined, Excess):
             self._excess.inc()
@@ -206,13 +191,16 @@ class Slots:
             self._lately -= self._given.popleft()[1]
         return min(self._most, max(LEAST, self._lately))
 
+    def _room_of_current(self) -> int:
+        """For mail that was kept until its time all of it: it could not come one by one."""
+        return self._most if self._arrivals.kept() else self._room(_now())
+
     def _space(self) -> int:
         """Messages that the room can take; 0 until they are worth a call."""
         now_s, turns = _now(), self._turns
         room = self._room(now_s)
         typical = turns.recipients / turns.mails if turns.mails else 1.0
-        coming = sum(now_s - since_s < ARRIVES_WITHIN_S for since_s in self._arriving.values())
-        space = int((room - turns.recipients) / typical) - coming
+        space = int((room - turns.recipients) / typical) - self._arrivals.coming()
         return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
 
     def _deal(self) -> None:
@@ -224,6 +212,9 @@ class Slots:
         self._come_again(now_s)
         if self._recipients() > len(self._instants):
             self._wanted.set()
+        self._look_for_room()
+
+    def _look_for_room(self) -> None:
         if self._space():
             self._has_room.set()
 

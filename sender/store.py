@@ -80,6 +80,18 @@ class SenderStore:
         item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": message.email_id})
         return None if item is None else self._decide(records.read(item), message)
 
+    async def make(self, message: EmailMessage) -> Answer:
+        """`look`, with a record for a mail that waits unclaimed, where there is none."""
+        fields = records.fields_of(message)
+        await self._make_stubs(message, fields)
+        born = records.born(
+            message.email_id, message.tenant, fields, fingerprint=message.fingerprint
+        )
+        await self._tables.write(self._statements.insert(born))
+        if (answer := await self.look(message)) is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="make")
+        return answer
+
     async def take_over(
         self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
     ) -> Answer:

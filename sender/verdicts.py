@@ -1,5 +1,6 @@
 """The sender's decisions as values. Pure."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -10,7 +11,8 @@ from mailpipe.outcomes import Dead
 from mailpipe.parking import WAITS_AT_MOST_S
 from mailpipe.status import EXPIRED, REJECTED, UNKNOWN, Standing
 from mailpipe.texts import told
-from mailpipe.timing import parse_iso
+from mailpipe.times import Times
+from mailpipe.timing import iso, parse_iso
 from sender.claims import Doubtful
 
 Ending = tuple[Standing, str]
@@ -74,29 +76,57 @@ def read(body: str) -> EmailMessage | Dead:
     return message
 
 
-def unsendable(
-    message: EmailMessage, *, domains: list[str], now_ms: int, expire_after_s: float
-) -> Ending | None:
-    """Why this mail must not go to SES at all, or None; `domains` its tenant may send from."""
+def broken(message: EmailMessage, domains: list[str]) -> Ending | None:
+    """How a mail ends that breaks a rule; `domains` its tenant may send from."""
     accepted_ms = parse_iso(message.queued_at)
     if violation := rules.check(message.email, accepted_ms=accepted_ms) or rules.check_from(
         message.email, domains
     ):
         reason = f"{violation.field}: {violation.constraint}: {violation.message}"
         return REJECTED, reason[:MAX_REASON_CHARS]
-    if now_ms > parse_iso(message.queued_at) + expire_after_s * 1000:
-        return EXPIRED, f"not sent within {expire_after_s:.0f} s of {message.queued_at}"
     return None
 
 
-def overdue(message: EmailMessage, *, now_ms: int) -> Ending | None:
-    """How a mail ends that cannot wait any longer, whatever it waits for: what it is made of is
-    kept only so long.
+def unsendable(
+    message: EmailMessage,
+    times: Times,
+    *,
+    domains: list[str],
+    now_ms: int,
+    expire_after_s: float,
+) -> Ending | None:
+    """Why this mail must not go to SES at all, or None."""
+    return broken(message, domains) or expired(times, now_ms=now_ms, expire_after_s=expire_after_s)
+
+
+def expired(times: Times, *, now_ms: int, expire_after_s: float) -> Ending | None:
+    """How a mail ends that was not sent by its `expiresAt`, or so long after it was due."""
+    if times.expires_at_ms is not None:
+        return overdue(times, now_ms=now_ms)
+    if now_ms > times.due_ms + expire_after_s * 1000:
+        return EXPIRED, f"not sent within {expire_after_s:.0f} s of {iso(times.due_ms)}"
+    return None
+
+
+def overdue(times: Times, *, now_ms: int) -> Ending | None:
+    """How a mail ends that cannot wait any longer, whatever it waits for: it says so itself, or
+    what it is made of is kept only so long.
     """
-    if now_ms <= parse_iso(message.queued_at) + WAITS_AT_MOST_S * 1000:
+    if times.expires_at_ms is not None and now_ms >= times.expires_at_ms:
+        return EXPIRED, f"not sent before its expiresAt, {iso(times.expires_at_ms)}"
+    if now_ms <= times.due_ms + WAITS_AT_MOST_S * 1000:
         return None
     days = WAITS_AT_MOST_S // 86_400
-    return EXPIRED, f"not sent within {days} days of {message.queued_at}, pauses included"
+    return EXPIRED, f"not sent within {days} days of {iso(times.due_ms)}, pauses included"
+
+
+def last_ms(lease_until_ms: int, times: Times, *, send_s: float) -> int:
+    """By when a send that takes `send_s` must have ended: before the lease does, and begun before
+    the mail expires.
+    """
+    if times.expires_at_ms is None:
+        return lease_until_ms
+    return min(lease_until_ms, times.expires_at_ms + math.floor(send_s * 1000))
 
 
 def of_doubt(

@@ -38,8 +38,6 @@ def stored_ids(stack: Stack) -> list[str]:
 def stored_bodies(stack: Stack) -> list[str]:
     """The e-mails whose body lies in the bucket."""
     client: Any = clients(stack.cloud_url)("s3")
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=stack.bodies_bucket, Prefix=resources.BODIES_PREFIX
-    )
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=stack.bodies_bucket)
     keys = (one["Key"] for page in pages for one in page.get("Contents", []))
     return sorted({key.split("/")[2] for key in keys})

@@ -207,11 +207,12 @@ class DataStack(Stack):
             enforce_ssl=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    id="bodies-expire",
-                    prefix=resources.BODIES_PREFIX,
-                    expiration=Duration.days(resources.BODIES_KEPT_DAYS),
+                    id=f"{prefix.rstrip('/')}-expire",
+                    prefix=prefix,
+                    expiration=Duration.days(days),
                     abort_incomplete_multipart_upload_after=Duration.days(ABORT_UPLOADS_AFTER_DAYS),
                 )
+                for prefix, days in resources.BODY_PREFIXES.items()
             ],
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
@@ -258,7 +259,7 @@ class DataStack(Stack):
         arns += [self._tables[name].table_arn for name in grant.tables]
         arns += [f"{self._tables[table].table_arn}/index/{name}" for table, name in grant.indexes]
         if grant.bodies:
-            arns.append(self._bodies.arn_for_objects(f"{resources.BODIES_PREFIX}*"))
+            arns += [self._bodies.arn_for_objects(f"{one}*") for one in resources.BODY_PREFIXES]
         if grant.bucket:
             arns.append(self._bodies.bucket_arn)
         return iam.PolicyStatement(actions=[*grant.actions], resources=arns)

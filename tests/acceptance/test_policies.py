@@ -44,7 +44,9 @@ def allowed(prefix: str) -> Uses:
             for action in _listed(statement["Action"]):
                 for arn in _listed(statement["Resource"]):
                     name = "" if action.startswith("ses:") else arn.rpartition(":")[2]
-                    name = name.removeprefix("table/").removesuffix(f"/{resources.BODIES_PREFIX}*")
+                    name = name.removeprefix("table/")
+                    for prefix in resources.BODY_PREFIXES:
+                        name = name.removesuffix(f"/{prefix}*")
                     pairs.add((action, name))
         found[service] = pairs
     return found

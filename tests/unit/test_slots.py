@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
+from sender.arrivals import ARRIVES_WITHIN_S
 from sender.pacing import Lead, Reservation
-from sender.slots import ARRIVES_WITHIN_S, Slots
+from sender.slots import Slots
 from sender.turns import LEAST, Excess
 
 FAR_S = 3600.0

@@ -1,13 +1,15 @@
 """The sender's decisions about what it cannot read."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import Dead
 from mailpipe.parking import WAITS_AT_MOST_S
 from mailpipe.status import EXPIRED
-from mailpipe.timing import parse_iso
-from sender.verdicts import overdue, read, unreadable
+from mailpipe.times import Times, times_of
+from sender.verdicts import expired, last_ms, overdue, read, unreadable
 
 
 @pytest.mark.parametrize("body", ['{"type":"email.v2"}', '{"a":1, "type" : "email.v17"}'])
@@ -54,9 +56,41 @@ def test_what_cannot_be_read_is_told_by_its_place_and_not_by_its_value(
 def test_no_mail_waits_longer_than_what_it_is_made_of_is_kept() -> None:
     message = read(GOOD)
     assert isinstance(message, EmailMessage)
-    last_ms = parse_iso(message.queued_at) + WAITS_AT_MOST_S * 1000
-    assert overdue(message, now_ms=last_ms) is None
-    assert overdue(message, now_ms=last_ms + 1) == (
+    times = times_of(message)
+    last_ms = times.due_ms + WAITS_AT_MOST_S * 1000
+    assert overdue(times, now_ms=last_ms) is None
+    assert overdue(times, now_ms=last_ms + 1) == (
         EXPIRED,
-        "not sent within 27 days of 2026-11-24T10:00:00Z, pauses included",
+        "not sent within 27 days of 2026-11-24T10:00:00.000Z, pauses included",
     )
+
+
+LATER = Times(accepted_ms=0, send_at_ms=1_000_000_000, expires_at_ms=None)
+
+
+def test_a_scheduled_mail_expires_so_long_after_it_was_due() -> None:
+    last_ms = 1_000_000_000 + 3_000
+    assert expired(LATER, now_ms=last_ms, expire_after_s=3) is None
+    ended = expired(LATER, now_ms=last_ms + 1, expire_after_s=3)
+    assert ended == (EXPIRED, "not sent within 3 s of 1970-01-12T13:46:40.000Z")
+
+
+def test_its_own_expiry_stands_in_place_of_the_usual_one_and_stops_it_wherever_it_waits() -> None:
+    times = LATER._replace(expires_at_ms=1_000_010_000)
+    assert expired(times, now_ms=1_000_009_999, expire_after_s=3) is None
+    for look in (
+        overdue(times, now_ms=1_000_010_000),
+        expired(times, now_ms=1_000_010_000, expire_after_s=30),
+    ):
+        assert look == (EXPIRED, "not sent before its expiresAt, 1970-01-12T13:46:50.000Z")
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 60))
+def test_no_send_begins_after_the_expiry_nor_outlasts_its_lease(
+    lease_until_ms: int, expires_at_ms: int, send_s: float
+) -> None:
+    times = LATER._replace(expires_at_ms=expires_at_ms)
+    until_ms = last_ms(lease_until_ms, times, send_s=send_s)
+    assert until_ms <= lease_until_ms
+    assert until_ms - send_s * 1000 <= expires_at_ms
+    assert last_ms(lease_until_ms, LATER, send_s=send_s) == lease_until_ms

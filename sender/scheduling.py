@@ -1,0 +1,118 @@
+"""Mail for later: it waits outside its queue until the time that its record names.
+
+The record is the authority on when a mail goes; its messages only carry it there. So there is a
+record before a mail waits, and it is looked at whenever a message comes. Then copies of a message,
+and messages that were released for a time which is no longer the mail's, do no harm: whoever gets
+one lets it wait for the right time, where all copies are one item.
+"""
+
+import asyncio
+import math
+from dataclasses import replace
+
+from mailpipe import records, scheduled
+from mailpipe.attachments import is_large
+from mailpipe.aws.queue import Received
+from mailpipe.aws.table import Tables
+from mailpipe.messages import EmailMessage
+from mailpipe.outcomes import Park, Retry
+from mailpipe.parking import SCHEDULED
+from mailpipe.resources import EMAIL_TRACKING
+from mailpipe.settling import Parking
+from mailpipe.status import FIRST_ENDED_RANK
+from mailpipe.times import Times, times_of
+from mailpipe.timing import now_ms
+from sender.claims import Answer, Doubtful, Open, Scheduled
+from sender.slots import Slots
+from sender.store import SenderStore
+from sender.verdicts import broken, read
+
+KEPT_MS = 1_500
+"""What comes earlier than this goes back to wait. SQS delays by whole seconds, so scheduled mail
+comes up to one too early."""
+TRIES = 5
+
+
+class Scheduling:
+    """What the handler of a lane asks first."""
+
+    def __init__(self, store: SenderStore, slots: Slots) -> None:
+        self._store = store
+        self._slots = slots
+
+    async def look(
+        self, message: EmailMessage, received: Received, domains: list[str]
+    ) -> Times | Answer | Retry:
+        """The times of a mail that may go now, kept until then if that was near; else why it does
+        not. Mail that was never for later costs nothing here.
+        """
+        times = times_of(message)
+        if message.email.send_at is None and SCHEDULED not in received.attributes:
+            return times
+        answer = await self._store.look(message)
+        if answer is None:
+            if times.due_ms <= now_ms() or _ends_at_once(message, domains):
+                return times  # the claim makes the record
+            answer = await self._store.make(message)
+        if isinstance(answer, Scheduled) and answer.send_at_ms - now_ms() <= KEPT_MS:
+            if (late := await self._comes(answer.send_at_ms)) is not None:
+                return late
+        elif not isinstance(answer, Open | Doubtful):
+            return answer
+        record = answer.record
+        message.recorded, message.version = True, record.version
+        return Times(record.created_at, record.send_at, record.expires_at)
+
+    async def _comes(self, send_at_ms: int) -> Retry | None:
+        """Its time, for a mail that stays in hand; else when it is to come again."""
+        if not self._slots.keep():
+            return Retry(max(1, math.ceil((send_at_ms - now_ms()) / 1000)), "scheduled")
+        await asyncio.sleep((send_at_ms - now_ms() + 1) / 1000)
+        return None
+
+
+def _ends_at_once(message: EmailMessage, domains: list[str]) -> bool:
+    """Whether it breaks a rule, as far as that is seen without its body: its owner must not hear of
+    it in a year.
+    """
+    if message.body is not None or is_large(message.email):
+        return False
+    return broken(message, domains) is not None
+
+
+class TimedParking:
+    """Parking of mail that has times: what is given another time while it is parked waits for that,
+    too; what expires while its scope is paused comes back then, to end.
+    """
+
+    def __init__(self, parking: Parking, tables: Tables) -> None:
+        self._parking = parking
+        self._tables = tables
+        self.instead_of = parking.instead_of
+
+    async def park(self, message: Received, queue: str, park: Park) -> None:
+        """See mailpipe.settling.Parking.park."""
+        await self._parking.park(message, queue, park)
+        if park.scope is not None and (expires_ms := expires_at(message)) is not None:
+            await self._parking.park(message, queue, Park(None, "expires", due_ms=expires_ms))
+        elif park.name is not None:
+            await self._follow(message, queue, park, park.name)
+
+    async def _follow(self, message: Received, queue: str, park: Park, name: str) -> None:
+        """Whoever has given the mail another time meanwhile found no item to move."""
+        for _ in range(TRIES):
+            key: records.Attributes = {"emailId": scheduled.email_id_of(name)}
+            item = await self._tables.get(EMAIL_TRACKING, key)
+            record = None if item is None else records.read(item)
+            if record is None or record.rank >= FIRST_ENDED_RANK or record.send_at == park.due_ms:
+                return
+            park = replace(park, due_ms=record.send_at)
+            await self._parking.park(message, queue, park)
+
+
+def expires_at(message: Received) -> int | None:
+    """When this mail expires by its own word (epoch ms)."""
+    if '"expiresAt"' not in message.body:
+        return None
+    mail = read(message.body)
+    return times_of(mail).expires_at_ms if isinstance(mail, EmailMessage) else None

@@ -1,0 +1,280 @@
+"""Mail for later: parked by its record, sent once and not before its time, whatever happens."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from mailpipe import records, resources
+from mailpipe.aws.queue import Received
+from mailpipe.due import DueItems
+from mailpipe.messages import EmailMessage, encode
+from mailpipe.outcomes import Dead, Done, Outcome, Park, Retry
+from mailpipe.parking import MINUTE_MS, SCHEDULED, Parked, Waits
+from mailpipe.partiql import insert_into, update_in
+from mailpipe.records import Attributes, Record
+from mailpipe.resources import EMAIL_TRACKING, LANES, SHARDS, waits_for_time
+from mailpipe.scheduled import key_of_time, scheduled_name
+from mailpipe.testing import InMemoryQueue
+from mailpipe.timing import iso, now_ms
+from sender.scheduling import TimedParking
+from tests.integration.conftest import PREFIX, message
+from tests.integration.sender_rig import INGEST, Rig, rig
+
+__all__ = ["rig"]  # a fixture
+QUEUE = LANES["transactional"]
+HOUR_MS = 3_600_000
+
+
+def later(*, in_ms: int = HOUR_MS, **changes: object) -> EmailMessage:
+    """A mail for later, that no door has recorded."""
+    return message(send_at=iso(now_ms() + in_ms), **changes)
+
+
+class Kept:
+    """What waits for a time, and comes back."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.queue = InMemoryQueue(QUEUE)
+        queues = {QUEUE: self.queue}
+        self.due = DueItems(rig.parts.tables, PREFIX, queues, bucket=rig.bucket, waits=Waits())
+        self.parking = TimedParking(self.due, rig.parts.tables)
+
+    async def park(self, one: EmailMessage, outcome: Outcome) -> None:
+        """As the consumer does it before it deletes the message."""
+        assert isinstance(outcome, Park)
+        await self.parking.park(whole(one), QUEUE, outcome)
+
+    async def at(self, at_ms: int) -> list[Parked]:
+        """What lies in the minute of this time."""
+        found = list[Parked]()
+        for number in range(SHARDS):
+            partition = waits_for_time(at_ms // MINUTE_MS, number)
+            found += (await self.due.page(partition, ("0", "~"), limit=100))[0]
+        return found
+
+    async def of(self, one: EmailMessage, at_ms: int) -> Parked | None:
+        """The item of this mail at this time."""
+        key = key_of_time(scheduled_name(one.tenant, one.email_id), at_ms)
+        return next((item for item in await self.at(at_ms) if item.key == key), None)
+
+
+def whole(one: EmailMessage) -> Received:
+    """As the queue hands it out, each copy under its own message id."""
+    return Received(
+        *(f"m-{now_ms()}", "r", encode(one)), receives=1, sent_at_ms=now_ms(), sender_id=INGEST
+    )
+
+
+@pytest.fixture
+def kept(rig: Rig) -> Kept:
+    return Kept(rig)
+
+
+async def record(rig: Rig, one: EmailMessage) -> Record:
+    item = await rig.parts.tables.get(EMAIL_TRACKING, {"emailId": one.email_id})
+    assert item is not None
+    return records.read(item)
+
+
+async def change(rig: Rig, one: EmailMessage, **changes: records.Value) -> None:
+    """As whoever cancels or reschedules writes it."""
+    key: Attributes = {"emailId": one.email_id}
+    await rig.parts.tables.write(update_in(PREFIX, EMAIL_TRACKING, changes, key))
+
+
+def at_ms(one: EmailMessage) -> int:
+    fields = records.fields_of(one)
+    assert fields.send_at is not None
+    return fields.send_at
+
+
+async def test_mail_for_later_has_a_record_and_waits_under_its_name(rig: Rig, kept: Kept) -> None:
+    one = later()
+    outcome = await rig.handle(one)
+    name = scheduled_name("default", one.email_id)
+    assert outcome == Park(None, "scheduled", due_ms=at_ms(one), name=name)
+    found = await record(rig, one)
+    assert (found.shown(now_ms()), found.attempt, found.send_at) == ("scheduled", 0, at_ms(one))
+    await kept.park(one, outcome)
+    item = await kept.of(one, at_ms(one))
+    assert item is not None
+    assert item.attributes[SCHEDULED] == "1"
+    assert not rig.ses.sent
+
+
+async def test_killed_between_put_and_delete_the_same_message_is_the_same_item(
+    rig: Rig, kept: Kept
+) -> None:
+    one = later()
+    for _ in range(3):
+        await kept.park(one, await rig.handle(one))
+    name = scheduled_name("default", one.email_id)
+    assert [item.message_id for item in await kept.at(at_ms(one))].count(name) == 1
+
+
+async def test_what_is_due_goes_once_whichever_copies_bring_it(rig: Rig) -> None:
+    one = later()
+    await rig.handle(one)
+    await change(rig, one, sendAt=now_ms() - 1, version=1)  # given an earlier time
+    stale, released = await asyncio.gather(
+        rig.handle(one), rig.handle(one, attributes={SCHEDULED: "1"})
+    )
+    assert Done() in (stale, released)
+    assert len(rig.ses.sent) == 1
+    assert (await record(rig, one)).status == "sent"
+    assert await rig.handle(one) == Done()
+    assert len(rig.ses.sent) == 1
+
+
+async def test_a_stale_release_waits_for_the_new_time(rig: Rig, kept: Kept) -> None:
+    one = later(in_ms=200)
+    new_ms = now_ms() + HOUR_MS
+    await rig.store.make(one)
+    await change(rig, one, sendAt=new_ms, version=1)
+    outcome = await rig.handle(one, attributes={SCHEDULED: "1"})
+    assert isinstance(outcome, Park)
+    assert outcome.due_ms == new_ms
+    await kept.park(one, outcome)
+    assert await kept.of(one, new_ms) is not None
+    assert not rig.ses.sent
+
+
+async def test_cancelled_while_it_waits_it_is_never_sent(rig: Rig) -> None:
+    one = later()
+    await rig.handle(one)
+    await change(rig, one, status="cancelled", rank=90, sendAt=now_ms() - 1)
+    assert await rig.handle(one, attributes={SCHEDULED: "1"}) == Done()
+    assert [event.status for event in await rig.announced()] == ["cancelled"]
+    assert not rig.ses.sent
+
+
+async def test_a_time_that_changes_during_the_put_is_followed(rig: Rig, kept: Kept) -> None:
+    one, new_ms = later(), now_ms() + 2 * HOUR_MS
+    outcome = await rig.handle(one)
+    await change(rig, one, sendAt=new_ms, version=1)  # found no item to move
+    await kept.park(one, outcome)
+    assert await kept.of(one, new_ms) is not None
+
+
+async def test_another_mail_of_the_same_id_or_key_does_not_wait(rig: Rig) -> None:
+    mine = later()
+    mine.fingerprint = "a"
+    await rig.handle(mine)
+    theirs = msgspec.structs.replace(mine, fingerprint="b")
+    assert await rig.handle(theirs) == Dead("key_conflict")
+    born = records.born("taken", "other", records.fields_of(mine))
+    await rig.parts.tables.write(insert_into(PREFIX, EMAIL_TRACKING, born))
+    foreign = msgspec.structs.replace(mine, email_id="taken")
+    assert await rig.handle(foreign) == Dead("tenant_mismatch")
+
+
+async def test_what_comes_a_little_early_is_kept_until_its_time(rig: Rig) -> None:
+    one = later(in_ms=300)
+    assert await rig.handle(one) == Done()
+    sent_at = (await record(rig, one)).sent_at
+    assert sent_at is not None
+    assert sent_at >= at_ms(one)
+
+
+async def test_where_too_many_are_kept_it_comes_again(rig: Rig) -> None:
+    rig.slots.keep = lambda: False
+    assert await rig.handle(later(in_ms=1_000)) == Retry(1, "scheduled")
+    assert not rig.ses.sent
+
+
+async def test_what_breaks_a_rule_is_rejected_now_and_not_in_a_year(rig: Rig) -> None:
+    one = later(subject="")
+    assert await rig.handle(one) == Done()
+    assert (await record(rig, one)).status == "rejected"
+
+
+@pytest.mark.parametrize("send_at", ["9999-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "soon"])
+async def test_a_time_that_breaks_a_rule_is_rejected_with_its_record(
+    rig: Rig, send_at: str
+) -> None:
+    one = message(send_at=send_at)
+    assert await rig.handle(one) == Done()
+    found = await record(rig, one)
+    assert (found.status, found.send_at) == ("rejected", None)
+    assert found.reason is not None
+    assert found.reason.startswith("sendAt: ")
+
+
+async def test_mail_that_was_never_for_later_is_not_looked_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: EmailMessage) -> None:
+        raise AssertionError("one call more for all mail")
+
+    monkeypatch.setattr(rig.store, "look", never)
+    assert await rig.handle(message()) == Done()
+
+
+async def test_mail_without_a_time_of_its_own_is_given_one_by_its_record(
+    rig: Rig, kept: Kept
+) -> None:
+    one, new_ms = message(), now_ms() + HOUR_MS
+    await rig.store.make(one)
+    await change(rig, one, status="scheduled", rank=1, sendAt=new_ms, version=1)
+    outcome = await rig.handle(one)
+    assert isinstance(outcome, Park)
+    assert outcome.due_ms == new_ms
+    await kept.park(one, outcome)
+    item = await kept.of(one, new_ms)
+    assert item is not None
+    await kept.due.send([item])
+    await change(rig, one, sendAt=now_ms() - 1, version=2)
+    assert await rig.handle(one, attributes=item.attributes) == Done()
+    assert len(rig.ses.sent) == 1
+
+
+def expiring(in_ms: int) -> EmailMessage:
+    """A mail that expires so soon."""
+    one = message(expires_at=iso(now_ms() + in_ms))
+    one.queued_at = iso(now_ms() - HOUR_MS)
+    return one
+
+
+async def test_after_its_expiry_nothing_is_sent(rig: Rig) -> None:
+    one = expiring(-1)
+    assert await rig.handle(one) == Done()
+    found = await record(rig, one)
+    assert found.status == "expired"
+    assert found.reason is not None
+    assert "expiresAt" in found.reason
+    assert not rig.ses.sent
+
+
+async def test_what_expires_while_it_waits_for_its_instant_is_not_sent(rig: Rig) -> None:
+    one = expiring(800)
+    expires_ms = records.fields_of(one).expires_at or 0
+
+    async def too_long() -> None:
+        await asyncio.sleep((expires_ms - now_ms() + 1) / 1000)
+
+    rig.ses.before_gate = too_long
+    assert isinstance(await rig.handle(one), Retry)
+    assert not rig.ses.sent
+    rig.ses.before_gate = None
+    assert await rig.handle(one) == Done()
+    assert (await record(rig, one)).status == "expired"
+
+
+async def test_what_expires_while_its_scope_is_paused_comes_back_then(rig: Rig, kept: Kept) -> None:
+    one = expiring(HOUR_MS)
+    await kept.parking.park(whole(one), QUEUE, Park("account", "paused"))
+    expires_ms = records.fields_of(one).expires_at or 0
+    bodies: Sequence[str | None] = [item.body for item in await kept.at(expires_ms)]
+    assert bodies.count(encode(one)) == 1
+
+
+async def test_a_large_body_is_kept_with_the_mail_that_waits_longest(rig: Rig, kept: Kept) -> None:
+    one = later(body_text="x" * 10_000)
+    await kept.park(one, await rig.handle(one))
+    item = await kept.of(one, at_ms(one))
+    assert item is not None
+    assert item.body_key is not None
+    assert item.body_key.startswith(resources.SCHEDULED_PARKED_PREFIX)
