@@ -20,10 +20,10 @@ from ingest.settings import IngestSettings
 from ingest.suppression import SuppressionList
 from ingest.webhooks import WebhookEndpoints
 from mailpipe import logs, metrics
-from mailpipe.announcing import Ends
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
+from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed
 from mailpipe.recall import Recall
 from mailpipe.tenants import Retention, Tenants

@@ -14,7 +14,8 @@ from ingest.schemas import Cancelled, Reschedule, Rescheduled
 from mailpipe.recall import Recall
 from mailpipe.records import Record
 from mailpipe.rules import Violation
-from mailpipe.timing import iso, now_ms, parse_iso
+from mailpipe.times import strict_ms
+from mailpipe.timing import iso, now_ms
 from mailpipe.unsent import TooLate
 
 REASON = "cancelled by its owner"
@@ -64,12 +65,7 @@ def _found(outcome: Record | TooLate | None) -> Record:
 
 def _time(text: str) -> int:
     try:
-        return parse_iso(text)
-    except (ValueError, OverflowError):
-        raise invalid(
-            Violation(
-                "sendAt",
-                "time",
-                "sendAt is an RFC 3339 time with its zone, as 2026-11-24T10:00:00Z.",
-            )
-        ) from None
+        return strict_ms(text)
+    except ValueError:
+        sentence = "sendAt is an RFC 3339 time with its zone, as 2026-11-24T10:00:00Z."
+        raise invalid(Violation("sendAt", "time", sentence)) from None

@@ -127,8 +127,8 @@ class Summary(_Answer, kw_only=True):
     status: str
     message_id: str | None
     created_at: Time
-    send_at: Annotated[str | None, Meta(description="It goes then, not before; null: at once")]
     sent_at: str | None
+    send_at: Annotated[str | None, Meta(description="When it goes, if it is for later")]
     expires_at: Annotated[str | None, Meta(description="It is not sent later")]
     last_updated: Time
     reason: Annotated[str | None, Meta(description="Why it ended without being sent")]

@@ -192,7 +192,8 @@ CONSTRAINTS: dict[Constraint, Rule] = {
     ),
     "too_far": Rule(
         "`sendAt` is more than 366 days after the mail's acceptance, or `expiresAt` more than 27 "
-        "days after `sendAt` (or the acceptance): what mail is made of is kept no longer.",
+        "days after `sendAt` (or the acceptance): what mail is made of is kept no longer. Or a new "
+        "`sendAt` is not before the mail's `expiresAt`.",
         "Set it earlier; hand the mail over later.",
     ),
     "type": Rule(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from msgspec import structs
 
 from mailpipe import records, resources
-from mailpipe.announcing import Ends
 from mailpipe.aws.table import Applied, Tables
+from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.rules import Violation, is_id
@@ -19,7 +19,7 @@ from mailpipe.scheduled_items import ScheduledItems
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SCHEDULED
 from mailpipe.timing import now_ms
-from mailpipe.unsent import TooLate, expires_first, is_cancelled, too_late
+from mailpipe.unsent import TooLate, is_cancelled, misplaced, too_late
 
 TRIES = 5
 """So often a record may have changed between reading and writing it."""
@@ -82,7 +82,7 @@ class Recall:
             at_ms, send_at_ms = self._wall_ms(), max(0, record.created_at, send_at_ms)
             if late := too_late(record, now_ms=at_ms):
                 return late
-            if violation := expires_first(record, send_at_ms):
+            if violation := misplaced(record, send_at_ms):
                 return violation
             if record.send_at == send_at_ms:
                 await self._bring(record, record)

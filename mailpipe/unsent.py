@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mailpipe.records import Record
 from mailpipe.rules import Violation
 from mailpipe.status import CANCELLED, FIRST_ENDED_RANK
+from mailpipe.times import DAY_MS, SEND_AT_MOST_DAYS
 from mailpipe.timing import iso
 
 
@@ -43,9 +44,12 @@ def is_cancelled(record: Record) -> bool:
     return record.status == CANCELLED.status
 
 
-def expires_first(record: Record, send_at_ms: int) -> Violation | None:
-    """Whether it would be too late for the mail before it goes."""
-    if record.expires_at is None or send_at_ms < record.expires_at:
-        return None
-    text = f"sendAt must be before the e-mail's expiresAt ({iso(record.expires_at)})."
-    return Violation("sendAt", "range", text)
+def misplaced(record: Record, send_at_ms: int) -> Violation | None:
+    """Whether it could not go at this time, although nobody has sent it yet."""
+    if send_at_ms > record.created_at + SEND_AT_MOST_DAYS * DAY_MS:
+        text = f"sendAt is at most {SEND_AT_MOST_DAYS} days after the e-mail was accepted."
+        return Violation("sendAt", "too_far", text)
+    if record.expires_at is not None and send_at_ms >= record.expires_at:
+        text = f"sendAt must be before the e-mail's expiresAt ({iso(record.expires_at)})."
+        return Violation("sendAt", "too_far", text)
+    return None

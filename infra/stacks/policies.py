@@ -42,7 +42,9 @@ def _consumer(*queues: str) -> tuple[Grant, Grant]:
 GRANTS: dict[str, tuple[Grant, ...]] = {
     "ingest": (
         Grant((_WHEREABOUTS, _SEND), queues=QUEUES_OF_MAIL),
-        Grant((_INSERT, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
+        Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:BatchGetItem"), tables=(resources.DUE_ITEMS,)),
         Grant(("dynamodb:Query",), indexes=LISTS_OF_MAIL),
         Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),

@@ -6,6 +6,7 @@ from mailpipe.commands.dlq import dlq
 from mailpipe.commands.keys import keys
 from mailpipe.commands.mail import emails, send, status
 from mailpipe.commands.quota import cap, pause, paused, quota, resume, uncap
+from mailpipe.commands.recall import cancel, reschedule
 from mailpipe.commands.suppression import suppression
 from mailpipe.commands.tenants import tenant
 
@@ -21,5 +22,5 @@ def mailpipe() -> None:
 
 STEERING = (quota, pause, resume, paused, cap, uncap)
 
-for one in (send, status, emails, keys, tenant, suppression, dlq, *STEERING):
+for one in (send, status, emails, cancel, reschedule, keys, tenant, suppression, dlq, *STEERING):
     mailpipe.add_command(one)

@@ -17,21 +17,21 @@ _PRINCIPAL = re.compile(r"\A[A-Z0-9]{12,128}\Z")
 
 
 class Instant(click.ParamType[int]):
-    """`30d`, `12h`, a time with its zone, or `never`: epoch milliseconds, 0 = never.
-
-    `past`: a duration counts back from now.
+    """`30d`, `12h`, a time with its zone, or, unless it `comes`, `never`: epoch milliseconds, 0 =
+    never. `past`: a duration counts back from now.
     """
 
     name = "time"
 
-    def __init__(self, *, past: bool = False) -> None:
+    def __init__(self, *, past: bool = False, comes: bool = False) -> None:
         self._sign = -1 if past else 1
+        self._comes = comes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Epoch milliseconds."""
         if isinstance(value, int):
             return value
-        if value == "never":
+        if value == "never" and not self._comes:
             return 0
         if found := _DURATION.match(value):
             return now_ms() + self._sign * int(found[1]) * _UNITS_S[found[2]] * 1000
@@ -40,7 +40,7 @@ class Instant(click.ParamType[int]):
         except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither a duration (15m, 12h, 30d, 4w) nor a time with its zone "
-                "(2027-01-31T12:00:00Z) nor 'never'.",
+                f"(2027-01-31T12:00:00Z){'' if self._comes else ' nor ' + repr('never')}.",
                 param,
                 ctx,
             )

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from mailpipe import records, resources
-from mailpipe.announcing import Ends
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Applied, Tables
+from mailpipe.ending import Ends
 from mailpipe.messages import OwnEvent, encode, own_event_decoder
 from mailpipe.outcomes import Park
 from mailpipe.parking import Parked, attributes_of, item_of, parked_of

@@ -18,6 +18,7 @@ from mailpipe.release import DueTimes
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK
 from mailpipe.rules import Violation
 from mailpipe.testing import InMemoryQueue
+from mailpipe.times import DAY_MS, SEND_AT_MOST_DAYS
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.recall_rig import HOUR_MS, Interposed, Recalls
@@ -92,7 +93,7 @@ async def test_mail_that_waits_nowhere_yet_gets_its_time_in_the_record(parts: Pa
     )
 
 
-@pytest.mark.parametrize("to_ms", [LATER, EARLIER])
+@pytest.mark.parametrize("to_ms", [LATER, EARLIER], ids=["later", "earlier"])
 async def test_killed_anywhere_it_waits_in_time_and_the_next_finishes(
     parts: Parts, to_ms: int
 ) -> None:
@@ -109,8 +110,8 @@ async def test_killed_anywhere_it_waits_in_time_and_the_next_finishes(
     await at_every_call(parts, to_ms, killed, judge)
 
 
-@pytest.mark.parametrize("to_ms", [LATER, EARLIER])
-@pytest.mark.parametrize("other", [OLD, LATER, EARLIER])
+@pytest.mark.parametrize("to_ms", [LATER, EARLIER], ids=["later", "earlier"])
+@pytest.mark.parametrize("other", [OLD, LATER, EARLIER], ids=["old", "later", "earlier"])
 async def test_of_two_that_move_it_at_once_the_last_is_kept(
     parts: Parts, other: int, to_ms: int
 ) -> None:
@@ -176,10 +177,17 @@ async def test_a_time_that_is_past_means_at_once(parts: Parts, behind: bool) -> 
     assert len([one for one in bodies if email_id in one]) == 1
 
 
-async def test_a_mail_does_not_go_after_it_has_expired(parts: Parts) -> None:
+async def test_a_mail_does_not_go_after_it_has_expired_nor_in_more_than_a_year(
+    parts: Parts,
+) -> None:
     rig = Recalls(parts)
-    email_id = await rig.scheduled(OLD, expiresAt=LATER)
-    refused = await moved(rig, email_id, LATER)
-    assert isinstance(refused, Violation)
-    assert (refused.field, refused.constraint) == ("sendAt", "range")
+    email_id = await rig.scheduled(OLD, expiresAt=LATER, createdAt=NOW)
+    most = NOW + SEND_AT_MOST_DAYS * DAY_MS
+    for far in (LATER, most, most + 1):
+        refused = await moved(rig, email_id, far)
+        assert isinstance(refused, Violation)
+        assert (refused.field, refused.constraint) == ("sendAt", "too_far")
     assert isinstance(await moved(rig, email_id, LATER - 1), Record)
+    other = await rig.scheduled(OLD, createdAt=NOW)
+    assert isinstance(await moved(rig, other, most + 1), Violation)
+    assert isinstance(await moved(rig, other, most), Record)
