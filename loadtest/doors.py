@@ -9,7 +9,8 @@ the queue. A verdict is one line:
 - `<field> <constraint>`: refused by a rule, at once (REST, SDK) or as `rejected` (queue)
 - `<status> <error>`: refused by REST for another reason; `<status>` when the body is not ours
 - `dead <reason>`: kept in the queue's dead letters
-- `suppressed`, `expired`: accepted, and ended so without SES
+- `suppressed`, `expired`, `cancelled`: accepted, and ended so without SES
+- `scheduled`: accepted, and waits for its time when all else has come to its end
 """
 
 import gzip
@@ -17,7 +18,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,10 @@ ACCEPTED = ("accepted", "accepted again")
 ID = "$ID"
 """Stands for the mail's id in a message for the queue."""
 MAIL = "$MAIL"
-"""Stands in a path for the id of a mail that was sent before."""
+"""Stands in a path for the id of a mail that was sent and has bounced."""
+BEFORE = "$BEFORE"
+"""Stands in a path for the id of the mail that was sent in `before`; where it is recalled, with 200,
+the verdict is on that mail."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,6 +137,8 @@ def expand(value: Any) -> Any:
             return "".join(map(expand, parts))
         case "$float", text:
             return float(text)
+        case "$seconds_from_now", seconds:
+            return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     raise ValueError(f"the corpus does not know {spec[0]}")
 
 
@@ -199,7 +205,8 @@ class Found(msgspec.Struct):
         return f"{self.door}, row {self.case.row}, {self.case.name}: {self.verdict} (not {wanted})"
 
 
-_UNSENT = ("rejected", "failed", "suppressed", "expired", "missing")
+_ENDED_BY_US = ("suppressed", "expired", "cancelled")
+_UNSENT = (*_ENDED_BY_US, "rejected", "failed", "scheduled", "missing")
 
 
 def final(said: str, door: Door, *, dead: str | None, status: dict[str, Any], sent: int) -> str:
@@ -209,7 +216,7 @@ def final(said: str, door: Door, *, dead: str | None, status: dict[str, Any], se
     if dead is not None:
         return f"dead {dead.partition(':')[0]}"
     ended = str(status.get("status", "missing"))
-    if ended in ("suppressed", "expired") and not sent:
+    if ended in (*_ENDED_BY_US, "scheduled") and not sent:
         return ended
     if sent == 1 and ended not in _UNSENT:
         return said

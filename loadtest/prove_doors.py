@@ -104,18 +104,25 @@ class Asked:
             every = [*asked.before, asked]
             *before, last = await asyncio.gather(*(self._one(asker, one, mail_id) for one in every))
         else:
-            before = [await self._one(asker, one, mail_id) for one in asked.before]
-            last = await self._one(asker, asked, mail_id)
-        ids = tuple(one.email_id for one in before if one.email_id)
+            before = list[Answer]()
+            for one in asked.before:
+                before.append(await self._one(asker, one, mail_id, _ids(before)))
+            last = await self._one(asker, asked, mail_id, _ids(before))
+        ids = _ids(before)
+        if doors.BEFORE in str(asked.path) and last.verdict == "200":
+            return last._replace(verdict="accepted", email_id=ids[-1], others=ids)
         again = last.verdict == "accepted" and last.email_id in ids
         verdict = "accepted again" if again else last.verdict
         return last._replace(verdict=verdict, others=last.others + ids)
 
-    async def _one(self, asker: Asker, asked: Request, mail_id: str) -> Answer:
+    async def _one(
+        self, asker: Asker, asked: Request, mail_id: str, before: tuple[str, ...] = ()
+    ) -> Answer:
         if asked.bytes:
             return await asker.bytes(doors.parts(asked.bytes))
         headers = {name: expand(text) for name, text in asked.headers.items()}
         path = expand(asked.path).replace(doors.MAIL, mail_id)
+        path = path.replace(doors.BEFORE, before[-1] if before else "none")
         body = doors.request_body(asked, self.case.mail())
         return await asker.request(asked.method, path, headers, body)
 
@@ -133,6 +140,10 @@ class Asked:
         dead = self.door == "queue" and self.case.expected("queue").startswith("dead ")
         ours = self.answer.verdict in ACCEPTED and (not dead or self._message.again)
         return [*self.answer.others, *([self.email_id] if ours else [])]
+
+
+def _ids(answers: Iterable[Answer]) -> tuple[str, ...]:
+    return tuple(one.email_id for one in answers if one.email_id)
 
 
 class Seen:

@@ -1,6 +1,7 @@
 """The corpus of both doors against the rules alone: no network, so every case, every time."""
 
 import json
+import re
 from typing import Any, get_args
 
 import msgspec
@@ -17,7 +18,7 @@ from mailpipe.timing import now_ms
 CASES = read()
 TOO_LARGE = "45"
 """This row has 40 MB; here it would only cost time."""
-ROWS = {*range(1, 48), *range(50, 54), *range(55, 62), *range(63, 72), 73, 74}
+ROWS = {*range(1, 48), *range(50, 75)}
 NOT_LOCALLY = {"forbidden_target", "url_port"}
 """The local cloud takes any host and port; tests/unit/test_targets.py provokes them."""
 SNAKE = dict(zip(Email.__struct_encode_fields__, Email.__struct_fields__, strict=True))
@@ -67,7 +68,8 @@ def by_sender(mail: dict[str, Any]) -> str:
 
 def only_an_email(case: Case) -> bool:
     """Whether the verdict depends on nothing but the e-mail."""
-    return case.email is not None and case.email_id is None and case.row != TOO_LARGE
+    alone = case.email_id is None and case.rest is None and case.queue is None
+    return case.email is not None and alone and case.row != TOO_LARGE
 
 
 @pytest.mark.parametrize("case", [one for one in CASES if only_an_email(one)], ids=named)
@@ -79,7 +81,7 @@ def test_all_doors_judge_an_email_as_the_corpus_says(case: Case) -> None:
         "queue": lambda: by_sender(mail),
     }
     for door in case.asked():
-        expected = case.expected(door).replace("suppressed", "accepted")
+        expected = re.sub("suppressed|scheduled", "accepted", case.expected(door))
         if not expected[0].isdigit():
             assert doors[door]() == expected, door
 
