@@ -42,8 +42,8 @@ ID = "$ID"
 MAIL = "$MAIL"
 """Stands in a path for the id of a mail that was sent and has bounced."""
 BEFORE = "$BEFORE"
-"""Stands in a path for the id of the mail that was sent in `before`; where it is recalled, with 200,
-the verdict is on that mail."""
+"""Stands in a path for the id of the mail that was sent in `before`. Where the answer is 200 the
+verdict is on that mail."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):

@@ -31,6 +31,7 @@ from loadtest.processes import ROOT, exit_code_of
 AT_ONCE = 16
 QUIET_S = 120.0
 BOUNCE_S = 60.0
+DUE_S, LOOK_S = 20.0, 0.3
 BOUNCES = "bounce+doors"
 """Cases that expect `suppressed` write to it."""
 SETTINGS = {
@@ -86,8 +87,14 @@ class Asked:
         self.email_id = self.answer.email_id or ""
 
     async def look(self, asker: Asker, statuses: dict[str, dict[str, Any]]) -> None:
-        """What the API says of the mail to its tenant."""
-        statuses[self.email_id] = await asker.status(self.email_id, self.key)
+        """What the API says of the mail to its tenant. No queue shows a mail that was to wait for a
+        time, and is due.
+        """
+        for _ in range(round(DUE_S / LOOK_S)):
+            status = statuses[self.email_id] = await asker.status(self.email_id, self.key)
+            if status.get("status") not in ("pending", "sending"):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def put(self, asker: Asker, *, again: bool = False) -> None:
         """Onto the queue."""
