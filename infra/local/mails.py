@@ -52,6 +52,7 @@ class Doors:
                     subject=mail["subject"],
                     body_html=mail.get("bodyHtml"),
                     metadata=mail.get("metadata", {}),
+                    send_at=mail.get("sendAt"),
                     attachments=[
                         Attachment(
                             filename=one["filename"],

@@ -8,7 +8,10 @@ import pytest
 from infra.local.mails import Doors, open_doors
 from infra.local.stack import Plan, Stack
 
-TYPES = ["email.sent", "email.delivered", "email.bounced", "email.suppressed", "email.rejected"]
+TYPES = [
+    *("email.sent", "email.delivered", "email.bounced", "email.suppressed", "email.rejected"),
+    "email.cancelled",
+]
 
 
 @pytest.fixture(scope="session")

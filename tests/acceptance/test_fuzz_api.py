@@ -19,4 +19,4 @@ async def test_the_door_does_what_its_description_says(stack: Stack) -> None:
         *(stack.ingest_url, stack.folder), examples=4, seed=1, key=key_of(tenant), phases=phases
     )
     assert faults(row) == [], said
-    assert row["operations"] >= 11
+    assert row["operations"] >= 13

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -45,8 +46,8 @@ def allowed(prefix: str) -> Uses:
                 for arn in _listed(statement["Resource"]):
                     name = "" if action.startswith("ses:") else arn.rpartition(":")[2]
                     name = name.removeprefix("table/")
-                    for prefix in resources.BODY_PREFIXES:
-                        name = name.removesuffix(f"/{prefix}*")
+                    for bodies in resources.BODY_PREFIXES:
+                        name = name.removesuffix(f"/{bodies}*")
                     pairs.add((action, name))
         found[service] = pairs
     return found
@@ -122,6 +123,19 @@ async def use_lists(stack: Stack, http: aiohttp.ClientSession) -> None:
     await ask("DELETE", f"/webhooks/{made['id']}")
 
 
+async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours: int) -> None:
+    """The mail goes at another time; 0: never."""
+    path, body = ("cancel", None) if not hours else ("reschedule", {"sendAt": in_hours(hours)})
+    url = f"{stack.ingest_url}/emails/{email_id}/{path}"
+    async with http.post(url, json=body, headers={"X-API-Key": LOCAL_KEY}) as answer:
+        assert answer.ok, await answer.text()
+
+
+def in_hours(hours: int) -> str:
+    """So far from now."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
 async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> None:
     """Every path that calls AWS: mail by both doors and lanes while SES throttles, several bounces
     of one address, mail that breaks a rule, poison on every queue, events without a record, an
@@ -168,8 +182,11 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
 async def test_policies_allow_what_is_called_and_nothing_else(
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
+    later = await doors.send("rest", dict(mail_to("success+policy", 5), sendAt=in_hours(1)))
     await exercise(stack, doors, http)
     await use_lists(stack, http)
+    for hours in (3, 2, 0):  # what waits is moved, and forgotten
+        await recall(stack, http, later["emailId"], hours)
     wanted = {
         service: {one for one in pairs if one[0] != FOR_404}
         for service, pairs in allowed(stack.plan.prefix).items()
