@@ -192,6 +192,14 @@ async def test_what_breaks_a_rule_is_rejected_now_and_not_in_a_year(rig: Rig) ->
     assert (await record(rig, one)).status == "rejected"
 
 
+async def test_an_ended_mail_is_known_as_long_as_a_message_of_it_may_come(rig: Rig) -> None:
+    one = later(in_ms=HOUR_MS * 24 * 300, subject="")
+    assert await rig.handle(one) == Done()
+    item = await rig.parts.tables.get(EMAIL_TRACKING, {"emailId": one.email_id})
+    assert item is not None
+    assert item["ttl"] == records.expiry(at_ms(one), 90)
+
+
 @pytest.mark.parametrize("send_at", ["9999-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "soon"])
 async def test_a_time_that_breaks_a_rule_is_rejected_with_its_record(
     rig: Rig, send_at: str
