@@ -149,6 +149,28 @@ class Bodies:
             raise BodyMissing(f"there is no {pointer.s3_key}")
         return await asyncio.to_thread(_checked_out, message, pointer, body)
 
+    async def kept_longer(self, message: EmailMessage) -> EmailMessage | None:
+        """The message with its body where those of scheduled mail lie; None: it has none elsewhere.
+
+        Raises CallFailed. What is wrong with the body shows when the mail is due.
+        """
+        pointer = message.body
+        if pointer is None or not pointer.s3_key.startswith(BODIES_PREFIX):
+            return None
+        key = f"{SCHEDULED_PREFIX}{message.tenant}/{message.email_id}/{pointer.sha256}"
+        moved = msgspec.structs.replace(pointer, s3_key=key)
+        try:
+            _check(pointer, message.tenant)
+            _check(moved, message.tenant)
+            async with self._room.take(pointer.size):
+                body = await self._needed().get(pointer.s3_key, max_bytes=pointer.size)
+                if body is None:
+                    return None
+                await self._needed().put(key, body)
+        except (BadPointer, TooLarge):
+            return None
+        return msgspec.structs.replace(message, body=moved)
+
     def _needed(self) -> Bucket:
         if self._bucket is None:
             text = "a mail of this size needs the bucket of bodies: set MAILPIPE_BODIES_BUCKET"

@@ -215,7 +215,7 @@ def stubs(
             "emailId": f"{email_id}{STUB_MARK}{number}",
             "recipientKey": key,
             "createdAt": fields.created_at,
-            "ttl": expiry(max(now_ms, fields.created_at), kept_days),
+            "ttl": expiry(max(now_ms, fields.created_at, fields.send_at or 0), kept_days),
         }
         for number, key in enumerate(keys, start=1)
     ]

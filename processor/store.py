@@ -42,6 +42,7 @@ class ProcessorStore:
         assert own is not None  # noqa: S101 - only our own events come here
         assert standing is not None  # noqa: S101 - and every one of them is an end
         at_ms = parse_iso(own.at)
+        over_ms = max(at_ms, own.record.send_at or 0)
         born = records.born(own.email_id, own.tenant, own.record)
         del born["open"]
         born |= {
@@ -50,7 +51,7 @@ class ProcessorStore:
             "attempt": own.attempt,
             "reason": own.reason,
             "updatedAt": at_ms,
-            "ttl": await self._retention.expiry(own.tenant, at_ms),
+            "ttl": await self._retention.expiry(own.tenant, over_ms),
         }
         await self._tables.write(self._statements.insert(born))
 
@@ -106,7 +107,8 @@ class ProcessorStore:
             record, terminal = await self._raise_recipients(event, record, standing)
         if standing.rank > record.rank:
             at_ms = now_ms()
-            ttl = await self._retention.expiry(record.tenant, at_ms) if terminal else None
+            over_ms = record.over_at(at_ms)
+            ttl = await self._retention.expiry(record.tenant, over_ms) if terminal else None
             raised = self._raise(event, record, standing, at_ms=at_ms, ttl=ttl)
             fate = await self._tables.write(raised)
             if not isinstance(fate, Refused):
@@ -157,7 +159,7 @@ class ProcessorStore:
     async def _close(self, email_id: str) -> None:
         record, at_ms = await self.record(email_id), now_ms()
         if record is not None:
-            ttl = await self._retention.expiry(record.tenant, at_ms)
+            ttl = await self._retention.expiry(record.tenant, record.over_at(at_ms))
             standing = Standing(record.status, record.rank, terminal=True)
             await self._tables.write(
                 self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)

@@ -172,7 +172,7 @@ async def _consumers(
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
             appetite=slots[lane],
-            parking=TimedParking(Home(shared.due), shared.tables),
+            parking=TimedParking(Home(shared.due), shared.tables, bodies[lane]),
         )
         for lane, name in LANES.items()
     ]

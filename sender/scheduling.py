@@ -14,7 +14,8 @@ from mailpipe import records, scheduled
 from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Tables
-from mailpipe.messages import EmailMessage
+from mailpipe.bodies import Bodies
+from mailpipe.messages import EmailMessage, encode
 from mailpipe.outcomes import Park, Retry
 from mailpipe.parking import SCHEDULED
 from mailpipe.resources import EMAIL_TRACKING
@@ -85,18 +86,31 @@ class TimedParking:
     too; what expires while its scope is paused comes back then, to end.
     """
 
-    def __init__(self, parking: Parking, tables: Tables) -> None:
+    def __init__(self, parking: Parking, tables: Tables, bodies: Bodies) -> None:
         self._parking = parking
         self._tables = tables
+        self._bodies = bodies
         self.instead_of = parking.instead_of
 
     async def park(self, message: Received, queue: str, park: Park) -> None:
         """See mailpipe.settling.Parking.park."""
+        if park.name is not None:
+            message = await self._with_lasting_body(message)
         await self._parking.park(message, queue, park)
         if park.scope is not None and (expires_ms := expires_at(message)) is not None:
             await self._parking.park(message, queue, Park(None, "expires", due_ms=expires_ms))
         elif park.name is not None:
             await self._follow(message, queue, park, park.name)
+
+    async def _with_lasting_body(self, message: Received) -> Received:
+        """Mail that was given its time later, or was put onto the queue by hand, may have a body
+        that is not kept for so long.
+        """
+        if '"s3Key"' not in message.body:
+            return message
+        mail = read(message.body)
+        moved = await self._bodies.kept_longer(mail) if isinstance(mail, EmailMessage) else None
+        return message if moved is None else replace(message, body=encode(moved))
 
     async def _follow(self, message: Received, queue: str, park: Park, name: str) -> None:
         """Whoever has given the mail another time meanwhile found no item to move."""

@@ -125,7 +125,7 @@ class SenderStore:
                 doubts=doubt.record.doubts + 1,
                 reason=reason,
                 at_ms=at_ms,
-                ttl=await self._retention.expiry(message.tenant, at_ms),
+                ttl=await self._retention.expiry(message.tenant, doubt.record.over_at(at_ms)),
             )
         )
         answer = await self.look(message)
@@ -222,4 +222,10 @@ class SenderStore:
         item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
         if item is None:
             raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
-        return records.read(item)
+        record = records.read(item)
+        if (over_ms := record.over_at(at_ms)) > at_ms:  # a copy of its message may come until then
+            ttl = await self._retention.expiry(tenant, over_ms)
+            await self._tables.write(
+                self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
+            )
+        return record

@@ -8,8 +8,9 @@ import pytest
 
 from mailpipe import records, resources
 from mailpipe.aws.queue import Received
+from mailpipe.bodies import Bodies
 from mailpipe.due import DueItems
-from mailpipe.messages import EmailMessage, encode
+from mailpipe.messages import EmailMessage, email_decoder, encode
 from mailpipe.outcomes import Dead, Done, Outcome, Park, Retry
 from mailpipe.parking import MINUTE_MS, SCHEDULED, Parked, Waits
 from mailpipe.partiql import insert_into, update_in
@@ -40,7 +41,7 @@ class Kept:
         self.queue = InMemoryQueue(QUEUE)
         queues = {QUEUE: self.queue}
         self.due = DueItems(rig.parts.tables, PREFIX, queues, bucket=rig.bucket, waits=Waits())
-        self.parking = TimedParking(self.due, rig.parts.tables)
+        self.parking = TimedParking(self.due, rig.parts.tables, Bodies(rig.bucket))
 
     async def park(self, one: EmailMessage, outcome: Outcome) -> None:
         """As the consumer does it before it deletes the message."""
@@ -191,6 +192,14 @@ async def test_what_breaks_a_rule_is_rejected_now_and_not_in_a_year(rig: Rig) ->
     assert (await record(rig, one)).status == "rejected"
 
 
+async def test_an_ended_mail_is_known_as_long_as_a_message_of_it_may_come(rig: Rig) -> None:
+    one = later(in_ms=HOUR_MS * 24 * 300, subject="")
+    assert await rig.handle(one) == Done()
+    item = await rig.parts.tables.get(EMAIL_TRACKING, {"emailId": one.email_id})
+    assert item is not None
+    assert item["ttl"] == records.expiry(at_ms(one), 90)
+
+
 @pytest.mark.parametrize("send_at", ["9999-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "soon"])
 async def test_a_time_that_breaks_a_rule_is_rejected_with_its_record(
     rig: Rig, send_at: str
@@ -278,3 +287,24 @@ async def test_a_large_body_is_kept_with_the_mail_that_waits_longest(rig: Rig, k
     assert item is not None
     assert item.body_key is not None
     assert item.body_key.startswith(resources.SCHEDULED_PARKED_PREFIX)
+
+
+async def test_a_claim_check_of_mail_for_later_is_moved_to_where_it_is_kept(
+    rig: Rig, kept: Kept
+) -> None:
+    whole_mail = message(body_text="x" * 60_000)  # without a time, so its body is kept 30 days
+    outgoing = await Bodies(rig.bucket).outgoing(whole_mail)
+    one = email_decoder.decode(outgoing.body)
+    new_ms = now_ms() + HOUR_MS
+    await rig.store.make(one)
+    await change(rig, one, status="scheduled", rank=1, sendAt=new_ms, version=1)
+    await kept.park(one, await rig.handle(one))
+    item = await kept.of(one, new_ms)
+    assert item is not None
+    assert item.body is not None
+    moved = email_decoder.decode(item.body)
+    assert moved.body is not None
+    assert moved.body.s3_key.startswith(f"{resources.SCHEDULED_PREFIX}default/{one.email_id}/")
+    await change(rig, one, sendAt=now_ms() - 1, version=2)
+    assert await rig.handle(moved, attributes=item.attributes) == Done()
+    assert len(rig.ses.sent) == 1

@@ -46,6 +46,25 @@ async def checked_in(
     return bucket, email_decoder.decode(outgoing.body)
 
 
+async def test_the_body_of_mail_for_later_lies_where_it_is_kept_for_a_year() -> None:
+    bucket, read = await checked_in(email(body_text=LARGE, send_at="2020-01-01T00:00:00Z"))
+    ((key, stored),) = bucket.objects.items()
+    assert key == f"scheduled/acme/e1/{sha256(stored).hexdigest()}"
+    assert (await Bodies(bucket).whole(read)).email.body_text == LARGE
+    assert await Bodies(bucket).kept_longer(read) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"s3_key": "bodies/other/e1/x"}, {"size": 10}, {"sha256": "nope"}]
+)
+async def test_only_a_body_of_its_own_is_kept_longer(wrong: dict[str, object]) -> None:
+    bucket, read = await checked_in(email(body_text=LARGE))
+    assert read.body is not None
+    read.body = msgspec.structs.replace(read.body, **wrong)
+    assert await Bodies(bucket).kept_longer(read) is None
+    assert len(bucket.objects) == 1
+
+
 async def test_a_small_mail_travels_in_its_message() -> None:
     bucket, read = await checked_in(email())
     assert bucket.objects == {}
