@@ -160,6 +160,9 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     for stream in resources.LANES:  # too large for an item of the table where it waits
         waits = dict(mail_to("success+policy", 4), stream=stream, bodyText="x" * 5_000)
         acks.append(await doors.send("rest", waits))
+    explain = f"{stack.ingest_url}/emails/{acks[-1]['emailId']}/explain"
+    async with http.get(explain, headers={"X-API-Key": LOCAL_KEY}) as answer:
+        assert answer.ok, await answer.text()
     await asyncio.sleep(0.7)
     await http.put(account, json={"sendingEnabled": True})
     await doors.statuses(ack["emailId"] for ack in acks)
