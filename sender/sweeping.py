@@ -14,9 +14,9 @@ from functools import partial
 import msgspec
 
 from mailpipe import logs, metrics, records, resources
-from mailpipe.ending import Ends
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Applied, Tables
+from mailpipe.ending import Ends
 from mailpipe.open_states import OPEN_STATES, Terms, place_of
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Attributes, Record
