@@ -45,8 +45,8 @@ def allowed(prefix: str) -> Uses:
                 for arn in _listed(statement["Resource"]):
                     name = "" if action.startswith("ses:") else arn.rpartition(":")[2]
                     name = name.removeprefix("table/")
-                    for prefix in resources.BODY_PREFIXES:
-                        name = name.removesuffix(f"/{prefix}*")
+                    for folder in resources.BODY_PREFIXES:
+                        name = name.removesuffix(f"/{folder}*")
                     pairs.add((action, name))
         found[service] = pairs
     return found
