@@ -12,6 +12,7 @@ from ingest.cursors import Cursors
 from ingest.docs import Docs
 from ingest.emails import STORE_FAILED, Emails
 from ingest.errors import Refusal, code_of, unavailable
+from ingest.explanations import Explanations
 from ingest.guard import Guard
 from ingest.listing import EmailList
 from ingest.recalls import Recalls
@@ -52,6 +53,7 @@ def application(
         *(tables, prefix), events=events, retention=Retention(Tenants(tables), usual_days=days)
     )
     recalls = Recalls(guard, Recall(tables, prefix, ends=ends))
+    explanations = Explanations(guard, tables, queues)
     listing = EmailList(guard, tables, cursors, retention_days=days)
     suppression = SuppressionList(guard, tables, cursors, prefix=prefix, hash_key=secret)
     webhooks = WebhookEndpoints(guard, tables, prefix=prefix, local=settings.local)
@@ -65,6 +67,7 @@ def application(
             web.post("/emails/{emailId}/cancel", recalls.cancel),
             web.post("/emails/{emailId}/reschedule", recalls.reschedule),
             web.get("/emails", listing.page),
+            web.get("/emails/{emailId}/explain", explanations.explain),
             web.post("/suppression/add", suppression.add),
             web.delete("/suppression/{email}", suppression.remove),
             web.get("/suppression", suppression.page),

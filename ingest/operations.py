@@ -10,6 +10,7 @@ from ingest.decoding import SendEmailRequest
 from ingest.errors import Code
 from ingest.queries import MAX_LIMIT, STREAMS
 from mailpipe.endpoints import TYPES
+from mailpipe.explain import Explanation
 from mailpipe.listing import DEFAULT_LIMIT
 from mailpipe.status import STATUSES
 
@@ -126,6 +127,16 @@ OPERATIONS = (
             *("recipient", "status", "createdAfter", "createdBefore", "stream"),
             *("limit", "cursor"),
         ),
+    ),
+    Operation(
+        *("GET", "/emails/{emailId}/explain", "explainEmail", "E-mails"),
+        "Why an e-mail stands as it does",
+        answers={200: Explanation},
+        scope="read",
+        text="In one sentence, and in its parts: what it waits for, since when, what binds, when it"
+        " should go on. What other mail it waits behind is at most 5 seconds old, and about right.",
+        errors=("NOT_FOUND",),
+        parameters=("emailId",),
     ),
     Operation(
         *("POST", "/suppression/add", "addSuppression", "Suppression", "Suppress an address"),

@@ -200,6 +200,24 @@ CLOCK_CONTRADICTIONS = Counter(
     "Dates of AWS that cannot be true together with those before: a clock was put right",
 )
 
+OPEN_OLDEST = Gauge(
+    "mailpipe_open_oldest_seconds",
+    "How long the oldest open mail has stood so, by state (docs/behaviour.md). The holder of the "
+    "lease `sweep` tells",
+    ["state"],
+)
+OPEN_MAILS = Gauge(
+    "mailpipe_open_mails",
+    "Open mails of some age that the sweeper has last counted, by state",
+    ["state"],
+)
+SWEPT = Counter(
+    "mailpipe_swept_total",
+    "Mails that were open for too long, by what was done (expired, unknown, announced, closed, "
+    "no_event; failed: tried again; unreadable: an alarm)",
+    ["what"],
+)
+
 # --- processor ------------------------------------------------------------------------------------
 EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])
 EVENT_LAG = Histogram(

@@ -26,6 +26,8 @@ MAX_INDEXED_CHARS = 320
 """Of an address as a key: what is longer is none, and the key of an index takes 2,048 bytes."""
 STUB_MARK = "#"
 """Between a mail's id and the number of a recipient; no id has it."""
+NO_EVENT = "no_event"
+"""The outcome of a mail of which SES has said no more for days."""
 STUBS_KEPT_LONGER_DAYS = 30
 """A record lives from its end on, a stub from its birth: this is for the time between."""
 DAY_S = 86_400

@@ -174,7 +174,12 @@ def day_key_of_shard(tenant: str, day: str, number: int) -> str:
 
 def open_key(email_id: str) -> str:
     """Partition of `byState` for an e-mail that is not finished."""
-    return f"open#{shard(email_id)}"
+    return open_key_of_shard(shard(email_id))
+
+
+def open_key_of_shard(number: int) -> str:
+    """The same by the shard's number."""
+    return f"open#{number}"
 
 
 def waits_for_scope(scope: str, number: int) -> str:

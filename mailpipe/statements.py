@@ -181,6 +181,26 @@ class EmailStatements:
             ("version", "=", record.version),
         )
 
+    def give_up(self, record: Record, standing: Standing, *, reason: str, at_ms: int) -> Statement:
+        """End a mail that nobody holds and that stands as it was read. It stays in the index of
+        open mail until its end is announced (`close`), so that a crash in between is seen.
+        """
+        return self._update(
+            {
+                "status": standing.status,
+                "rank": standing.rank,
+                "leaseUntil": 0,
+                "reason": reason,
+                "updatedAt": at_ms,
+            },
+            record.email_id,
+            ("token", "=", record.token),
+            ("attempt", "=", record.attempt),
+            ("leaseUntil", "=", record.lease_until),
+            ("version", "=", record.version),
+            ("rank", "<", FIRST_ENDED_RANK),
+        )
+
     def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
         """One of several recipients has come further. Always before the raise of the mail."""
         path = f"ranks.r{index}"
@@ -224,12 +244,21 @@ class EmailStatements:
         changes: Attributes = {f"ids.a{attempt}": message_id}
         return self._update(changes, email_id, ("possibleDuplicate", "=", True))
 
-    def close(self, email_id: str, standing: Standing, *, at_ms: int, ttl: int) -> Statement:
+    def close(
+        self,
+        email_id: str,
+        standing: Standing,
+        *,
+        at_ms: int,
+        ttl: int,
+        outcome: str | None = None,
+    ) -> Statement:
         """The last of several recipients has come to its end without raising the mail's rank; or
-        the end that we have set is announced.
+        the end that we have set is announced; or SES says no more (`outcome`).
         """
+        why: Attributes = {} if outcome is None else {"outcome": outcome}
         return self._update(
-            _closing(standing, email_id, at_ms=at_ms, ttl=ttl),
+            {**why, **_closing(standing, email_id, at_ms=at_ms, ttl=ttl)},
             email_id,
             ("rank", "=", standing.rank),
         )

@@ -20,12 +20,15 @@ from mailpipe.consumer import Consumer
 from mailpipe.due import DueItems
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
+from mailpipe.records import Record
 from mailpipe.resources import LANES, SES_EVENTS, dead
+from mailpipe.scopes import scopes_of_record
 from mailpipe.tenants import Retention, Tenants
 from sender import waiting
 from sender.adapting import Adapting
 from sender.answers import Answers
-from sender.clock import Clock
+from sender.board import Board
+from sender.clock import Clock, ClockState
 from sender.doubts import Doubts
 from sender.handler import Sender
 from sender.lanes import Home, open_lanes
@@ -39,6 +42,7 @@ from sender.scheduling import TimedParking
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from sender.sweeping import Sweeper
 from sender.ticks import cheap_read, keep_time, known
 
 
@@ -85,10 +89,11 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
             *(settings, stop, clock, consumers),
             lambda: limiter.unready() or adapting.pauses.unready(),
             {
-                **adapting.side_tasks(),
+                **adapting.side_tasks(slots),
                 "timekeeper": keep_time(clock, cheap_read(dynamodb, settings.prefix)),
                 **waiting.side_tasks(
                     *(settings, tables, due, consumers),
+                    await _sweeper(settings, shared, adapting.board, clock),
                     name=process,
                     clock=clock,
                     paused=lambda scope: scope in adapting.board.pauses,
@@ -176,6 +181,23 @@ async def _consumers(
         )
         for lane, name in LANES.items()
     ]
+
+
+async def _sweeper(settings: SenderSettings, shared: Shared, board: Board, clock: Clock) -> Sweeper:
+    def paused_since_ms(record: Record) -> int | None:
+        pause = board.stops(scopes_of_record(record)) if board.pauses else None
+        return None if pause is None else pause.since
+
+    return Sweeper(
+        *(shared.tables, settings.prefix, await shared.queues.open(SES_EVENTS)),
+        retention=Retention(Tenants(shared.tables), usual_days=settings.retention_days),
+        terms=settings.terms,
+        most=settings.sweep_records,
+        fresh_s=3 * settings.sweep_every_s,
+        paused_since_ms=paused_since_ms,
+        wall_ms=lambda: clock.epoch_us() // 1000,
+        time_is_right=lambda: clock.state is not ClockState.WRONG,
+    )
 
 
 async def _limiter(

@@ -2,7 +2,8 @@
 them. Put together here, so that `__main__` need not know their parts.
 """
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from mailpipe.aws.client import Client
@@ -12,6 +13,7 @@ from sender.board import Board
 from sender.pauses import Pauses, ProbeWith
 from sender.quota import BoardRates, Presence, QuotaPoller
 from sender.settings import SenderSettings
+from sender.slots import Slots
 
 
 class Adapting:
@@ -32,16 +34,23 @@ class Adapting:
         self.board = Board(tables, settings.prefix)
         self.rates = BoardRates(self.board, settings.day)
         self.pauses = Pauses(self.board, probe_with=probe_with, probe_s=settings.probe_s)
-        self._presence = Presence(tables, settings.prefix, name, every_s=settings.presence_s)
+        self._presence = Presence(
+            tables, settings.prefix, name, every_s=settings.presence_s, terms=settings.terms
+        )
         self._poller = QuotaPoller(
             ses, self.board, self._presence, every_s=settings.quota_refresh_s
         )
 
-    def side_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """By name; those under a lease run in one sender of all."""
+    def side_tasks(self, slots: Mapping[str, Slots]) -> dict[str, Coroutine[Any, Any, None]]:
+        """By name; those under a lease run in one sender of all. What binds the lanes is told."""
+
+        def binds() -> dict[str, str]:
+            now_s = asyncio.get_running_loop().time()
+            return {lane: one.binding.binds(now_s) for lane, one in slots.items()}
+
         return {
             "board": self.board.run(self._settings.board_refresh_s),
-            "presence": self._presence.run(),
+            "presence": self._presence.run(binds),
             "quota_poller": self._leased("quota_poller", self._poll),
             "probes": self._leased("probes", self.pauses.probe),
         }

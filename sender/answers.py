@@ -1,14 +1,14 @@
 """What SES's answer leads to, and how a mail ends without one."""
 
 from mailpipe import logs, metrics
-from mailpipe.aws.queue import Outgoing, Queue, Received
-from mailpipe.messages import EmailMessage, encode, own_event
+from mailpipe.announcing import announce
+from mailpipe.aws.queue import Queue, Received
+from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
-from mailpipe.records import Record, fields_of_record
 from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
 from mailpipe.status import FAILED, OURS
-from mailpipe.timing import iso, now_ms, parse_iso
+from mailpipe.timing import now_ms, parse_iso
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
 from sender.limiter import Limiter
 from sender.pauses import Pauses
@@ -59,7 +59,7 @@ class Answers:
         match answer:
             case Finished(record):
                 if record.status in OURS:
-                    await self._announce(record)
+                    await announce(self._events, record)
                 return Done()
             case Live(until_ms):
                 return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
@@ -118,18 +118,3 @@ class Answers:
         waits = await self._pauses.found(failure, message, received)
         await self._store.release(message.email_id, claim)
         return waits or Retry(pause_s(received), failure.code)
-
-    async def _announce(self, record: Record) -> None:
-        """Put our own event; the same end has the same id, so a repeat is harmless."""
-        event = own_event(
-            record.email_id,
-            record.tenant,
-            status=record.status,
-            attempt=record.attempt,
-            at=iso(record.updated_at),
-            reason=record.reason or "",
-            record=fields_of_record(record),
-        )
-        (fault,) = await self._events.send([Outgoing(encode(event), group=record.tenant)])
-        if fault is not None:
-            raise fault

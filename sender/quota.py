@@ -1,13 +1,16 @@
 """SES's quota: read by one elected sender, told to all by the board; and the senders that live."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from mailpipe import logs, resources
+import msgspec
+
+from mailpipe import logs, presence, resources
 from mailpipe.aws.client import Client
 from mailpipe.aws.ses_operations import GET_ACCOUNT, AccountAnswer, GetAccount
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.board import MILLI, Quota
+from mailpipe.open_states import Terms
 from mailpipe.outcomes import CallFailed
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
@@ -15,7 +18,6 @@ from mailpipe.timing import now_ms
 from sender.board import Board
 from sender.day import DaySettings, day_rate
 
-KIND = "sender"
 LIVES = 3
 """A sender that has not said for so many times `presence_s` that it lives does not count."""
 FORGOTTEN_S = 86_400
@@ -58,7 +60,9 @@ class BoardRates:
 
 
 class Presence:
-    """Says that this sender lives, and counts those that do."""
+    """Says that this sender lives and by what `terms` it goes (`mailpipe/presence.py`), and counts
+    those that live.
+    """
 
     def __init__(
         self,
@@ -67,27 +71,35 @@ class Presence:
         name: str,
         *,
         every_s: float,
+        terms: Terms | None = None,
         wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._tables = tables
         self._prefix = prefix
-        self._key: Attributes = {"kind": KIND, "id": name}
+        self._terms: Attributes = msgspec.to_builtins(terms or Terms())
+        self._key: Attributes = {"kind": presence.KIND, "id": name}
         self._every_s = every_s
         self._wall_ms = wall_ms
 
-    async def run(self) -> None:
-        """Say it for ever."""
+    async def run(self, binds: Callable[[], dict[str, str]]) -> None:
+        """Say it for ever, and what `binds` the lanes."""
         while True:
             try:
-                await self.say()
+                await self.say(binds())
             except CallFailed as error:
                 log.warning("presence_not_written", code=error.code, text=error.text)
             await asyncio.sleep(self._every_s)
 
-    async def say(self) -> None:
+    async def say(self, binds: Mapping[str, str] = {}) -> None:
         """Once. Raises CallFailed."""
         at_ms = self._wall_ms()
-        changes: Attributes = {"seenAt": at_ms, "ttl": at_ms // 1000 + FORGOTTEN_S}
+        changes: Attributes = {
+            "seenAt": at_ms,
+            "until": at_ms + round(LIVES * self._every_s * 1000),
+            "binds": dict(binds),
+            "terms": self._terms,
+            "ttl": at_ms // 1000 + FORGOTTEN_S,
+        }
         table = resources.COORDINATION
         fate = await self._tables.write(update_in(self._prefix, table, changes, self._key))
         if isinstance(fate, Refused):
@@ -96,7 +108,7 @@ class Presence:
     async def living(self) -> int:
         """How many senders live. Raises CallFailed."""
         since_ms = self._wall_ms() - LIVES * self._every_s * 1000
-        found = await self._tables.partition(resources.COORDINATION, KIND)
+        found = await self._tables.partition(resources.COORDINATION, presence.KIND)
         seen = [one.get("seenAt") for one in found]
         return sum(isinstance(at_ms, int) and at_ms >= since_ms for at_ms in seen)
 

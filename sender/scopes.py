@@ -1,18 +1,17 @@
 """Which mail an answer of SES stops: exactly what the answer is about, and nothing beside it. Pure.
 
-A scope is a set of mail that waits together: `account`, `set#<configuration set>`,
-`identity#<address or domain>`, `domain#<From domain>`, `tenant#<tenant>#<stream>`. SES's codes and
-texts: SES API v2 reference, "SendEmail" (Errors); SES Developer Guide, "Amazon SES email sending
-errors" and "Errors related to the sending quotas".
+Scopes: see `mailpipe/scopes.py`. SES's codes and texts: SES API v2 reference, "SendEmail" (Errors);
+SES Developer Guide, "Amazon SES email sending errors" and "Errors related to the sending quotas".
 """
 
 from typing import Literal, NamedTuple
 
-from mailpipe.addresses import Address, BadAddress, parse
+from mailpipe import scopes
 from mailpipe.board import ACCOUNT, kind_of
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import CONFIGURATION_SET
+from mailpipe.scopes import SET, identity, parsed, stream_scope
 
 Reason = Literal[
     "access_denied",
@@ -24,8 +23,6 @@ Reason = Literal[
     "set_missing",
     "set_paused",
 ]
-
-SET = f"set#{CONFIGURATION_SET}"
 
 _RATE = "sending rate exceeded"
 _DAY = "message quota exceeded"
@@ -39,13 +36,9 @@ class Fault(NamedTuple):
 
 
 def scopes_of(message: EmailMessage) -> tuple[str, ...]:
-    """Every scope that this mail is in. An address that cannot be read is in none."""
-    found = [ACCOUNT, SET, _stream(message)]
-    if (sender := _parsed(message.email.from_)) is not None:
-        found += [_identity(sender.spec), _identity(sender.domain), f"domain#{sender.domain}"]
-    # In the sandbox recipients must be verified too.
-    specs = [one.spec for one in map(_parsed, message.email.recipients()) if one is not None]
-    return tuple(dict.fromkeys([*found, *map(_identity, specs)]))
+    """Every scope that this mail is in."""
+    email = message.email
+    return scopes.scopes_of(message.tenant, message.stream, email.from_, email.recipients())
 
 
 def is_rate(failure: CallFailed) -> bool:
@@ -86,7 +79,11 @@ def widened(fault: Fault, message: EmailMessage) -> Fault:
     """The same for where too many identities are paused already: the tenant's whole stream. Each of
     its mails may name another identity, and nobody could read a board with all of them.
     """
-    return fault._replace(scope=_stream(message)) if kind_of(fault.scope) == "identity" else fault
+    return (
+        fault._replace(scope=stream_scope(message.tenant, message.stream))
+        if kind_of(fault.scope) == "identity"
+        else fault
+    )
 
 
 def _denied(failure: CallFailed, message: EmailMessage) -> str | None:
@@ -102,32 +99,17 @@ def _named_identity(failure: CallFailed, message: EmailMessage) -> str:
     """Of the identities that SES names the first that is this mail's; else its From domain's: an
     identity that its sub-domains inherit is named by its own name.
     """
-    named = {_identity(_spec(one)) for one in failure.named}
+    named = {identity(_spec(one)) for one in failure.named}
     ours = [scope for scope in scopes_of(message) if scope in named]
     return ours[0] if ours else _from_domain(message)
 
 
 def _from_domain(message: EmailMessage) -> str:
-    sender = _parsed(message.email.from_)
-    return ACCOUNT if sender is None else _identity(sender.domain)
-
-
-def _stream(message: EmailMessage) -> str:
-    return f"tenant#{message.tenant}#{message.stream}"
-
-
-def _identity(name: str) -> str:
-    return f"identity#{name.casefold()}"
+    sender = parsed(message.email.from_)
+    return ACCOUNT if sender is None else identity(sender.domain)
 
 
 def _spec(name: str) -> str:
     """As SES names it: an address, with or without a name, or a domain."""
-    found = _parsed(name)
+    found = parsed(name)
     return name if found is None else found.spec
-
-
-def _parsed(text: str) -> Address | None:
-    try:
-        return parse(text)
-    except BadAddress:
-        return None

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from mailpipe.open_states import Terms
 from sender.day import DaySettings
-from sender.waiting_settings import WaitingSettings
+from sender.sweeping_settings import SweepingSettings
 
 
-class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
+class SenderSettings(SweepingSettings, frozen=True, kw_only=True):
     """What the sender needs to know."""
 
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="mails in hand per lane")] = 256
@@ -168,6 +169,17 @@ class SenderSettings(WaitingSettings, frozen=True, kw_only=True):
     def lease_s(self) -> float:
         """How long a claim lives."""
         return self.ses_timeout_s + self.lease_margin_s
+
+    @property
+    def terms(self) -> Terms:
+        """By when what is open ends."""
+        return Terms(
+            expire_after_ms=round(self.expire_after_s * 1000),
+            grace_ms=round(self.in_doubt_grace_s * 1000),
+            decide_ms=round(self.in_doubt_decide_s * 1000),
+            unheard_ms=round(self.unheard_s * 1000),
+            settle_ms=round(self.sweep_after_s * 1000),
+        )
 
     def crossed(self) -> list[str]:
         """A drain must outlast a send; lateness and clocks must stay within the spread (on one

@@ -1,5 +1,5 @@
-"""Mail that waits outside its queue: where, and the side tasks that send it on, each done by one
-sender at a time.
+"""Mail that waits outside its queue: where, and the side tasks that send it on, or end what waits
+for nothing; each is done by one sender at a time.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -16,6 +16,7 @@ from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.renewal import Renewal
 from sender.clock import Clock, ClockState
 from sender.settings import SenderSettings
+from sender.sweeping import Sweeper
 
 
 def open_due(
@@ -39,6 +40,7 @@ def side_tasks(
     tables: Tables,
     due: DueItems,
     consumers: Iterable[Consumer],
+    sweeper: Sweeper,
     *,
     name: str,
     clock: Clock,
@@ -46,21 +48,21 @@ def side_tasks(
     rate: Callable[[], float],
 ) -> dict[str, Coroutine[Any, Any, None]]:
     """Release of what is due and of scopes that are not `paused`, at the account's `rate`; renewal
-    of the consumers' old mail. `name` is this process's, as no other is called.
+    of the consumers' old mail; the sweeper. `name` is this process's, as no other is called.
     """
 
     def task(task: str, work: Work, every_s: float) -> Task:
         lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
         return Task(Lease(tables, settings.prefix, task, name, lease_s=lease_s), work, every_s)
 
-    def time_is_right() -> bool:
-        return clock.state is not ClockState.WRONG
-
-    times = DueTimes(due, tables, settings.prefix, time_is_right=time_is_right)
+    times = DueTimes(
+        due, tables, settings.prefix, time_is_right=lambda: clock.state is not ClockState.WRONG
+    )
     scopes = ScopeRelease(due, paused=paused, rate=rate, ramp=settings.ramp)
     tasks = {
         "release_due": task("release_due", times.work, settings.due_every_s),
         "release_scopes": task("release_scopes", scopes.work, settings.release_every_s),
+        "sweep": task("sweep", sweeper.work, settings.sweep_every_s),
     }
     for consumer in consumers:
         renewal = Renewal(

@@ -16,7 +16,7 @@ from mailpipe.aws.table import Applied, Tables
 from mailpipe.endpoints import Endpoint
 from mailpipe.messages import RecordFields, own_event
 from mailpipe.partiql import Statement, delete_from, insert_into
-from mailpipe.records import Attributes
+from mailpipe.records import NO_EVENT, Attributes
 from mailpipe.statements import EmailStatements
 from mailpipe.status import DELIVERED, EXPIRED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.suppression import SuppressionStatements
@@ -177,6 +177,10 @@ async def forms() -> dict[str, Statement]:
         "adopt": WRITES.adopt(EMAIL_ID, 1, "ses-1"),
         "close": WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL),
         "close, badly": WRITES.close(EMAIL_ID, HARD_BOUNCED, at_ms=AT_MS, ttl=TTL),
+        "give_up": WRITES.give_up(records.read(born(ANA)), UNKNOWN, reason="why", at_ms=AT_MS),
+        "close, SES says no more": WRITES.close(
+            EMAIL_ID, SENT, at_ms=AT_MS, ttl=TTL, outcome=NO_EVENT
+        ),
         "event": timeline,
         "suppression": suppressed,
         "suppression, for more than bulk mail": LIST.widen(listed),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mailpipe import resources
 
 LISTS_OF_MAIL = ((resources.EMAIL_TRACKING, "byRecipient"), (resources.EMAIL_TRACKING, "byDay"))
+OPEN_MAIL = ((resources.EMAIL_TRACKING, "byState"),)
 QUEUES_OF_MAIL = (resources.MAIL_TRANSACTIONAL, resources.MAIL_BULK)
 _WHEREABOUTS, _SEND = "sqs:GetQueueUrl", "sqs:SendMessage"
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
@@ -41,12 +42,12 @@ def _consumer(*queues: str) -> tuple[Grant, Grant]:
 
 GRANTS: dict[str, tuple[Grant, ...]] = {
     "ingest": (
-        Grant((_WHEREABOUTS, _SEND), queues=QUEUES_OF_MAIL),
+        Grant((_WHEREABOUTS, _SEND, "sqs:GetQueueAttributes"), queues=QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
         Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:BatchGetItem"), tables=(resources.DUE_ITEMS,)),
         Grant(("dynamodb:Query",), indexes=LISTS_OF_MAIL),
-        Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS,)),
+        Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS, resources.COORDINATION)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
         Grant(
             (_INSERT, _DELETE, "dynamodb:BatchGetItem", "dynamodb:Query"),
@@ -59,6 +60,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         *_consumer(*QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
+        Grant(("dynamodb:Query",), indexes=OPEN_MAIL),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.SUPPRESSION_LIST, resources.ACCESS)),
         Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:Query"), tables=(resources.COORDINATION,)),
         Grant(("dynamodb:UpdateItem",), tables=(resources.COORDINATION,)),

@@ -3,6 +3,7 @@
 import click
 
 from mailpipe.commands.dlq import dlq
+from mailpipe.commands.explaining import explain
 from mailpipe.commands.keys import keys
 from mailpipe.commands.mail import emails, send, status
 from mailpipe.commands.quota import cap, pause, paused, quota, resume, uncap
@@ -20,7 +21,8 @@ def mailpipe() -> None:
     """
 
 
+READING = (status, explain, emails)
 STEERING = (quota, pause, resume, paused, cap, uncap)
 
-for one in (send, status, emails, cancel, reschedule, keys, tenant, suppression, dlq, *STEERING):
+for one in (send, *READING, cancel, reschedule, keys, tenant, suppression, dlq, *STEERING):
     mailpipe.add_command(one)

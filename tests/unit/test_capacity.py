@@ -187,7 +187,7 @@ def test_no_write_to_a_record_is_missing_there() -> None:
     methods = {name for name in vars(EmailStatements) if not name.startswith("_")}
     assert methods == {
         *("insert", "claim", "release", "take_over", "sent", "end", "cancel", "reschedule"),
-        *("end_in_doubt", "raise_recipient", "raise_to", "adopt", "close"),
+        *("end_in_doubt", "raise_recipient", "raise_to", "adopt", "close", "give_up"),
     }
 
 

@@ -35,6 +35,8 @@ PURE = [
     *("mailpipe/evidence.py", "processor/flow.py"),
     *("mailpipe/origins.py", "mailpipe/board.py", "sender/day.py", "sender/scopes.py"),
     *("sender/clock.py", "mailpipe/aws/dates.py"),
+    *("mailpipe/open_states.py", "mailpipe/presence.py", "mailpipe/scopes.py"),
+    *("mailpipe/explain.py", "sender/sweeps.py", "sender/sweeping_settings.py"),
     *(
         "mailpipe/parking.py",
         "mailpipe/scheduled.py",

@@ -10,7 +10,8 @@ from mailpipe.board import ACCOUNT
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import CONFIGURATION_SET
-from sender.scopes import SET, Fault, fault_of, is_rate, scopes_of
+from mailpipe.scopes import SET
+from sender.scopes import Fault, fault_of, is_rate, scopes_of
 
 ARN = "arn:aws:ses:us-east-1:000000000000"
 

@@ -1,0 +1,66 @@
+"""Reads what an explanation needs: no more than a handful of calls, and shared ones."""
+
+from collections.abc import Mapping
+
+from mailpipe import board, presence, resources
+from mailpipe.aws.queue import Queue
+from mailpipe.aws.table import Tables
+from mailpipe.endings import event_of
+from mailpipe.explain import Explanation, World, explain
+from mailpipe.open_states import could_go_ms
+from mailpipe.reads import SharedReads
+from mailpipe.records import Attributes, Record
+from mailpipe.resources import LANES
+from mailpipe.status import FIRST_ENDED_RANK
+from mailpipe.timing import now_ms
+
+FRESH_S = 5.0
+"""So old may be what many explanations share."""
+NEWEST_EVENTS = 20
+"""Among them the event is looked for that made a mail's status."""
+
+
+class Explainer:
+    """Explains records; `queues` are those of the lanes."""
+
+    def __init__(self, tables: Tables, queues: Mapping[str, Queue]) -> None:
+        self._tables = tables
+        self._queues = queues
+        self._told = SharedReads[str, list[Attributes]](self._partition, most=4, fresh_s=FRESH_S)
+        self._depths = SharedReads[str, int](self._depth, most=len(LANES), fresh_s=FRESH_S)
+
+    async def explain(self, record: Record) -> Explanation:
+        """Why it stands as it does. Raises CallFailed."""
+        now = now_ms()
+        if record.rank >= FIRST_ENDED_RANK:
+            senders = presence.living(await self._told.get(presence.KIND), now)
+            return explain(record, World(senders=senders, event=await self._event(record)), now)
+        return explain(record, await self._world(record, now), now)
+
+    async def _world(self, record: Record, now: int) -> World:
+        reading = board.reading_of(await self._told.get(board.KIND))
+        senders = presence.living(await self._told.get(presence.KIND), now)
+        may_go = could_go_ms(record) <= now
+        return World(reading, senders, await self._before(record.stream) if may_go else {})
+
+    async def _before(self, stream: str) -> dict[str, int]:
+        """How much is on the lane's queue, and on those of more urgent ones."""
+        depths = dict[str, int]()
+        for lane in LANES:
+            depths[lane] = await self._depths.get(lane)
+            if lane == stream:
+                break
+        return depths
+
+    async def _event(self, record: Record) -> Attributes | None:
+        page = await self._tables.page(
+            *(resources.EMAIL_EVENTS, record.email_id), newest_first=True, limit=NEWEST_EVENTS
+        )
+        return event_of(record, page.items)
+
+    async def _partition(self, kind: str) -> list[Attributes]:
+        return await self._tables.partition(resources.COORDINATION, kind)
+
+    async def _depth(self, lane: str) -> int:
+        depth = await self._queues[lane].depth()
+        return depth.waiting + depth.in_flight

@@ -1,0 +1,318 @@
+"""Every record has a sentence, and it says what is so."""
+
+import typing
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailpipe import presence
+from mailpipe.board import Cap, Pause, Quota, Reading
+from mailpipe.endings import event_of
+from mailpipe.explain import _BINDING, _BY_RATE, _REASONS, ENDED, World, explain
+from mailpipe.open_states import DAY_MS, LOST_AFTER_MS, OPEN_STATES, Terms
+from mailpipe.presence import Presence
+from mailpipe.records import Record
+from mailpipe.spoken import about, moment, time_of
+from sender.binding import BINDS
+from sender.scopes import Reason
+from tests.unit.open_records import EXAMPLES, NOW, RECORDS, TIMES, record
+
+QUOTA = Quota(
+    max_send_rate_milli=14_000,
+    max_24_hour=50_000,
+    sent_24_hours=49_812,
+    sending_enabled=True,
+    enforcement="HEALTHY",
+    senders=1,
+    read_at=NOW,
+)
+QUIET = Reading(QUOTA, {}, {}, [])
+
+
+def sender(binds: str = "nothing", lane: str = "bulk") -> Presence:
+    return Presence(seen_at=NOW, until=NOW + 30_000, binds={lane: binds})
+
+
+def pause(scope: str, reason: str, **changes: Any) -> Reading:
+    one = Pause(scope=scope, reason=reason, since=NOW - 600_000, probe_at=NOW + 20_000, **changes)
+    return QUIET._replace(pauses={scope: one})
+
+
+def sentence(one: Record, world: World) -> str:
+    return explain(one, world, NOW).sentence
+
+
+def busy(binds: str, depth: int = 12_001, board: Reading = QUIET) -> World:
+    return World(board, [sender(binds)], {"transactional": 0, "bulk": depth})
+
+
+@pytest.mark.parametrize(
+    ("world", "said", "due"),
+    [
+        (
+            busy("rate"),
+            "Waits since 07:59:00 UTC in the bulk lane, behind about 12,000 mails; the account's "
+            "rate of 14/s binds; it should go in about 14 min.",
+            "2027-01-15T08:14:17.214Z",
+        ),
+        (
+            busy("day"),
+            "Waits since 07:59:00 UTC in the bulk lane, behind about 12,000 mails; the day's quota "
+            "binds (49,812 of 50,000 recipients in 24 h).",
+            None,
+        ),
+        (
+            busy("nothing", 1),
+            "Waits since 07:59:00 UTC in the bulk lane, with nothing before it; it should go in "
+            "about 1 s.",
+            "2027-01-15T08:00:00.071Z",
+        ),
+        (
+            busy(
+                "tenant_cap",
+                3,
+                QUIET._replace(
+                    caps={"tenant#default": Cap(scope="tenant#default", per_second_milli=500)}
+                ),
+            ),
+            "Waits since 07:59:00 UTC in the bulk lane, behind about 2 mails; a cap of 0.5/s on "
+            "mail of its tenant binds.",
+            None,
+        ),
+        (
+            World(QUIET),
+            "Waits since 07:59:00 UTC in the bulk lane, and no sender runs: it goes when one does.",
+            None,
+        ),
+        (
+            World(senders=[sender()]),
+            "Waits since 07:59:00 UTC in the bulk lane: no sender has read SES's quota yet.",
+            None,
+        ),
+    ],
+)
+def test_a_mail_that_may_go_waits_for_its_turn(world: World, said: str, due: str | None) -> None:
+    explained = explain(record(), world, NOW)
+    assert (explained.sentence, explained.due_by) == (said, due)
+    assert (explained.state, explained.status) == ("pending", "pending")
+
+
+def test_a_mail_that_waits_although_nothing_else_does_is_told_to_be_elsewhere() -> None:
+    said = sentence(record(created_at=NOW - DAY_MS), busy("nothing", 0))
+    assert "nothing is on its queue" in said
+    assert "dead letters" in said
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        (
+            pause("identity#shop.example", "identity_not_verified"),
+            "Waits because mail of the identity shop.example is paused since 07:50:00 UTC (it is "
+            "not verified at SES); one waiting mail tries it again and again, next at 08:00:20 UTC"
+            "; if that lasts the mail ends at 2027-02-12 07:59:00 UTC at the latest.",
+        ),
+        (
+            pause("account", "daily_quota"),
+            "Waits because all mail of the account is paused since 07:50:00 UTC (the day's quota "
+            "is used up); it goes on when GetAccount says so; if that lasts the mail ends at "
+            "2027-02-12 07:59:00 UTC at the latest.",
+        ),
+        (
+            pause("tenant#default#bulk", "secret words", by="Eve"),
+            "Waits because mail of the stream bulk is paused since 07:50:00 UTC by a person, who "
+            "has to resume it; if that lasts the mail ends at 2027-02-12 07:59:00 UTC at the "
+            "latest.",
+        ),
+    ],
+)
+def test_a_paused_mail_names_the_pause(reading: Reading, said: str) -> None:
+    explained = explain(record(), busy("pause", board=reading), NOW)
+    assert explained.sentence == said
+    assert (explained.state, explained.waiting_for) == ("paused", "pause")
+
+
+def test_the_pause_of_other_mail_is_not_its_own() -> None:
+    others = pause("identity#other.example", "identity_not_verified")
+    assert explain(record(), busy("pause", board=others), NOW).state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("scheduled", "Waits for its time, 08:00:00 UTC, in about 1 s."),
+        (
+            "claimed",
+            "A sender has it in hand (attempt 1), until 08:00:00 UTC at the latest.",
+        ),
+        (
+            "in_doubt",
+            "In doubt since 08:00:00 UTC: SES may have taken attempt 1, and nobody recorded its "
+            "answer. An event of SES settles it; without one it is decided by the mail's inDoubt, "
+            "from 08:02:30 UTC on when events flow, else at 09:02:30 UTC.",
+        ),
+        (
+            "sent",
+            "SES accepted it at 07:59:30 UTC; its word on the delivery is awaited; without a word "
+            "it is closed at 2027-01-20 07:59:30 UTC.",
+        ),
+        (
+            "ending",
+            "It ended as cancelled at 07:59:00 UTC; that is announced and closed soon, or after "
+            "08:09:00 UTC.",
+        ),
+    ],
+)
+def test_what_is_open_says_what_comes(state: str, said: str) -> None:
+    explained = explain(EXAMPLES[state], World(QUIET, [sender()]), NOW)
+    assert (explained.sentence, explained.state) == (said, state)
+
+
+def event(kind: str, **details: str) -> dict[str, Any]:
+    at = "2027-01-15T07:58:00.000Z"
+    return {"type": kind, "occurredAt": at, "details": msgspec.json.encode(details).decode()}
+
+
+CLOSED: dict[str, Any] = {"open": None, "updated_at": NOW - 1000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "said"),
+    [
+        (
+            {"status": "delivered", "rank": 40},
+            event("delivery", smtpResponse="250 OK"),
+            'Delivered: the receiving server took it at 07:58:00 UTC ("250 OK").',
+        ),
+        (
+            {"status": "bounced", "rank": 50},
+            event(
+                "bounce", bounceType="Permanent", bounceSubType="General", diagnosticCode="550 x"
+            ),
+            "Bounced at 07:58:00 UTC: the receiving side refused it for good, Permanent/General "
+            '("550 x").',
+        ),
+        (
+            {"status": "bounced", "rank": 30},
+            None,
+            "Bounced at 07:59:59 UTC: the receiving side refused it for now.",
+        ),
+        (
+            {"status": "complained", "rank": 60},
+            event("complaint", complaintFeedbackType="abuse"),
+            'Delivered, and a recipient complained about it at 07:58:00 UTC ("abuse").',
+        ),
+        (
+            {"status": "rejected", "rank": 50},
+            event("reject", reason="Bad content"),
+            'SES took it and then rejected it at 07:58:00 UTC ("Bad content").',
+        ),
+        (
+            {"status": "rejected", "rank": 50, "reason": "to[0]: address_syntax"},
+            event("rejected", reason="x"),
+            'Never sent: it broke a rule at 07:58:00 UTC ("to[0]: address_syntax").',
+        ),
+        (
+            {"status": "failed", "rank": 14, "reason": "MessageRejected: no"},
+            None,
+            'Not sent: SES refused it for good at 07:59:59 UTC ("MessageRejected: no").',
+        ),
+        (
+            {"status": "suppressed", "rank": 90, "reason": "every recipient"},
+            None,
+            'Not sent: it was suppressed at 07:59:59 UTC ("every recipient").',
+        ),
+        ({"status": "cancelled", "rank": 90}, None, "Not sent: it was cancelled at 07:59:59 UTC."),
+        ({"status": "expired", "rank": 90}, None, "Not sent: it expired at 07:59:59 UTC."),
+        (
+            {"status": "unknown", "rank": 12, "reason": "third doubt"},
+            None,
+            "Nobody knows whether SES has sent it; since 07:59:59 UTC it is tried no more "
+            '("third doubt"). An event of SES that still comes settles it.',
+        ),
+        (
+            {"status": "sent", "rank": 20, "outcome": "no_event"},
+            None,
+            "SES accepted it, and since 07:59:59 UTC it stands as sent. SES has said no more about "
+            "it, so it was closed; a later event still counts.",
+        ),
+        ({"status": "erased", "rank": 99}, None, "Its data was erased at 07:59:59 UTC."),
+    ],
+)
+def test_what_has_ended_says_why_when_and_by_what_event(
+    changes: dict[str, Any], what: Any, said: str
+) -> None:
+    one = record(**CLOSED | changes)
+    found = event_of(one, [event("open"), *([what] if what else [])])
+    explained = explain(one, World(event=found), NOW)
+    assert (explained.sentence, explained.state, explained.deadline) == (said, ENDED, None)
+
+
+def test_a_mail_to_several_says_how_many_are_still_without_a_word() -> None:
+    some = record(
+        to=3, status="delivered", rank=40, sent_at=NOW, ranks={"r0": 40, "r1": 20, "r2": 0}
+    )
+    assert "of 3 recipients 2 are without a final word" in sentence(some, World())
+
+
+READINGS = st.sampled_from(
+    [
+        Reading(None, {}, {}, []),
+        QUIET,
+        pause("account", "daily_quota"),
+        pause("set#enterprise-email", "by hand", by="Eve"),
+        pause("identity#b@shop.example", "a reason that nobody knows"),
+    ]
+)
+WORLDS = st.builds(
+    World,
+    READINGS,
+    st.lists(st.builds(sender, st.sampled_from(BINDS)), max_size=2),
+    st.fixed_dictionaries({"bulk": st.integers(0, 10**9)}),
+    st.none() | st.builds(event, st.sampled_from(["delivery", "bounce", "?"])),
+)
+
+
+@given(one=RECORDS, world=WORLDS, at=TIMES)
+def test_no_record_is_without_a_sentence(one: Record, world: World, at: int) -> None:
+    explained = explain(one, world, at)
+    assert explained.sentence.endswith(".")
+    assert len(explained.sentence) < 700
+    assert "None" not in explained.sentence
+    assert explained.state in {*OPEN_STATES, ENDED}
+    ended = explained.state == ENDED
+    assert (explained.deadline is None, explained.waiting_for is None) == (ended, ended)
+    assert msgspec.json.decode(msgspec.json.encode(explained))["emailId"] == one.email_id
+
+
+def test_everything_that_may_bind_or_pause_has_its_words() -> None:
+    told = {*_BINDING, *_BY_RATE, "day", "tenant_cap", "domain_cap"}
+    assert told == set(BINDS)
+    assert set(_REASONS) == set(typing.get_args(Reason))
+
+
+def test_times_that_no_calendar_has_are_told_all_the_same() -> None:
+    assert time_of(NOW * 1000).startswith("9999-12-31")
+    assert sentence(record(created_at=253_402_300_000_000 - LOST_AFTER_MS), World())
+    assert moment(NOW, NOW - DAY_MS) == "2027-01-15 08:00:00 UTC"
+    assert [about(one) for one in (0, 89, 91, 5000, 6000, 10**6)] == [
+        *("about 1 s", "about 89 s", "about 2 min"),
+        *("about 83 min", "about 2 h", "about 12 days"),
+    ]
+
+
+def test_senders_that_are_gone_or_unreadable_do_not_count() -> None:
+    items: list[dict[str, Any]] = [
+        {"id": "a", "seenAt": NOW - 1, "until": NOW + 1, "binds": {"bulk": "rate"}, "ttl": 1},
+        {"id": "b", "seenAt": NOW - 50, "until": NOW, "binds": {"bulk": "day"}},
+        {"id": "old", "seenAt": NOW - 29_000},
+        {"id": "x", "seenAt": "yesterday"},
+    ]
+    found = presence.living(items, NOW)
+    assert len(found) == 2
+    assert presence.binds(found, "bulk") == "rate"
+    assert presence.binds(found, "transactional") == "nothing"
+    assert presence.terms(found) == Terms()
