@@ -68,7 +68,7 @@ PURE = [
             *("reading", "refusals", "requests", "sending"),
         )
     ),
-    *(f"infra/local/stores/{name}.py" for name in ("calls", "errors", "partial")),
+    *(f"infra/local/stores/{name}.py" for name in ("calls", "errors", "partial", "writes")),
 ]
 
 MEASURING_OURS = {
