@@ -8,12 +8,12 @@ PLANTS = ("no-renewal", "not-parked", "pauses-counted", "short-bodies")
 
 
 class Case(NamedTuple):
-    """`mails` come evenly over `over_s` seconds. For `stops_s` from the first hour on the account
-    is `account` (GetAccount says that nothing may be sent) or `set` (SES says with every answer
-    that there is no configuration set); `rate` recipients a second and `daily` (None: no limit)
-    are SES's. `per_day_s` is how long a day of the queues' retention and of renewal lasts;
-    everything looks `seldom` times as seldom as it could. The oldest mail has to wait for
-    `longest_days`. `plant` is a bug.
+    """`mails` come evenly over `over_s` seconds; they say that they expire after `expires_after_s`,
+    or nothing. For `stops_s` from the first hour on the account is paused (`account`: GetAccount
+    says so) or there is no configuration set (`set`: SES's answers say so). `rate` recipients a
+    second and `daily` (None: no limit) are SES's. `per_day_s` is how long a day of the queues'
+    retention and of renewal lasts; everything looks `seldom` times as seldom as it could. The
+    oldest mail has to wait for `longest_days`. `plant` is a bug.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Case(NamedTuple):
     stops_s: float = 0.0
     rate: float = 10.0
     daily: int | None = None
-    expire_after_s: float = 3 * DAY_S
+    expires_after_s: float | None = None
     per_day_s: float = DAY_S
     seldom: float = 1.0
     until_s: float = 9 * DAY_S
@@ -60,7 +60,7 @@ def cases(*, small: bool, plant: str) -> list[Case]:
             *("small day, six days of mail", 1200),
             rate=1.0,
             daily=200,
-            expire_after_s=20 * DAY_S,
+            expires_after_s=20 * DAY_S,
             until_s=10 * DAY_S,
             bulk_only=True,
         ),

@@ -70,6 +70,7 @@ class World:
 
     async def _accept(self, number: int, stream: Stream) -> None:
         """As a producer does, without looking at the rules."""
+        expires_s = self.case.expires_after_s
         message = EmailMessage(
             email_id=new_email_id(),
             tenant="default",
@@ -80,6 +81,7 @@ class World:
                 from_="demo@example.com",
                 subject=f"Mail {number}",
                 body_text="x" * SIZES[number % len(SIZES)],
+                expires_at=None if expires_s is None else iso(now_ms() + round(expires_s * 1000)),
             ),
         )
         (fault,) = await self.cloud.lanes[stream].send([await self._bodies.outgoing(message)])
@@ -107,7 +109,6 @@ def settings(case: Case) -> SenderSettings:
         address_hash_key=HASH_KEY,
         trust_sender_id=False,
         bodies_bucket="bodies",
-        expire_after_s=case.expire_after_s,
         poll_s=20.0 * case.seldom,
         dig_every_s=60.0,
         board_refresh_s=30.0 * case.seldom,

@@ -17,7 +17,9 @@ from mailpipe.resources import LANES
 from mailpipe.tenants import Retention, Tenants
 from sender import waiting
 from sender.adapting import Adapting
+from sender.answers import Answers
 from sender.clock import Clock
+from sender.doubts import Doubts
 from sender.handler import Sender
 from sender.lanes import Home, Lane
 from sender.limiter import SharedLimiter
@@ -25,6 +27,7 @@ from sender.outage import Outage
 from sender.pacing import Lead
 from sender.paths import Paths
 from sender.reserving import Terms
+from sender.scheduling import TimedParking
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -126,14 +129,24 @@ class VirtualSender:
             at_once=settings.large_at_once,
             upload_bytes_per_s=float(settings.upload_bytes_per_s),
         )
+        slots, pauses = self._slots[lane], self._adapting.pauses
+        answers = Answers(
+            store,
+            slots=slots,
+            events=cloud.events,
+            pauses=pauses,
+            limiter=self._limiter,
+            grace_s=settings.in_doubt_grace_s,
+        )
         sender = Sender(
-            *(settings, self._slots[lane], store),
+            *(settings, slots, store),
             bodies=Bodies(cloud.bucket),
             paths=paths,
-            events=cloud.events,
+            answers=answers,
+            doubts=Doubts(settings, cloud.tables, store),
             lead=lead,
             tenants=tenants,
-            pauses=self._adapting.pauses,
+            pauses=pauses,
             limiter=self._limiter,
         )
         return Consumer(
@@ -141,8 +154,8 @@ class VirtualSender:
             heartbeat=Beats(cloud, visibility_s=settings.visibility_s),
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
-            appetite=self._slots[lane],
-            parking=Home(self._due) if parks else None,
+            appetite=slots,
+            parking=TimedParking(Home(self._due), cloud.tables) if parks else None,
         )
 
     async def run(self, stop: Stop) -> None:
