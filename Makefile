@@ -38,11 +38,11 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
         prove-drain prove-kills prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
-        prove-doors fuzz-api bench-ingest bench-sender prove \
+        prove-doors prove-suppression prove-pause fuzz-api bench-ingest bench-sender prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready .venv-cloud/.ready ## Make the two virtual environments (every other target does it by itself)
 
@@ -92,13 +92,19 @@ prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, 
 prove-doors: setup ## One corpus of inputs through REST, SDK and queue: equal verdicts, no server error, nothing stored
 	@$(PY) -m loadtest.prove_doors --seed $(SEED)
 
+prove-suppression: setup ## RACES=1000 suppressions against mail to the same address: what is claimed after the answer is not sent
+	@$(PY) -m loadtest.prove_suppression --races $(or $(RACES),1000) --seed $(SEED)
+
+prove-pause: setup ## Six days of waiting in virtual time: account paused, set gone, a day's quota too small: nothing lost
+	@$(PY) -m loadtest.prove_pause
+
 simulate-quota: setup ## Senders around one item of send slots, in virtual time: no second above the quota, nothing wasted
 	@$(PY) -m loadtest.simulate_quota --seed $(SEED)
 
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-quota prove-priority prove-faults prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-faults prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -41,7 +41,9 @@ class Doors:
         return Doors(self._session, self._producer, ingest)
 
     async def send(self, door: Door, mail: dict[str, Any]) -> dict[str, Any]:
-        """Send one mail; the acknowledgement: emailId, door, recipients, t (wall seconds)."""
+        """Send one mail; the acknowledgement: emailId, door, recipients, t (wall seconds). A
+        `stream` is the SDK's to take; REST has no such field.
+        """
         if door == "rest":
             email_id = await self._by_rest(mail)
         else:
@@ -62,7 +64,8 @@ class Doors:
                         for one in mail.get("attachments", [])
                     ],
                     **fields,
-                )
+                ),
+                stream=mail.get("stream", "transactional"),
             )
         return {"emailId": email_id, "door": door, "recipients": mail["to"], "t": time.time()}
 

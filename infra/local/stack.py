@@ -32,7 +32,8 @@ STOP_S = 9.0
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to start, and where it listens (0 = a free port). `cloud_host`: `host:port` of a cloud
-    that runs already (LocalStack or alike), used instead of our own.
+    that runs already (LocalStack or alike), used instead of our own. `log_writes`: the proxy logs
+    every write to a table.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Plan:
     seed: int = 1
     prefix: str = "mailpipe-"
     stores_proxy: bool = False
+    log_writes: bool = False
     cloud_host: str | None = None
     endpoints: dict[str, list[str]] = field(default_factory=lambda: {"sample": []})
     settings: dict[str, str] = field(default_factory=dict)
@@ -82,6 +84,11 @@ class Stack:
     def ses_log(self) -> Path:
         """The simulator's log: what really was sent."""
         return self.folder / "ses.jsonl"
+
+    @property
+    def stores_log(self) -> Path:
+        """The log of the stores' proxy, where the plan has one."""
+        return self.folder / "stores.jsonl"
 
     @property
     def receiver_log(self) -> Path:
@@ -147,8 +154,9 @@ class Stack:
         if self.plan.stores_proxy:
             argv = [sys.executable, "-m", "infra.local.stores", "--port", "0"]
             more = ["--upstream", self.cloud_url, "--seed", str(self.plan.seed)]
-            log = ["--log", str(self.folder / "stores.jsonl")]
-            proxy = await self._child("stores", [*argv, *more, *log])
+            log = ["--log", str(self.stores_log)]
+            writes = ["--writes"] if self.plan.log_writes else []
+            proxy = await self._child("stores", [*argv, *more, *log, *writes])
             self.stores_url = f"http://127.0.0.1:{proxy.port}"
 
     async def start_ses(self) -> None:

@@ -173,3 +173,12 @@ async def test_a_long_poll_ends_when_a_message_arrives(rig: Rig) -> None:
     await rig.queue.send([Outgoing("m")])
     (message,) = await poll
     assert message.body == "m"
+
+
+async def test_a_long_poll_ends_when_a_delayed_message_may_be_seen(rig: Rig) -> None:
+    await rig.queue.send([Outgoing("m", delay_s=1)])
+    poll = asyncio.create_task(rig.queue.receive(1, wait_s=4))
+    await asyncio.sleep(0)
+    await rig.elapse(1.0)
+    (message,) = await poll
+    assert message.body == "m"

@@ -1,8 +1,9 @@
-"""Items of whole numbers in this process, by the code that simulations use."""
+"""Items of whole numbers in memory whose writes may fail, and a clock."""
 
 import time
 
-from mailpipe.changes import Change, Changed, Fate, Numbers
+from loadtest.virtual.counters import MemoryCounters
+from mailpipe.changes import Change, Fate, Numbers
 from mailpipe.outcomes import CallFailed
 
 FREE: Numbers = {"tat": 0, "tatBulk": 0, "factor": 1_000_000, "factorAt": 0}
@@ -20,14 +21,11 @@ class Wall:
         return time.time_ns() // 1000 + self.step_us
 
 
-class MemoryItems:
-    """Obeys the contract suite of `mailpipe.aws.counters.Counters`.
-
-    `fails` are raised first, one a call; with `happened` the change is made all the same.
-    """
+class MemoryItems(MemoryCounters):
+    """`fails` are raised first, one a call; with `happened` the change is made all the same."""
 
     def __init__(self, items: dict[str, Numbers] | None = None) -> None:
-        self.items = {name: dict(numbers) for name, numbers in (items or {}).items()}
+        super().__init__(items)
         self.fails = list[CallFailed]()
         self.happened = False
         self.writes = 0
@@ -38,9 +36,7 @@ class MemoryItems:
         failure = self.fails.pop(0) if self.fails else None
         if failure is not None and not self.happened:
             raise failure
-        fate = change.applied(self.items.get(name))
-        if isinstance(fate, Changed):
-            self.items[name] = dict(fate.item)
+        fate = await super().change(name, change)
         if failure is not None:
             raise failure
         return fate

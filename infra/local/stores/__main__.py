@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log", type=Path, required=True, help="JSON lines, appended to")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=Path, help="JSON: faults from the start")
+    parser.add_argument("--writes", action="store_true", help="log every write to a table")
     return parser.parse_args()
 
 
@@ -36,8 +37,8 @@ async def main(given: argparse.Namespace) -> int:
     except (OSError, FaultError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_WRONG_FILE
-    application = Proxy(given.upstream, faults, Journal(given.log)).application()
-    return await serve(application, port=given.port, service="stores")
+    proxy = Proxy(given.upstream, faults, Journal(given.log), log_writes=given.writes)
+    return await serve(proxy.application(), port=given.port, service="stores")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from yarl import URL
 from infra.local.chaos.control import Control, answer
 from infra.local.chaos.faults import Faults, Live
 from infra.local.chaos.journal import Journal
-from infra.local.stores import errors, partial
+from infra.local.stores import errors, partial, writes
 from infra.local.stores.calls import Call, read
 from infra.local.stores.errors import Answer
 
@@ -39,13 +39,18 @@ class Dropped(Exception):
 
 
 class Proxy:
-    """Forwards to `upstream`."""
+    """Forwards to `upstream`; with `log_writes` every write to a table is logged, with the times at
+    which it came and was answered.
+    """
 
-    def __init__(self, upstream: str, faults: Faults, journal: Journal) -> None:
+    def __init__(
+        self, upstream: str, faults: Faults, journal: Journal, *, log_writes: bool = False
+    ) -> None:
         self._upstream, self._faults, self._journal = upstream, faults, journal
         self._session: aiohttp.ClientSession | None = None
         self._calls = Counter[tuple[str, str, str]]()
         self._upstream_was_gone = False
+        self._log_writes = log_writes
 
     def application(self) -> web.Application:
         """The control interface, and everything else forwarded."""
@@ -80,13 +85,22 @@ class Proxy:
         call = read(request.method, request.path_qs, request.headers, body)
         for action, resource in call.uses:
             self._calls[call.caller, action, resource] += 1
+        asked_ns = time.monotonic_ns()
         try:
             found = await self._answered(request, body, call)
+            if self._log_writes and found.status == 200:
+                self._tell_writes(call, found, asked_ns)
         except Dropped:
             if request.transport is not None:
                 request.transport.abort()
             found = Answer(500, {}, b"")
         return web.Response(status=found.status, headers=found.headers, body=found.body)
+
+    def _tell_writes(self, call: Call, found: Answer, asked_ns: int) -> None:
+        told = writes.told(call, found.body)
+        facts = [{"caller": call.caller, "asked_ns": asked_ns, **one} for one in told]
+        if facts:
+            self._journal.write_all("write", facts)
 
     async def _answered(self, request: web.Request, body: bytes, call: Call) -> Answer:
         live = self._hit(call)
