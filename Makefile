@@ -30,6 +30,8 @@ SIGTERMS ?= 10
 KILL_RATE ?= 100
 SECONDS ?= 120
 SCALE ?= 1
+# Of prove-once: events flow, processors away, events withheld, answers cut, senders standing still.
+CASES ?= a,b,c,d,e
 # Of prove-quota: recipients a second.
 QUOTAS ?= 14,100,300
 
@@ -37,7 +39,7 @@ QUOTAS ?= 14,100,300
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
-        prove-drain prove-kills prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
+        prove-drain prove-kills prove-once prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
         prove-doors prove-suppression prove-pause fuzz-api bench-ingest bench-sender prove \
         test check format unit integration acceptance lock clean
 
@@ -77,6 +79,9 @@ prove-quota: setup ## 1, 8, 3 senders at QUOTAS=14,100,300 recipients a second, 
 prove-kills: setup ## kill -9 of random replicas for SECONDS=120 at KILL_RATE=100 mails a second: nothing lost (SCALE=1: usual durations)
 	@$(PY) -m loadtest.prove_kills --seconds $(SECONDS) --rate $(KILL_RATE) --scale $(SCALE) --seed $(SEED)
 
+prove-once: setup ## kill -9 each second at exact instants (CASES=a,b,c,d,e): 3,000 mails each, none lost, none twice where events flow
+	@$(PY) -m loadtest.prove_once --cases $(CASES) --scale $(SCALE) --seed $(SEED)
+
 prove-faults: setup ## Identity revoked for FAULT_SECONDS=60, set removed, account paused, day used up, slots deleted, DynamoDB throttled: nothing fails
 	@$(PY) -m loadtest.prove_faults --seconds $(or $(FAULT_SECONDS),60) --rate $(or $(FAULT_RATE),20) --scale $(SCALE) --seed $(SEED)
 
@@ -104,7 +109,7 @@ simulate-quota: setup ## Senders around one item of send slots, in virtual time:
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-faults prove-drain prove-kills ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-faults prove-drain prove-kills prove-once ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

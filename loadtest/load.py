@@ -23,6 +23,8 @@ from loadtest.checker import read_log
 AGAIN_S = 0.1
 UNAVAILABLE = 503
 BATCH = 500
+BEGUN_S = 0.005
+"""How late `many_begun` may be."""
 
 
 class Make(Protocol):
@@ -36,7 +38,7 @@ class Make(Protocol):
 class Load:
     """`acks` are the doors' promises; `cut` are the POSTs that ended without an answer, or with a
     503: their mails may be on the queue, and nobody was promised that they are. `posts_open` is how
-    many POSTs wait for their answer now.
+    many POSTs wait for their answer now, `begun` how many mails were sent, answered or not.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Load:
         self.acks = list[dict[str, Any]]()
         self.cut = list[dict[str, Any]]()
         self.posts_open = 0
+        self.begun = 0
         self._doors = doors
         self._rate = rate
         self._seed = seed
@@ -56,6 +59,7 @@ class Load:
     async def flowing(self) -> AsyncIterator[None]:
         """Send while the body runs, then until every mail is acknowledged."""
         begun, sending = time.monotonic(), asyncio.create_task(self._run())
+        sending.add_done_callback(lambda _: self._stop.set())
         try:
             yield
         except BaseException:
@@ -66,6 +70,13 @@ class Load:
         self._stop.set()
         self._offered_s = time.monotonic() - begun
         await sending
+
+    async def many_begun(self, count: int) -> None:
+        """While it flows: until so many are begun, or one was refused for good."""
+        while True:
+            if self.begun >= count or self._stop.is_set():
+                return
+            await asyncio.sleep(BEGUN_S)
 
     @property
     def rate(self) -> float:
@@ -80,6 +91,7 @@ class Load:
                 await asyncio.sleep(max(0.0, begun + index / self._rate - loop.time()))
                 if self._stop.is_set():
                     return
+                self.begun += 1
                 sending.create_task(self._send(index, mail))
 
     def _mails(self) -> Iterator[tuple[int, dict[str, Any]]]:

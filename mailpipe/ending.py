@@ -5,6 +5,7 @@ put; then the record is closed. Killed in between, it is an ended mail among the
 comes by does the rest.
 """
 
+from mailpipe import failpoints
 from mailpipe.announcing import announce
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
@@ -27,7 +28,9 @@ class Ends:
         """Announce and close it, unless that is done. Raises CallFailed."""
         if not record.is_open:
             return
+        failpoints.hit("end.written")
         await announce(self._events, record)
+        failpoints.hit("end.announced")
         # From its end on, so that a repeat changes nothing.
         ttl = await self._retention.expiry(record.tenant, record.over_at(record.updated_at))
         standing = Standing(record.status, record.rank, terminal=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import structs
 
-from mailpipe import records, resources
+from mailpipe import failpoints, records, resources
 from mailpipe.aws.table import Applied, Tables
 from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed, Kind
@@ -89,8 +89,10 @@ class Recall:
                 return record
             waiting = await self._items.find(_name(record), record.times())
             await self._items.put(waiting, send_at_ms)
+            failpoints.hit("reschedule.copied")
             write = self._statements.reschedule(record, send_at_ms, at_ms=at_ms)
             if isinstance(await self._tables.write(write), Applied):
+                failpoints.hit("reschedule.recorded")
                 moved = structs.replace(
                     *(record,),
                     status=SCHEDULED.status,

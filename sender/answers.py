@@ -1,6 +1,6 @@
 """What SES's answer leads to, and how a mail ends without one."""
 
-from mailpipe import logs, metrics
+from mailpipe import failpoints, logs, metrics
 from mailpipe.announcing import announce
 from mailpipe.aws.queue import Queue, Received
 from mailpipe.messages import EmailMessage
@@ -60,6 +60,7 @@ class Answers:
             case Finished(record):
                 if record.status in OURS:
                     await announce(self._events, record)
+                    failpoints.hit("sender.announced")
                 return Done()
             case Live(until_ms):
                 return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
@@ -81,13 +82,16 @@ class Answers:
         record = await self._store.end(
             message.email_id, message.tenant, claim, standing, reason=reason
         )
+        failpoints.hit("sender.ended")
         metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
         log.info("email_ended", email_id=message.email_id, status=record.status)
         return await self.not_ours(Finished(record))
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()
+        failpoints.hit("sender.accepted")
         await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
+        failpoints.hit("sender.recorded")
         metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
         metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
             max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from random import random
 
-from mailpipe import metrics, origins
+from mailpipe import failpoints, metrics, origins
 from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
@@ -188,6 +188,7 @@ class Sender:
         claim = await self._claim(message, more_s=more_s)
         if not isinstance(claim, Won):
             return await self._answers.not_ours(claim)
+        failpoints.hit("sender.claimed")
         try:
             request = await self._request(message, claim, begun_s=begun_s)
         except CallFailed:

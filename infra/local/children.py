@@ -29,6 +29,7 @@ class Child:
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._asked_to_end = False
+        self._doomed = bool(environment.get("MAILPIPE_FAILPOINT"))
 
     @property
     def started(self) -> bool:
@@ -40,6 +41,11 @@ class Child:
         """The process's id."""
         assert self._process is not None  # noqa: S101 - only asked of a started child
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; below 0: the signal that ended it."""
+        return None if self._process is None else self._process.returncode
 
     @property
     def port(self) -> int:
@@ -78,11 +84,13 @@ class Child:
         raise ChildFailed(f"{self.name} was not ready within {timeout_s:.0f} s; see {self.log}")
 
     def died(self) -> str | None:
-        """A sentence if the process has ended and nobody had asked it to."""
-        if self._process is None or self._process.returncode is None or self._asked_to_end:
+        """A sentence if the process has ended and nobody had asked it to, nor its failpoint."""
+        if self.exit_code is None or self._asked_to_end:
+            return None
+        if self._doomed and self.exit_code == -signal.SIGKILL:
             return None
         return (
-            f"{self.name} has ended by itself with exit code {self._process.returncode}; "
+            f"{self.name} has ended by itself with exit code {self.exit_code}; "
             f"its last lines are in {self.log}"
         )
 

@@ -33,7 +33,7 @@ STOP_S = 9.0
 class Plan:
     """What to start, and where it listens (0 = a free port). `cloud_host`: `host:port` of a cloud
     that runs already (LocalStack or alike), used instead of our own. `log_writes`: the proxy logs
-    every write to a table.
+    every write to a table. `own`: more of the environment of a replica, by its name.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Plan:
     cloud_host: str | None = None
     endpoints: dict[str, list[str]] = field(default_factory=lambda: {"sample": []})
     settings: dict[str, str] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Stack:
@@ -189,12 +190,15 @@ class Stack:
             for index in range(count)
         ]
 
-    async def restart_one(self, ended: Child) -> Child:
-        """Start a replica again that was stopped or killed; ingest listens where it did before."""
+    async def restart_one(self, ended: Child, **more: str) -> Child:
+        """Start a replica again that was stopped or killed, with this in its environment; ingest
+        listens where it did before.
+        """
         service = ended.name.partition("-")[0]
-        ports = {"MAILPIPE_INGEST_PORT": str(ended.port)} if service == "ingest" else {}
+        if service == "ingest":
+            more["MAILPIPE_INGEST_PORT"] = str(ended.port)
         self.children.remove(ended)
-        started = await self._child(ended.name, [sys.executable, "-m", service], **ports)
+        started = await self._child(ended.name, [sys.executable, "-m", service], **more)
         replicas = self.services[service]
         replicas[replicas.index(ended)] = started
         return started
@@ -219,7 +223,7 @@ class Stack:
         child = Child(
             name,
             argv,
-            environment=self._environment(name) | more,
+            environment=self._environment(name) | self.plan.own.get(name, {}) | more,
             log=self.folder / f"{name}.log",
         )
         self.children.append(child)

@@ -1,0 +1,126 @@
+"""Replicas that die at instants of the seed and are started again, and are stopped for a while.
+
+While it is `killing`, as many replicas have died as seconds have passed: they start armed with the
+next instant of their service's deck; where that does not come up in time, one is killed as it is.
+No more than one a second is started again, so that the pace holds the other way, too.
+"""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from infra.local.children import Child, ChildFailed
+from infra.local.stack import Stack
+from loadtest.instants import Decks
+from loadtest.once import ANYWHERE, Kill, Stop
+
+FAILPOINT = "MAILPIPE_FAILPOINT"
+LOOK_S = 0.02
+
+
+class Dying:
+    """`kills` and `stops` are what was seen of the processes from outside."""
+
+    def __init__(self, stack: Stack, decks: Decks, *, armed: dict[str, str], seed: int) -> None:
+        self.kills = list[Kill]()
+        self.stops = list[Stop]()
+        self.killing = True
+        self._stack, self._decks = stack, decks
+        self._armed = dict(armed)
+        self._since = dict[str, float]()
+        self._choice = random.Random(seed)  # noqa: S311 - a reproducible choice is the point
+        self._dead = list[Child]()
+        self._coming = dict[str, asyncio.Task[None]]()
+        self._stopped = dict[str, float]()
+        self._frozen = set[str]()
+
+    async def run(self) -> None:
+        """For ever. Raises ChildFailed when a process ends otherwise."""
+        begun_s = next_s = time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            self._look()
+            if self.killing and len(self.kills) < int(now_s - begun_s + 0.5):
+                await self._kill_one()
+            if self._dead and (now_s >= next_s or not self.killing):
+                next_s = now_s + 1
+                child = self._dead.pop(0)
+                self._coming[child.name] = asyncio.create_task(self._again(child))
+            await asyncio.sleep(LOOK_S)
+
+    async def freeze_one(self, seconds: float) -> None:
+        """Stop a sender that runs, by a signal, and let it go on so much later."""
+        running = [one for one in self._stack.services["sender"] if self._runs(one)]
+        if not running:
+            return
+        child = self._choice.choice(running)
+        self._frozen.add(child.name)
+        async with child.frozen():
+            await asyncio.sleep(seconds)
+
+    async def all_back(self) -> None:
+        """No more kills; when everything runs again."""
+        self.killing = False
+        while True:
+            if not self._dead and not self._coming and all(map(self._runs, self._children())):
+                return
+            await asyncio.sleep(LOOK_S)
+
+    def _children(self) -> list[Child]:
+        return [child for some in self._stack.services.values() for child in some]
+
+    def _runs(self, child: Child) -> bool:
+        return child.exit_code is None and child.name not in {*self._coming, *self._stopped}
+
+    def _look(self) -> None:
+        """What has happened since the last look."""
+        for name in [name for name, task in self._coming.items() if task.done()]:
+            self._coming.pop(name).result()
+        waiting = {child.name for child in self._dead} | self._coming.keys()
+        for child in self._children():
+            if child.name in waiting:
+                continue
+            if child.exit_code is None:
+                self._look_at_stop(child)
+            elif said := child.died():
+                raise ChildFailed(said)
+            else:
+                self._note(child, self._armed.get(child.name, ANYWHERE).partition("@")[0])
+
+    def _look_at_stop(self, child: Child) -> None:
+        if _is_stopped(child.pid):
+            self._stopped.setdefault(child.name, time.time())
+        elif (since_s := self._stopped.pop(child.name, None)) is not None:
+            how = "signal" if child.name in self._frozen else "failpoint"
+            self._frozen.discard(child.name)
+            self.stops.append(Stop(since_s, time.time(), child.name, how))
+
+    def _note(self, child: Child, at: str) -> None:
+        self.kills.append(Kill(time.time(), child.name, at))
+        self._dead.append(child)
+
+    async def _kill_one(self) -> None:
+        """Who has lived for longest; nobody while none runs."""
+        dead = {child.name for child in self._dead}
+        living = [one for one in self._children() if self._runs(one) and one.name not in dead]
+        if living:
+            victim = min(living, key=lambda child: self._since.get(child.name, 0.0))
+            await victim.kill()
+            self._note(victim, ANYWHERE)
+
+    async def _again(self, ended: Child) -> None:
+        service = ended.name.partition("-")[0]
+        armed = self._decks.next(service) if self.killing else ""
+        self._armed[ended.name] = armed or ANYWHERE
+        own = {FAILPOINT: armed, "AWS_ACCESS_KEY_ID": ended.name}
+        await self._stack.restart_one(ended, **own)
+        self._since[ended.name] = time.monotonic()
+
+
+def _is_stopped(pid: int) -> bool:
+    """By Linux's word (proc(5): the state follows the name in brackets)."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return False
