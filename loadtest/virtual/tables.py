@@ -46,6 +46,7 @@ class _Table:
         self.form = form
         self.items = dict[tuple[Value, ...], Attributes]()
         self.order = defaultdict[Value, list[Any]](list)
+        self.indexed = {name: defaultdict[Value, list[Any]](list) for name in form.indexes}
 
     def get(self, key: tuple[Value, ...], now_s: float) -> Attributes | None:
         item = self.items.get(key)
@@ -55,16 +56,50 @@ class _Table:
         return None
 
     def put(self, key: tuple[Value, ...], item: Attributes) -> None:
-        if key not in self.items and self.form.sort is not None:
+        if key in self.items:
+            self._index(self.items[key], key, remove=True)
+        elif self.form.sort is not None:
             insort(self.order[key[0]], key[1])
         self.items[key] = item
+        self._index(item, key)
 
     def remove(self, key: tuple[Value, ...]) -> None:
-        if self.items.pop(key, None) is not None and self.form.sort is not None:
+        item = self.items.pop(key, None)
+        if item is None:
+            return
+        self._index(item, key, remove=True)
+        if self.form.sort is not None:
             keys = self.order[key[0]]
             del keys[bisect_left(keys, key[1])]
             if not keys:
                 del self.order[key[0]]
+
+    def of_index(
+        self, name: str, partition: Value, between: tuple[Any, Any], after: Any, limit: int
+    ) -> Page:
+        """Its keys, in order; `after` is the last key of the page before."""
+        entries, sort = self.indexed[name].get(partition, []), self.form.indexes[name].sort
+        first = bisect_left(entries, (between[0],))
+        if after is not None:
+            first = bisect_right(entries, (after[sort], self._key(after)))
+        found = [one for one in entries[first:] if one[0] <= between[1]]
+        names = (sort, *self.form.key)
+        items: list[Attributes] = [
+            dict(zip(names, (at, *key), strict=True)) for at, key in found[:limit]
+        ]
+        return Page(items, items[-1] if len(found) > limit else None)
+
+    def _index(self, item: Attributes, key: tuple[Value, ...], *, remove: bool = False) -> None:
+        for name, index in self.form.indexes.items():
+            if index.partition in item and index.sort in item:
+                entries, entry = self.indexed[name][item[index.partition]], (item[index.sort], key)
+                if remove:
+                    del entries[bisect_left(entries, entry)]
+                else:
+                    insort(entries, entry)
+
+    def _key(self, item: Attributes) -> tuple[Value, ...]:
+        return tuple(item[name] for name in self.form.key)
 
     def between(self, partition: Value, low: Any, high: Any, limit: int, now_s: float) -> Page:
         keys = self.order.get(partition, [])
@@ -153,9 +188,11 @@ class MemoryTables(Tables):
         after: Attributes | None = None,
         limit: int,
     ) -> Page:
-        """See Tables.page; of tables only, from their first item on."""
-        if index is not None or newest_first or after is not None:
+        """See Tables.page: a table from its first item on, an index between two values."""
+        if newest_first or (index is None and after is not None):
             raise NotImplementedError("nothing that waits is read so")
+        if index is not None and between is not None:
+            return self._of(table).of_index(index, value, between, after, limit)
         low, high = between or (None, None)
         return self._of(table).between(value, low, high, limit, time.time())
 
