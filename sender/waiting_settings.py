@@ -38,9 +38,7 @@ class WaitingSettings(Common, frozen=True, kw_only=True):
     ] = 10.0
     due_kept_s: Annotated[
         float,
-        Meta(
-            ge=1, le=10, description="scheduled mail that comes no earlier stays in hand till then"
-        ),
+        Meta(ge=1, le=10, description="what comes at most so early stays in hand until its sendAt"),
     ] = 1.5
     release_every_s: Annotated[
         float, Meta(gt=0, le=5, description="how often mail of resumed scopes is sent on")
