@@ -64,7 +64,9 @@ class Sender:
         self._trusted = settings.trusted
         self._slots = slots
         self._store = store
-        self._scheduling = Scheduling(store, slots)
+        self._scheduling = Scheduling(
+            store, slots, kept_s=settings.due_kept_s, expire_after_s=settings.expire_after_s
+        )
         self._bodies = bodies
         self._paths = paths
         self._answers = answers

@@ -1,9 +1,10 @@
 """Mail for later: it waits outside its queue until the time that its record names.
 
 The record is the authority on when a mail goes; its messages only carry it there. So there is a
-record before a mail waits, and it is looked at whenever a message comes. Then copies of a message,
-and messages that were released for a time which is no longer the mail's, do no harm: whoever gets
-one lets it wait for the right time, where all copies are one item.
+record before a mail waits, it is looked at before a message waits or ends by its own times, and the
+claim names its version. Then copies of a message, and messages that were released for a time which
+is no longer the mail's, do no harm: whoever gets one lets it wait for the right time, where all
+copies are one item.
 """
 
 import asyncio
@@ -26,36 +27,42 @@ from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Open, Scheduled
 from sender.slots import Slots
 from sender.store import SenderStore
-from sender.verdicts import broken, read
+from sender.verdicts import broken, expired, read
 
-KEPT_MS = 1_500
-"""What comes earlier than this goes back to wait. SQS delays by whole seconds, so scheduled mail
-comes up to one too early."""
 TRIES = 5
 
 
 class Scheduling:
-    """What the handler of a lane asks first."""
+    """What the handler of a lane asks first. SQS delays by whole seconds, so scheduled mail comes
+    up to one too early: what comes no more than `kept_s` early stays in hand.
+    """
 
-    def __init__(self, store: SenderStore, slots: Slots) -> None:
+    def __init__(
+        self, store: SenderStore, slots: Slots, *, kept_s: float, expire_after_s: float
+    ) -> None:
         self._store = store
         self._slots = slots
+        self._kept_ms = round(kept_s * 1000)
+        self._expire_after_s = expire_after_s
 
     async def look(
         self, message: EmailMessage, received: Received, domains: list[str]
     ) -> Times | Answer | Retry:
         """The times of a mail that may go now, kept until then if that was near; else why it does
-        not. Mail that was never for later costs nothing here.
+        not. Mail that was never for later costs nothing here, nor does a look what is due.
         """
-        times = times_of(message)
-        if message.email.send_at is None and SCHEDULED not in received.attributes:
+        times, has_waited = times_of(message), SCHEDULED in received.attributes
+        if message.email.send_at is None and not has_waited:
             return times
+        if times.due_ms - now_ms() <= self._kept_ms and not self._over(times):
+            message.recorded = message.recorded or has_waited
+            return await self._comes(times.due_ms) or times
         answer = await self._store.look(message)
         if answer is None:
             if times.due_ms <= now_ms() or _ends_at_once(message, domains):
-                return times  # the claim makes the record
+                return times  # the claim makes the record, even to end it
             answer = await self._store.make(message)
-        if isinstance(answer, Scheduled) and answer.send_at_ms - now_ms() <= KEPT_MS:
+        if isinstance(answer, Scheduled) and answer.send_at_ms - now_ms() <= self._kept_ms:
             if (late := await self._comes(answer.send_at_ms)) is not None:
                 return late
         elif not isinstance(answer, Open | Doubtful):
@@ -64,8 +71,13 @@ class Scheduling:
         message.recorded, message.version = True, record.version
         return Times(record.created_at, record.send_at, record.expires_at)
 
+    def _over(self, times: Times) -> bool:
+        return expired(times, now_ms=now_ms(), expire_after_s=self._expire_after_s) is not None
+
     async def _comes(self, send_at_ms: int) -> Retry | None:
         """Its time, for a mail that stays in hand; else when it is to come again."""
+        if send_at_ms <= now_ms():
+            return None
         if not self._slots.keep():
             return Retry(max(1, math.ceil((send_at_ms - now_ms()) / 1000)), "scheduled")
         await asyncio.sleep((send_at_ms - now_ms() + 1) / 1000)

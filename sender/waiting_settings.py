@@ -36,6 +36,10 @@ class WaitingSettings(Common, frozen=True, kw_only=True):
     due_every_s: Annotated[
         float, Meta(gt=0, le=60, description="how often what is due is looked for")
     ] = 10.0
+    due_kept_s: Annotated[
+        float,
+        Meta(ge=1, le=10, description="what comes at most so early stays in hand until its sendAt"),
+    ] = 1.5
     release_every_s: Annotated[
         float, Meta(gt=0, le=5, description="how often mail of resumed scopes is sent on")
     ] = 1.0

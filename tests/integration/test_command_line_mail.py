@@ -13,7 +13,7 @@ from mailpipe.aws.client import Aws
 from mailpipe.aws.table import open_tables
 from mailpipe.messages import RecordFields, new_email_id
 from mailpipe.partiql import insert_into
-from mailpipe.timing import now_ms
+from mailpipe.timing import iso, now_ms
 from tests.integration.command_line import audited, done, refused, run, tenant
 from tests.integration.conftest import PREFIX
 
@@ -41,6 +41,16 @@ def test_mail_is_sent_from_options_and_from_json_and_each_hears_its_fate() -> No
     assert ["emailId" in fate for fate in fates] == [True, False, True]
     assert (fates[1]["field"], fates[1]["constraint"]) == ("to[0]", "address_syntax")
     assert "1 of 3" in result.stderr
+
+
+def test_mail_for_later_is_sent_from_options() -> None:
+    mail = ("--to", "a@example.net", "--from", "b@example.com", "--subject", "Hi", "--text", "x")
+    (sent,) = done("send", *mail, "--send-at", iso(now_ms() + 60_000), "--in-doubt", "unknown")
+    assert sent["emailId"]
+    result = run("send", *mail, "--expires-at", "tomorrow", "--json")
+    assert result.exit_code == 1
+    fate = json.loads(result.stdout)
+    assert (fate["field"], fate["constraint"]) == ("expiresAt", "time")
 
 
 def test_a_file_travels_with_its_mail(aws: Stack, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from infra.local.stack import Stack
 from mailpipe import records, resources
 from mailpipe.messages import RecordFields, email_decoder, keyed_email_id
 from mailpipe.statements import EmailStatements
-from mailpipe.timing import now_ms
+from mailpipe.timing import iso, now_ms
 from tests.integration.conftest import PREFIX
 from tests.integration.rest_door import MAIL, OTHER_KEY, READ_ONLY_KEY, Door, open_door
 
@@ -38,6 +38,19 @@ async def test_a_mail_is_on_its_queue_and_recorded_before_the_yes(door: Door) ->
     record = await door.record(message.email_id)
     assert record is not None
     assert (record.stream, record.metadata_values(), record.fingerprint) == ("bulk", {"a": 1}, "-")
+
+
+async def test_mail_for_later_is_scheduled_and_its_status_shows_when(door: Door) -> None:
+    send_at, expires_at = (iso(now_ms() + in_ms) for in_ms in (3_600_000, 7_200_000))
+    times = {"sendAt": send_at.lower(), "expiresAt": expires_at, "inDoubt": "unknown"}
+    said = await door.send(**times)
+    assert (said.status, said.body["status"]) == (202, "scheduled")
+    shown = (await door.ask("GET", f"/status/{said.body['emailId']}")).body
+    found = (shown["status"], shown["sendAt"], shown["expiresAt"])
+    assert found == ("scheduled", send_at, expires_at)
+    emails = [MAIL | {"sendAt": send_at}, MAIL | {"sendAt": "2020-01-01T00:00:00Z"}]
+    batch = await door.ask("POST", "/send-emails", json={"emails": emails})
+    assert [one["status"] for one in batch.body["results"]] == ["scheduled", "pending"]
 
 
 async def test_every_further_recipient_has_a_stub_that_is_no_record(door: Door) -> None:

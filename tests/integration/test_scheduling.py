@@ -26,6 +26,7 @@ from tests.integration.sender_rig import INGEST, Rig, rig
 __all__ = ["rig"]  # a fixture
 QUEUE = LANES["transactional"]
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 def later(*, in_ms: int = HOUR_MS, **changes: object) -> EmailMessage:
@@ -193,7 +194,7 @@ async def test_what_breaks_a_rule_is_rejected_now_and_not_in_a_year(rig: Rig) ->
 
 
 async def test_an_ended_mail_is_known_as_long_as_a_message_of_it_may_come(rig: Rig) -> None:
-    one = later(in_ms=HOUR_MS * 24 * 300, subject="")
+    one = later(in_ms=300 * DAY_MS, subject="")
     assert await rig.handle(one) == Done()
     item = await rig.parts.tables.get(EMAIL_TRACKING, {"emailId": one.email_id})
     assert item is not None
@@ -212,14 +213,26 @@ async def test_a_time_that_breaks_a_rule_is_rejected_with_its_record(
     assert found.reason.startswith("sendAt: ")
 
 
-async def test_mail_that_was_never_for_later_is_not_looked_up(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_mail_that_goes_now_is_not_looked_up(rig: Rig) -> None:
     async def never(_: EmailMessage) -> None:
-        raise AssertionError("one call more for all mail")
+        raise AssertionError("one call more for each mail")
 
-    monkeypatch.setattr(rig.store, "look", never)
+    waited = later(in_ms=200)
+    await rig.store.make(waited)
+    rig.store.look = never  # type: ignore[method-assign, assignment]
     assert await rig.handle(message()) == Done()
+    assert await rig.handle(later(in_ms=200)) == Done()
+    assert await rig.handle(waited, attributes={SCHEDULED: "1"}) == Done()
+    assert len(rig.ses.sent) == 3
+
+
+async def test_what_its_message_takes_for_expired_goes_when_its_record_says(rig: Rig) -> None:
+    one = message(send_at=iso(now_ms() - 20 * DAY_MS))
+    one.queued_at = iso(now_ms() - 30 * DAY_MS)
+    await rig.store.make(one)
+    await change(rig, one, sendAt=now_ms() - 1, version=1)
+    assert await rig.handle(one, attributes={SCHEDULED: "1"}) == Done()
+    assert (await record(rig, one)).status == "sent"
 
 
 async def test_mail_without_a_time_of_its_own_is_given_one_by_its_record(
