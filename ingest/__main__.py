@@ -12,8 +12,9 @@ from mailpipe.admin import open_admin, serve
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Queue, open_queues
 from mailpipe.aws.table import open_tables
-from mailpipe.bodies import open_bodies
+from mailpipe.bodies import Bodies, open_bodies_bucket
 from mailpipe.lifecycle import Stop
+from mailpipe.recall import recall_of
 from mailpipe.resources import LANES, SES_EVENTS
 
 
@@ -28,9 +29,15 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         tables = open_tables(aws, dynamodb, settings.prefix)
         access = Access(tables, local=settings.local, per_second=settings.key_per_second)
         guard = Guard(access, Intake(settings.limits()))
-        bodies = open_bodies(aws, settings.bodies_bucket)
-        events = await queues.open(SES_EVENTS)
-        app = application(settings, lanes, tables, guard, bodies, events)
+        bucket = open_bodies_bucket(aws, settings.bodies_bucket)
+        recall = recall_of(
+            *(tables, settings.prefix),
+            events=await queues.open(SES_EVENTS),
+            lanes=lanes,
+            bucket=bucket,
+            retention_days=settings.retention_days,
+        )
+        app = application(settings, lanes, tables, guard, Bodies(bucket), recall)
         async with (
             open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
             serve(app, settings.host, settings.port) as port,

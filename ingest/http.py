@@ -24,10 +24,8 @@ from mailpipe import logs, metrics
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
-from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed
 from mailpipe.recall import Recall
-from mailpipe.tenants import Retention, Tenants
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logs.get()
@@ -39,20 +37,15 @@ def application(
     tables: Tables,
     guard: Guard,
     bodies: Bodies,
-    events: Queue,
+    recall: Recall,
 ) -> web.Application:
-    """Every route, with what its handler needs. `queues` by stream; `events` is that of the
-    processors.
-    """
+    """Every route, with what its handler needs. `queues` by stream."""
     secret = settings.address_hash_key.encode()
     cursors = Cursors(secret)
     days, prefix = settings.retention_days, settings.prefix
     desk = Desk(queues, tables, prefix=prefix)
     emails = Emails(guard, bodies, desk, tables, retention_days=days)
-    ends = Ends(
-        *(tables, prefix), events=events, retention=Retention(Tenants(tables), usual_days=days)
-    )
-    recalls = Recalls(guard, Recall(tables, prefix, ends=ends))
+    recalls = Recalls(guard, recall)
     explanations = Explanations(guard, tables, queues)
     listing = EmailList(guard, tables, cursors, retention_days=days)
     suppression = SuppressionList(guard, tables, cursors, prefix=prefix, hash_key=secret)

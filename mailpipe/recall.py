@@ -4,20 +4,25 @@ A claim and a recall are conditional writes to the same record, so exactly one o
 or refused at any point, a repeat does what is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from msgspec import structs
 
 from mailpipe import failpoints, records, resources
+from mailpipe.aws.queue import Queue
+from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Applied, Tables
+from mailpipe.due import DueItems
 from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.parking import Waits
 from mailpipe.records import Record
 from mailpipe.rules import Violation, is_id
 from mailpipe.scheduled import scheduled_name
 from mailpipe.scheduled_items import ScheduledItems
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SCHEDULED
+from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import now_ms
 from mailpipe.unsent import TooLate, is_cancelled, misplaced, too_late
 
@@ -28,14 +33,11 @@ TRIES = 5
 class Recall:
     """Every method raises CallFailed; then the same again is harmless."""
 
-    def __init__(
-        self, tables: Tables, prefix: str, *, ends: Ends, wall_ms: Callable[[], int] = now_ms
-    ) -> None:
+    def __init__(self, tables: Tables, prefix: str, *, ends: Ends, due: DueItems) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
         self._ends = ends
-        self._items = ScheduledItems(tables, prefix, wall_ms=wall_ms)
-        self._wall_ms = wall_ms
+        self._items = ScheduledItems(due, tables, prefix)
 
     async def record(self, email_id: str, tenant: str | None) -> Record | None:
         """The mail as it stands; None: this tenant (None: nobody) has none of this id."""
@@ -57,7 +59,7 @@ class Recall:
                 await self._ends.finish(record)
                 await self._items.forget(_name(record), record.times())
                 return record
-            at_ms = self._wall_ms()
+            at_ms = now_ms()
             if late := too_late(record, now_ms=at_ms):
                 return late
             # Whatever its answer: the record tells what has become of it.
@@ -79,7 +81,7 @@ class Recall:
             record = await self.record(email_id, tenant)
             if record is None:
                 return None
-            at_ms, send_at_ms = self._wall_ms(), max(0, record.created_at, send_at_ms)
+            at_ms, send_at_ms = now_ms(), max(0, record.created_at, send_at_ms)
             if late := too_late(record, now_ms=at_ms):
                 return late
             if violation := misplaced(record, send_at_ms):
@@ -112,9 +114,10 @@ class Recall:
         now = await self.record(record.email_id, record.tenant)
         if now is None or now.send_at is None:
             return
-        await self._items.put(waiting, now.send_at)
+        copies = await self._items.put(waiting, now.send_at)
         if now.version == record.version:
             await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
+        await self._items.send_soon(copies)
 
 
 def _name(record: Record) -> str:
@@ -123,3 +126,24 @@ def _name(record: Record) -> str:
 
 def _contended(operation: str) -> CallFailed:
     return CallFailed(Kind.IN_DOUBT, "RecordContended", operation=operation)
+
+
+def recall_of(
+    tables: Tables,
+    prefix: str,
+    *,
+    events: Queue,
+    lanes: Mapping[str, Queue],
+    bucket: Bucket | None,
+    retention_days: int,
+) -> Recall:
+    """With the processors' queue, the senders' by stream, and the bucket of bodies: without it, a
+    large mail that is to go soon is as late as the next look for what is due.
+    """
+    retention = Retention(Tenants(tables), usual_days=retention_days)
+    queues = {resources.LANES[stream]: queue for stream, queue in lanes.items()}
+    return Recall(
+        *(tables, prefix),
+        ends=Ends(tables, prefix, events=events, retention=retention),
+        due=DueItems(tables, prefix, queues, bucket=bucket, waits=Waits()),
+    )

@@ -54,7 +54,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             tables=(resources.SUPPRESSION_LIST, resources.WEBHOOK_ENDPOINTS),
         ),
         Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
-        Grant(("s3:PutObject",), bodies=True),
+        Grant(("s3:GetObject", "s3:PutObject"), bodies=True),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),

@@ -9,11 +9,9 @@ from mailpipe.audit import NotDone
 from mailpipe.commands.deployment import Deployment, runs
 from mailpipe.commands.output import Output, when
 from mailpipe.commands.parameters import Instant
-from mailpipe.ending import Ends
-from mailpipe.recall import Recall
+from mailpipe.recall import Recall, recall_of
 from mailpipe.records import Record
 from mailpipe.rules import Violation
-from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import now_ms
 from mailpipe.unsent import TooLate
 
@@ -70,13 +68,13 @@ async def reschedule(
 
 
 async def _recall(deployment: Deployment, retention_days: int) -> Recall:
-    tables = await deployment.tables()
-    ends = Ends(
-        *(tables, deployment.prefix),
+    return recall_of(
+        *(await deployment.tables(), deployment.prefix),
         events=await deployment.queue(resources.SES_EVENTS),
-        retention=Retention(Tenants(tables), usual_days=retention_days),
+        lanes={stream: await deployment.queue(name) for stream, name in resources.LANES.items()},
+        bucket=None,
+        retention_days=retention_days,
     )
-    return Recall(tables, deployment.prefix, ends=ends)
 
 
 async def _note(

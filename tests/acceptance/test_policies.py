@@ -123,7 +123,7 @@ async def use_lists(stack: Stack, http: aiohttp.ClientSession) -> None:
     await ask("DELETE", f"/webhooks/{made['id']}")
 
 
-async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours: int) -> None:
+async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours: float) -> None:
     """The mail goes at another time; 0: never."""
     path, body = ("cancel", None) if not hours else ("reschedule", {"sendAt": in_hours(hours)})
     url = f"{stack.ingest_url}/emails/{email_id}/{path}"
@@ -131,7 +131,7 @@ async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours
         assert answer.ok, await answer.text()
 
 
-def in_hours(hours: int) -> str:
+def in_hours(hours: float) -> str:
     """So far from now."""
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
 
@@ -182,11 +182,12 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
 async def test_policies_allow_what_is_called_and_nothing_else(
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
-    later = await doors.send("rest", dict(mail_to("success+policy", 5), sendAt=in_hours(1)))
+    later = dict(mail_to("success+policy", 5), sendAt=in_hours(1), bodyText="x" * 5_000)
+    waits = await doors.send("rest", later)
     await exercise(stack, doors, http)
     await use_lists(stack, http)
-    for hours in (3, 2, 0):  # what waits is moved, and forgotten
-        await recall(stack, http, later["emailId"], hours)
+    for hours in (3, 0.01, 0):  # what waits is moved, sent to its queue, and forgotten
+        await recall(stack, http, waits["emailId"], hours)
     wanted = {
         service: {one for one in pairs if one[0] != FOR_404}
         for service, pairs in allowed(stack.plan.prefix).items()

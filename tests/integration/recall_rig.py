@@ -8,16 +8,15 @@ import msgspec
 from mailpipe import records, resources
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Applied, Tables
-from mailpipe.ending import Ends
 from mailpipe.messages import OwnEvent, encode, own_event_decoder
+from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import Park
 from mailpipe.parking import Parked, attributes_of, item_of, parked_of
 from mailpipe.partiql import insert_into
-from mailpipe.recall import Recall
+from mailpipe.recall import Recall, recall_of
 from mailpipe.records import Record
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK
 from mailpipe.scheduled import key_of_time, scheduled_name
-from mailpipe.tenants import Retention, Tenants
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts, message
@@ -53,17 +52,20 @@ class Interposed:
 class Recalls:
     """One scheduled mail, and who recalls it."""
 
-    def __init__(self, parts: Parts, *, tables: Any = None) -> None:
-        self.tables: Any = tables or parts.tables
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.events = InMemoryQueue(resources.SES_EVENTS)
+        self.queue = InMemoryQueue(MAIL_BULK)
+        self.bucket = MemoryBucket()
 
     def recall(self, tables: Any = None) -> Recall:
         """Of a process by itself."""
-        used = tables or self.tables
-        retention = Retention(Tenants(self.parts.tables), usual_days=90)
-        return Recall(
-            used, PREFIX, ends=Ends(used, PREFIX, events=self.events, retention=retention)
+        return recall_of(
+            *(tables or self.parts.tables, PREFIX),
+            events=self.events,
+            lanes=dict.fromkeys(resources.LANES, self.queue),
+            bucket=self.bucket,
+            retention_days=90,
         )
 
     async def scheduled(self, at_ms: int | None, *, parked: bool = True, **changes: Any) -> str:
@@ -76,12 +78,14 @@ class Recalls:
             await self.park(one.email_id, at_ms, body=encode(one))
         return one.email_id
 
-    async def park(self, email_id: str, at_ms: int, *, body: str = "{}") -> None:
+    async def park(
+        self, email_id: str, at_ms: int, *, body: str = "{}", body_key: str | None = None
+    ) -> None:
         """As a sender does."""
         name = scheduled_name("default", email_id)
         received = Received("m", "r", body, receives=1, sent_at_ms=now_ms())
         park = Park(None, "scheduled", due_ms=at_ms, name=name)
-        item = item_of(received, MAIL_BULK, park, now_ms=now_ms(), body_key=None)
+        item = item_of(received, MAIL_BULK, park, now_ms=now_ms(), body_key=body_key)
         await self.insert(DUE_ITEMS, attributes_of(item), twice=True)
 
     async def insert(self, table: str, item: records.Attributes, *, twice: bool = False) -> None:

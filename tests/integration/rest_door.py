@@ -22,6 +22,7 @@ from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.partiql import delete_from, insert_into
+from mailpipe.recall import recall_of
 from mailpipe.records import Attributes, Record
 from mailpipe.tenants import Tenant
 from mailpipe.testing import InMemoryQueue
@@ -135,10 +136,15 @@ async def open_door(
             Access(tables, local=True, per_second=chosen.key_per_second), Intake(chosen.limits())
         )
         used = dict(lanes) if queue is None else dict.fromkeys(lanes, queue)
-        app = application(
-            *(chosen, used, stores(tables), guard, Bodies(bucket)),
-            events or InMemoryQueue(resources.SES_EVENTS),
+        seen = stores(tables)
+        recall = recall_of(
+            *(seen, PREFIX),
+            events=events or InMemoryQueue(resources.SES_EVENTS),
+            lanes=used,
+            bucket=bucket,
+            retention_days=chosen.retention_days,
         )
+        app = application(chosen, used, seen, guard, Bodies(bucket), recall)
         async with serve(app, "127.0.0.1", 0) as port:
             door = Door(f"http://127.0.0.1:{port}", tables, dict(lanes), session)
             yield door

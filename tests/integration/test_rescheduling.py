@@ -11,6 +11,7 @@ import pytest
 from mailpipe.aws.queue import Fault, Outgoing
 from mailpipe.aws.table import Applied
 from mailpipe.due import WATERMARK, DueItems
+from mailpipe.messages import encode
 from mailpipe.parking import MINUTE_MS, Waits
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Record
@@ -20,7 +21,7 @@ from mailpipe.rules import Violation
 from mailpipe.testing import InMemoryQueue
 from mailpipe.times import DAY_MS, SEND_AT_MOST_DAYS
 from mailpipe.timing import now_ms
-from tests.integration.conftest import PREFIX, Parts
+from tests.integration.conftest import PREFIX, Parts, message
 from tests.integration.recall_rig import HOUR_MS, Interposed, Recalls
 
 NOW = now_ms()
@@ -156,25 +157,62 @@ async def test_a_mail_that_comes_back_to_a_time_is_not_deleted_with_its_last_rel
     assert await rig.waiting(email_id, LATER) is None
 
 
+async def on_queue(queue: InMemoryQueue) -> list[str]:
+    """The bodies of what can be received now; they are taken."""
+    found = list[str]()
+    while some := await queue.receive(10, wait_s=0):
+        found += [one.body for one in some]
+        await queue.delete([one.receipt for one in some])
+    return found
+
+
+@pytest.mark.parametrize("size", [10, 50_000])
+async def test_what_is_past_or_due_soon_is_on_its_queue_at_once(parts: Parts, size: int) -> None:
+    """A large body, too: it lies in the bucket."""
+    rig = Recalls(parts)
+    email_id = await rig.scheduled(OLD, parked=False)
+    body = encode(message()).replace("Hello", "x" * size)
+    await rig.bucket.put("parked", body.encode())
+    await rig.park(email_id, OLD, body=body, body_key="parked" if size > 4096 else None)
+    answer = await moved(rig, email_id, 7)
+    assert (answer.shown(now_ms()), answer.send_at) == ("pending", answer.created_at)
+    assert await on_queue(rig.queue) == [body]
+    assert await rig.waiting(email_id, OLD) is None
+    other = await rig.scheduled(OLD)
+    await moved(rig, other, soon := now_ms() + 30_000)
+    assert (await rig.queue.depth()).delayed == 1
+    assert await rig.waiting(other, soon) is None
+
+
 @pytest.mark.parametrize("behind", [False, True])
-async def test_a_time_that_is_past_means_at_once(parts: Parts, behind: bool) -> None:
-    """Also where who releases what is due is ahead of this clock."""
-    rig, queue = Recalls(parts), InMemoryQueue(MAIL_BULK)
-    now = now_ms()
-    email_id = await rig.scheduled(now + HOUR_MS)
-    minute = now // MINUTE_MS + (1 if behind else -1)
+async def test_killed_on_the_way_to_at_once_it_goes_with_the_next_look(
+    parts: Parts, behind: bool
+) -> None:
+    """Also where who looks for what is due is ahead of this clock."""
+    minute = now_ms() // MINUTE_MS + (1 if behind else -1)
     mark = {"minute": minute}
     if await parts.tables.write(insert_into(PREFIX, DUE_ITEMS, {**WATERMARK, **mark})) != Applied():
         await parts.tables.write(update_in(PREFIX, DUE_ITEMS, mark, WATERMARK))
-    answer = await moved(rig, email_id, 7)
-    assert answer.shown(now) == "pending"
-    later = now_ms() + 3 * MINUTE_MS
+    rigs = dict[str, Recalls]()
+
+    async def killed(rig: Recalls, email_id: str) -> None:
+        rigs[email_id] = rig
+        raise Killed
+
+    async def judge(_: Recalls, __: str) -> None:
+        pass
+
+    await at_every_call(parts, 7, killed, judge)
+    queue, later = InMemoryQueue(MAIL_BULK), now_ms() + 3 * MINUTE_MS
     due = DueItems(parts.tables, PREFIX, {MAIL_BULK: queue}, waits=Waits(), wall_ms=lambda: later)
     times = DueTimes(due, parts.tables, PREFIX)
     while await times.work():
         pass
-    bodies = [one.body for one in await queue.receive(10, wait_s=0)]
-    assert len([one for one in bodies if email_id in one]) == 1
+    sent = "".join(await on_queue(queue))
+    for email_id, rig in rigs.items():
+        sent += "".join(await on_queue(rig.queue))
+        record = await rig.record(email_id)
+        assert (record.send_at == record.created_at) <= (email_id in sent)
 
 
 async def test_a_mail_does_not_go_after_it_has_expired_nor_in_more_than_a_year(
