@@ -8,7 +8,8 @@ from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
 from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
 from mailpipe.status import FAILED, OURS
-from mailpipe.timing import now_ms, parse_iso
+from mailpipe.times import times_of
+from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
 from sender.limiter import Limiter
 from sender.pauses import Pauses
@@ -94,7 +95,7 @@ class Answers:
         failpoints.hit("sender.recorded")
         metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
         metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
-            max(0.0, (at_ms - parse_iso(message.queued_at)) / 1000)
+            max(0.0, (at_ms - times_of(message).due_ms) / 1000)
         )
         log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
         return Done()

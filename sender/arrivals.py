@@ -30,8 +30,8 @@ class Arrivals:
         try:
             yield
         finally:
-            self.leave()
-            self._fewer()
+            if self.leave():
+                self._fewer()
 
     def keep(self) -> bool:
         """The current task's mail, whose time comes in a moment, stays in hand until then: it holds
@@ -49,11 +49,11 @@ class Arrivals:
         """Whether the current task's mail was kept."""
         return bool(self._kept) and asyncio.current_task() in self._kept
 
-    def leave(self) -> None:
-        """The current task's mail waits for a slot now, or never will."""
+    def leave(self) -> bool:
+        """The current task's mail waits for a slot now, or never will; whether it was to come."""
         task = asyncio.current_task()
-        self._coming.pop(task, None)
         self._kept.discard(task)
+        return self._coming.pop(task, None) is not None
 
     def coming(self) -> int:
         """How many will wait for slots in a moment."""

@@ -226,6 +226,25 @@ async def test_the_appetite_comes_back_when_what_came_ends_without_a_slot() -> N
         assert hungry.done()
 
 
+async def test_what_was_kept_until_its_time_has_a_place_in_all_of_the_room() -> None:
+    async with running(dig_every_s=FAR_S) as rig:
+        go = asyncio.Event()
+
+        async def early() -> float | Excess | None:
+            with rig.slots.arriving():
+                assert rig.slots.keep()
+                await go.wait()
+                assert not rig.slots.turns_away("a")
+                return await rig.slots.next("a", 1)
+
+        kept = [await started(early()) for _ in range(2 * LEAST)]
+        assert await rig.slots.appetite() == LEAST  # they hold up nobody meanwhile
+        go.set()
+        await settled()
+        assert not any(one.done() for one in kept)  # none was sent away
+        assert isinstance(await rig.slots.next("a", 1), Excess)
+
+
 async def test_what_takes_long_on_its_way_does_not_stop_the_fetching() -> None:
     async with running() as rig:
 
