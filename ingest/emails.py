@@ -24,7 +24,7 @@ from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
 from mailpipe.rules import ValidationError, Violation, check_from, is_id
-from mailpipe.status import SENT
+from mailpipe.status import SCHEDULED, SENT
 from mailpipe.times import born_as
 from mailpipe.timing import iso, now_ms
 
@@ -76,7 +76,7 @@ class Emails:
         if isinstance(fate, Replayed):
             headers[REPLAYED], record = "true", fate.record
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
-        if wait_s and not self._waiters.full:
+        if wait_s and not self._waiters.full and born_as(message) is not SCHEDULED:
             headers["Preference-Applied"] = f"wait={wait_s}"
             with paused(request):
                 record = await self._waiters.ended(email_id, wait_s=wait_s) or record

@@ -103,7 +103,10 @@ FOREIGN_KEYS = Counter(
 SENDS = Counter("mailpipe_sends_total", "Calls to SES, by lane and answer", ["lane", "answer"])
 SEND_SECONDS = Histogram("mailpipe_send_seconds", "Duration of a call to SES", buckets=_LATENCY_S)
 ACCEPT_TO_SEND = Histogram(
-    "mailpipe_accept_to_send_seconds", "From acceptance to SES's yes", ["lane"], buckets=_LATENCY_S
+    "mailpipe_accept_to_send_seconds",
+    "From acceptance (or sendAt) to SES's yes",
+    ["lane"],
+    buckets=_LATENCY_S,
 )
 ENDED_UNSENT = Counter("mailpipe_ended_unsent_total", "Mails ended without SES", ["status"])
 DISTRUSTED = Counter(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from mailpipe.constraints import Constraint
+from mailpipe.attachments import Fault
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.resources import WAITS_AT_MOST_DAYS
 from mailpipe.status import PENDING, SCHEDULED, Standing
@@ -25,9 +25,6 @@ _RFC_3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-Fault = tuple[str, Constraint, str]
-"""Field, constraint and sentence of a broken rule."""
 
 
 class Times(NamedTuple):

@@ -130,7 +130,9 @@ class TimedParking:
             key: records.Attributes = {"emailId": scheduled.email_id_of(name)}
             item = await self._tables.get(EMAIL_TRACKING, key)
             record = None if item is None else records.read(item)
-            if record is None or record.rank >= FIRST_ENDED_RANK or record.send_at == park.due_ms:
+            if record is None or record.rank >= FIRST_ENDED_RANK:
+                return
+            if record.send_at in (park.due_ms, None):
                 return
             park = replace(park, due_ms=record.send_at)
             await self._parking.park(message, queue, park)

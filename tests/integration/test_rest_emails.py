@@ -43,8 +43,9 @@ async def test_a_mail_is_on_its_queue_and_recorded_before_the_yes(door: Door) ->
 async def test_mail_for_later_is_scheduled_and_its_status_shows_when(door: Door) -> None:
     send_at, expires_at = (iso(now_ms() + in_ms) for in_ms in (3_600_000, 7_200_000))
     times = {"sendAt": send_at.lower(), "expiresAt": expires_at, "inDoubt": "unknown"}
-    said = await door.send(**times)
+    said = await door.send(headers={"Prefer": "wait=20"}, **times)
     assert (said.status, said.body["status"]) == (202, "scheduled")
+    assert "Preference-Applied" not in said.headers
     shown = (await door.ask("GET", f"/status/{said.body['emailId']}")).body
     found = (shown["status"], shown["sendAt"], shown["expiresAt"])
     assert found == ("scheduled", send_at, expires_at)
