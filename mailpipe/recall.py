@@ -21,7 +21,7 @@ from mailpipe.rules import Violation, is_id
 from mailpipe.scheduled import scheduled_name
 from mailpipe.scheduled_items import ScheduledItems
 from mailpipe.statements import EmailStatements
-from mailpipe.status import SCHEDULED
+from mailpipe.status import CANCELLED, SCHEDULED
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import now_ms
 from mailpipe.unsent import TooLate, is_cancelled, misplaced, too_late
@@ -64,7 +64,7 @@ class Recall:
                 return late
             # Whatever its answer: the record tells what has become of it.
             await self._tables.write(
-                self._statements.cancel(email_id, record.tenant, reason=reason, at_ms=at_ms)
+                self._statements.give_up(record, CANCELLED, reason=reason, at_ms=at_ms)
             )
         raise _contended("cancel")
 

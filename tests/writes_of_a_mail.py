@@ -164,7 +164,6 @@ async def forms() -> dict[str, Statement]:
         "sent": _sent(),
         "end": _end(EXPIRED),
         "end, badly": _end(FAILED),
-        "cancel": WRITES.cancel(EMAIL_ID, TENANT, reason="why", at_ms=AT_MS),
         "reschedule": WRITES.reschedule(records.read(born(ANA)), AT_MS, at_ms=AT_MS),
         "reschedule, of a scheduled mail": WRITES.reschedule(
             records.read(born(ANA) | {"sendAt": AT_MS}), AT_MS, at_ms=AT_MS
