@@ -33,10 +33,13 @@ TRIES = 5
 class Recall:
     """Every method raises CallFailed; then the same again is harmless."""
 
-    def __init__(self, tables: Tables, prefix: str, *, ends: Ends, due: DueItems) -> None:
+    def __init__(
+        self, tables: Tables, prefix: str, *, ends: Ends, due: DueItems, retention: Retention
+    ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
         self._ends = ends
+        self._retention = retention
         self._items = ScheduledItems(due, tables, prefix)
 
     async def record(self, email_id: str, tenant: str | None) -> Record | None:
@@ -118,6 +121,17 @@ class Recall:
         if now.version == record.version:
             await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
         await self._items.send_soon(copies)
+        await self._keep_stubs(now, now.send_at)
+
+    async def _keep_stubs(self, record: Record, send_at_ms: int) -> None:
+        """It is found by its further recipients for as long as by the first."""
+        if not (stubs := records.stub_ids(record)):
+            return
+        ttl = records.stub_expiry(send_at_ms, await self._retention.days(record.tenant))
+        writes = [self._statements.keep_stub(one, ttl=ttl) for one in stubs]
+        for fate in await self._tables.write_all(writes):
+            if isinstance(fate, CallFailed):
+                raise fate
 
 
 def _name(record: Record) -> str:
@@ -146,4 +160,5 @@ def recall_of(
         *(tables, prefix),
         ends=Ends(tables, prefix, events=events, retention=retention),
         due=DueItems(tables, prefix, queues, bucket=bucket, waits=Waits()),
+        retention=retention,
     )

@@ -189,6 +189,10 @@ class EmailStatements:
             ("rank", "<", FIRST_ENDED_RANK),
         )
 
+    def keep_stub(self, stub_id: str, *, ttl: int) -> Statement:
+        """Its mail goes later than was known when it was born."""
+        return self._update({"ttl": ttl}, stub_id, ("ttl", "<", ttl))
+
     def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
         """One of several recipients has come further. Always before the raise of the mail."""
         path = f"ranks.r{index}"
