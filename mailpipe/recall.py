@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from mailpipe import failpoints, records, resources
+from mailpipe import failpoints, metrics, records, resources
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Applied, Tables
@@ -65,10 +65,9 @@ class Recall:
             at_ms = now_ms()
             if late := too_late(record, now_ms=at_ms):
                 return late
-            # Whatever its answer: the record tells what has become of it.
-            await self._tables.write(
-                self._statements.give_up(record, CANCELLED, reason=reason, at_ms=at_ms)
-            )
+            write = self._statements.give_up(record, CANCELLED, reason=reason, at_ms=at_ms)
+            if isinstance(await self._tables.write(write), Applied):
+                metrics.bound(metrics.ENDED_UNSENT, CANCELLED.status).inc()
         raise _contended("cancel")
 
     async def reschedule(
