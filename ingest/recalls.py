@@ -11,6 +11,7 @@ from ingest.errors import Refusal, invalid, not_found
 from ingest.guard import Guard
 from ingest.limits import FORM_BYTES
 from ingest.schemas import Cancelled, Reschedule, Rescheduled
+from mailpipe import logs
 from mailpipe.recall import Recall
 from mailpipe.records import Record
 from mailpipe.rules import Violation
@@ -19,6 +20,8 @@ from mailpipe.timing import iso, now_ms
 from mailpipe.unsent import TooLate
 
 REASON = "cancelled by its owner"
+
+log = logs.get()
 
 _decode = partial(strict_json.read, msgspec.json.Decoder(Reschedule))
 
@@ -35,6 +38,7 @@ class Recalls:
         grant = await self._guard.admit(request, "send")
         email_id = request.match_info["emailId"]
         record = _found(await self._recall.cancel(email_id, grant.tenant, reason=REASON))
+        log.info("email_cancelled", email_id=record.email_id)
         return answer(Cancelled(email_id=record.email_id))
 
     async def reschedule(self, request: web.Request) -> web.Response:
@@ -46,13 +50,10 @@ class Recalls:
         if isinstance(outcome, Violation):
             raise invalid(outcome)
         record = _found(outcome)
-        return answer(
-            Rescheduled(
-                email_id=record.email_id,
-                status=record.shown(now_ms()),
-                send_at=iso(record.send_at or record.created_at),
-            )
-        )
+        send_at = iso(record.send_at or record.created_at)
+        log.info("email_rescheduled", email_id=record.email_id, send_at=send_at)
+        status = record.shown(now_ms())
+        return answer(Rescheduled(email_id=record.email_id, status=status, send_at=send_at))
 
 
 def _found(outcome: Record | TooLate | None) -> Record:

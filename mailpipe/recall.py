@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from mailpipe import failpoints, records, resources
+from mailpipe import failpoints, metrics, records, resources
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Applied, Tables
@@ -21,7 +21,7 @@ from mailpipe.rules import Violation, is_id
 from mailpipe.scheduled import scheduled_name
 from mailpipe.scheduled_items import ScheduledItems
 from mailpipe.statements import EmailStatements
-from mailpipe.status import SCHEDULED
+from mailpipe.status import CANCELLED, SCHEDULED
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import now_ms
 from mailpipe.unsent import TooLate, is_cancelled, misplaced, too_late
@@ -33,10 +33,13 @@ TRIES = 5
 class Recall:
     """Every method raises CallFailed; then the same again is harmless."""
 
-    def __init__(self, tables: Tables, prefix: str, *, ends: Ends, due: DueItems) -> None:
+    def __init__(
+        self, tables: Tables, prefix: str, *, ends: Ends, due: DueItems, retention: Retention
+    ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
         self._ends = ends
+        self._retention = retention
         self._items = ScheduledItems(due, tables, prefix)
 
     async def record(self, email_id: str, tenant: str | None) -> Record | None:
@@ -62,10 +65,9 @@ class Recall:
             at_ms = now_ms()
             if late := too_late(record, now_ms=at_ms):
                 return late
-            # Whatever its answer: the record tells what has become of it.
-            await self._tables.write(
-                self._statements.cancel(email_id, record.tenant, reason=reason, at_ms=at_ms)
-            )
+            write = self._statements.give_up(record, CANCELLED, reason=reason, at_ms=at_ms)
+            if isinstance(await self._tables.write(write), Applied):
+                metrics.bound(metrics.ENDED_UNSENT, CANCELLED.status).inc()
         raise _contended("cancel")
 
     async def reschedule(
@@ -118,6 +120,17 @@ class Recall:
         if now.version == record.version:
             await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
         await self._items.send_soon(copies)
+        await self._keep_stubs(now, now.send_at)
+
+    async def _keep_stubs(self, record: Record, send_at_ms: int) -> None:
+        """It is found by its further recipients for as long as by the first."""
+        if not (stubs := records.stub_ids(record)):
+            return
+        ttl = records.stub_expiry(send_at_ms, await self._retention.days(record.tenant))
+        writes = [self._statements.keep_stub(one, ttl=ttl) for one in stubs]
+        for fate in await self._tables.write_all(writes):
+            if isinstance(fate, CallFailed):
+                raise fate
 
 
 def _name(record: Record) -> str:
@@ -146,4 +159,5 @@ def recall_of(
         *(tables, prefix),
         ends=Ends(tables, prefix, events=events, retention=retention),
         due=DueItems(tables, prefix, queues, bucket=bucket, waits=Waits()),
+        retention=retention,
     )

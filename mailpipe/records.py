@@ -209,7 +209,7 @@ def stubs(
     if len(fields.to) + len(fields.cc) + len(fields.bcc) < 2:
         return []
     first, *others = [*fields.to, *fields.cc, *fields.bcc]
-    kept_days = retention_days + STUBS_KEPT_LONGER_DAYS
+    from_ms = max(now_ms, fields.created_at, fields.send_at or 0)
     keys = dict.fromkeys(recipient_key(tenant, one) for one in others)
     keys.pop(recipient_key(tenant, first), None)
     return [
@@ -217,10 +217,20 @@ def stubs(
             "emailId": f"{email_id}{STUB_MARK}{number}",
             "recipientKey": key,
             "createdAt": fields.created_at,
-            "ttl": expiry(max(now_ms, fields.created_at, fields.send_at or 0), kept_days),
+            "ttl": stub_expiry(from_ms, retention_days),
         }
         for number, key in enumerate(keys, start=1)
     ]
+
+
+def stub_ids(record: Record) -> list[str]:
+    """Its stubs, and some that are none where a recipient stands twice."""
+    return [f"{record.email_id}{STUB_MARK}{n}" for n in range(1, len(record.recipients()))]
+
+
+def stub_expiry(at_ms: int, retention_days: int) -> int:
+    """The `ttl` of a stub of mail that may go at `at_ms`."""
+    return expiry(at_ms, retention_days + STUBS_KEPT_LONGER_DAYS)
 
 
 def email_id_of(item_id: str) -> str:

@@ -7,7 +7,7 @@ is unconditional: an unconditional put would turn `sent` back into `pending`.
 from mailpipe import resources
 from mailpipe.partiql import REMOVE, Statement, insert_into, update_in
 from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Record, Value
-from mailpipe.status import CANCELLED, ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
+from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
 from mailpipe.timing import iso
 
 
@@ -146,21 +146,6 @@ class EmailStatements:
             ("rank", "<", standing.rank),
         )
 
-    def cancel(self, email_id: str, tenant: str, *, reason: str, at_ms: int) -> Statement:
-        """End a mail that nobody has claimed yet. It stays in the index of open mail until its end
-        is announced (`close`), so that a crash in between is seen.
-        """
-        return self._update(
-            {
-                "status": CANCELLED.status,
-                "rank": CANCELLED.rank,
-                "reason": reason,
-                "updatedAt": at_ms,
-            },
-            email_id,
-            *_never_claimed(tenant),
-        )
-
     def reschedule(self, record: Record, send_at_ms: int, *, at_ms: int) -> Statement:
         """Another time for a mail that nobody has claimed yet, and that stands as it was read. Its
         messages have an older version from now on, so that none of them is sent before it was
@@ -177,13 +162,16 @@ class EmailStatements:
                 "updatedAt": at_ms,
             },
             record.email_id,
-            *_never_claimed(record.tenant),
+            ("attempt", "=", 0),
+            ("leaseUntil", "=", 0),
+            ("rank", "<", FIRST_ENDED_RANK),
             ("version", "=", record.version),
         )
 
     def give_up(self, record: Record, standing: Standing, *, reason: str, at_ms: int) -> Statement:
-        """End a mail that nobody holds and that stands as it was read. It stays in the index of
-        open mail until its end is announced (`close`), so that a crash in between is seen.
+        """End a mail that nobody holds and that stands as it was read: cancelled, or open for too
+        long. It stays in the index of open mail until its end is announced (`close`), so that a
+        crash in between is seen.
         """
         return self._update(
             {
@@ -200,6 +188,10 @@ class EmailStatements:
             ("version", "=", record.version),
             ("rank", "<", FIRST_ENDED_RANK),
         )
+
+    def keep_stub(self, stub_id: str, *, ttl: int) -> Statement:
+        """Its mail goes later than was known when it was born."""
+        return self._update({"ttl": ttl}, stub_id, ("ttl", "<", ttl))
 
     def raise_recipient(self, email_id: str, index: int, rank: int) -> Statement:
         """One of several recipients has come further. Always before the raise of the mail."""
@@ -278,15 +270,6 @@ def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Va
         ("token", "=", token),
         ("attempt", "=", attempts),
         ("leaseUntil", "<", now_ms),
-        ("rank", "<", FIRST_ENDED_RANK),
-    )
-
-
-def _never_claimed(tenant: str) -> tuple[tuple[str, str, Value], ...]:
-    return (
-        ("tenant", "=", tenant),
-        ("attempt", "=", 0),
-        ("leaseUntil", "=", 0),
         ("rank", "<", FIRST_ENDED_RANK),
     )
 

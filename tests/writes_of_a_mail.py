@@ -164,11 +164,11 @@ async def forms() -> dict[str, Statement]:
         "sent": _sent(),
         "end": _end(EXPIRED),
         "end, badly": _end(FAILED),
-        "cancel": WRITES.cancel(EMAIL_ID, TENANT, reason="why", at_ms=AT_MS),
         "reschedule": WRITES.reschedule(records.read(born(ANA)), AT_MS, at_ms=AT_MS),
         "reschedule, of a scheduled mail": WRITES.reschedule(
             records.read(born(ANA) | {"sendAt": AT_MS}), AT_MS, at_ms=AT_MS
         ),
+        "keep_stub": WRITES.keep_stub(f"{EMAIL_ID}#1", ttl=TTL),
         "raise_recipient": WRITES.raise_recipient(EMAIL_ID, 0, DELIVERED.rank),
         "raise_to": _raise_to(SENT, ttl=None),
         "raise_to, the sender has not said sent": _raise_to(SENT, sent_at_ms=AT_MS, ttl=None),

@@ -8,7 +8,7 @@ import msgspec
 from mailpipe import records, resources
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Applied, Tables
-from mailpipe.messages import OwnEvent, encode, own_event_decoder
+from mailpipe.messages import EmailMessage, OwnEvent, encode, own_event_decoder
 from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import Park
 from mailpipe.parking import Parked, attributes_of, item_of, parked_of
@@ -77,6 +77,11 @@ class Recalls:
         if parked and at_ms is not None:
             await self.park(one.email_id, at_ms, body=encode(one))
         return one.email_id
+
+    async def born(self, one: EmailMessage) -> None:
+        """Its record, as its door makes it."""
+        fields = records.fields_of(one)
+        await self.insert(resources.EMAIL_TRACKING, records.born(one.email_id, one.tenant, fields))
 
     async def park(
         self, email_id: str, at_ms: int, *, body: str = "{}", body_key: str | None = None

@@ -14,7 +14,7 @@ from mailpipe.due import WATERMARK, DueItems
 from mailpipe.messages import encode
 from mailpipe.parking import MINUTE_MS, Waits
 from mailpipe.partiql import insert_into, update_in
-from mailpipe.records import Record
+from mailpipe.records import Record, stub_expiry
 from mailpipe.release import DueTimes
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK
 from mailpipe.rules import Violation
@@ -92,6 +92,21 @@ async def test_mail_that_waits_nowhere_yet_gets_its_time_in_the_record(parts: Pa
         *("scheduled", LATER),
         *(None, 1),
     )
+
+
+async def test_it_is_found_by_its_further_recipients_as_long_as_by_the_first(
+    parts: Parts,
+) -> None:
+    rig = Recalls(parts)
+    email_id = await rig.scheduled(OLD, parked=False, to=["a@example.net", "b@example.net"])
+    stub = f"{email_id}#1"
+    await rig.insert("EmailTracking", {"emailId": stub, "ttl": NOW // 1000})
+    far = NOW + 300 * DAY_MS
+    for at_ms in (far, EARLIER):
+        await moved(rig, email_id, at_ms)
+        found = await parts.tables.get("EmailTracking", {"emailId": stub})
+        assert found is not None
+        assert found["ttl"] == stub_expiry(far, 90)
 
 
 @pytest.mark.parametrize("to_ms", [LATER, EARLIER], ids=["later", "earlier"])
