@@ -8,10 +8,11 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
+from mailpipe import evidence, presence
 from mailpipe import open_states as states
-from mailpipe import presence
 from mailpipe.board import Pause, Reading
 from mailpipe.endings import ended_sentence, happened_ms
+from mailpipe.evidence import Figures
 from mailpipe.open_states import Place, Terms, could_go_ms, place_of, unheard
 from mailpipe.presence import Presence
 from mailpipe.records import Attributes, Record
@@ -47,13 +48,14 @@ class Explanation(Struct, rename="camel", kw_only=True):
 
 class World(NamedTuple):
     """What has to be known besides the record: the board, the senders that live, how many mails are
-    on each lane's queue or in hand (of its own lane and of more urgent ones), and the event that
-    has made its status.
+    on each lane's queue or in hand (of its own lane and of more urgent ones), what processors say
+    of events, and the event that has made its status.
     """
 
     board: Reading = Reading(None, {}, {}, [])
     senders: list[Presence] = []
     depths: Mapping[str, int] = {}
+    processors: list[Figures] = []
     event: Attributes | None = None
 
     @property
@@ -113,7 +115,7 @@ def _told(record: Record, place: Place, pause: Pause | None, world: World, now_m
             said = f"A sender has it in hand (attempt {record.attempt}), until {by} at the latest."
             return _Told("sender", said, due_ms=place.deadline_ms)
         case states.IN_DOUBT:
-            return _in_doubt(record, world.terms, now_ms)
+            return _in_doubt(record, world, now_ms)
         case states.SENT | states.DELAYED:
             return _Told("events", _with_ses(record, place, now_ms))
         case states.ENDING:
@@ -209,15 +211,23 @@ def _paused(pause: Pause, by: str, now_ms: int) -> _Told:
     return _Told("pause", f"{said}{end}", "pause")
 
 
-def _in_doubt(record: Record, terms: Terms, now_ms: int) -> _Told:
-    since = moment(record.lease_until, now_ms)
+def _in_doubt(record: Record, world: World, now_ms: int) -> _Told:
+    terms, since = world.terms, moment(record.lease_until, now_ms)
     from_ms = record.lease_until + terms.grace_ms
     by_ms = from_ms + terms.decide_ms
-    said = (
+    begin = (
         f"In doubt since {since}: SES may have taken attempt {record.attempt}, and nobody recorded "
-        f"its answer. An event of SES settles it; without one it is decided by the mail's inDoubt, "
-        f"from {moment(from_ms, now_ms)} on when events flow, else at {moment(by_ms, now_ms)}."
+        "its answer. An event of SES settles it; without one it is decided by the mail's inDoubt, "
     )
+    by = f"at {moment(by_ms, now_ms)} at the latest"
+    if now_ms <= from_ms:
+        said = f"{begin}from {moment(from_ms, now_ms)} on when events flow, else {by}."
+        return _Told("verdict", said, due_ms=by_ms)
+    sent_ms = max(from_ms - terms.lease_ms, record.lease_until)
+    missing = evidence.missing(world.processors, since_ms=sent_ms, now_ms=now_ms)
+    if missing is None:
+        return _Told("verdict", f"{begin}when it is next looked at: events flow.", due_ms=now_ms)
+    said = f"{begin}when events are known to flow, {by} (now {missing})."
     return _Told("verdict", said, due_ms=by_ms)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mailpipe import board, presence, resources
+from mailpipe import board, evidence, presence, resources
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Tables
 from mailpipe.endings import event_of
@@ -40,6 +40,9 @@ class Explainer:
     async def _world(self, record: Record, now: int) -> World:
         reading = board.reading_of(await self._told.get(board.KIND))
         senders = presence.living(await self._told.get(presence.KIND), now)
+        if record.lease_until > 0:
+            processors = evidence.read(await self._told.get(evidence.KIND))
+            return World(reading, senders, processors=processors)
         may_go = could_go_ms(record) <= now
         return World(reading, senders, await self._before(record.stream) if may_go else {})
 

@@ -23,12 +23,14 @@ EXPIRED_AFTER_MS = 600_000
 class Terms(Struct, rename="camel", kw_only=True, frozen=True):
     """What the senders of a deployment go by, in milliseconds.
 
-    Mail expires after `expire_after_ms`, pauses not counted; a send in doubt is decided from
-    `grace_ms` after its claim on, `decide_ms` later in any case; mail of which SES says no more is
-    closed after `unheard_ms`; an end that is not announced after `settle_ms` is announced again.
+    Mail expires after `expire_after_ms`, pauses not counted; a claim holds for `lease_ms`; a send
+    in doubt is decided from `grace_ms` after its claim on, `decide_ms` later in any case; mail of
+    which SES says no more is closed after `unheard_ms`; an end that is not announced after
+    `settle_ms` is announced again.
     """
 
     expire_after_ms: int = 3 * DAY_MS
+    lease_ms: int = 25_000
     grace_ms: int = 150_000
     decide_ms: int = 3_600_000
     unheard_ms: int = 5 * DAY_MS
@@ -93,11 +95,11 @@ OPEN_STATES = {
     SENT: OpenState(
         "SES has it, and its word on some recipient is awaited",
         *(_UNHEARD, _CLOSED),
-        f'{_OLDEST}{{state="sent"}} > 90000',
+        f'{_OLDEST}{{state="sent"}} > 435600',
     ),
     DELAYED: OpenState(
         *("SES still tries to deliver it", _UNHEARD, _CLOSED),
-        f'{_OLDEST}{{state="delayed"}} > 180000',
+        f'{_OLDEST}{{state="delayed"}} > 435600',
     ),
     ENDING: OpenState(
         "it has ended, and that is not announced or not closed yet",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailpipe import presence
 from mailpipe.board import Cap, Pause, Quota, Reading
 from mailpipe.endings import event_of
+from mailpipe.evidence import Figures
 from mailpipe.explain import _BINDING, _BY_RATE, _REASONS, ENDED, World, explain
 from mailpipe.open_states import DAY_MS, LOST_AFTER_MS, OPEN_STATES, Terms
 from mailpipe.presence import Presence
@@ -152,7 +153,7 @@ def test_the_pause_of_other_mail_is_not_its_own() -> None:
             "in_doubt",
             "In doubt since 08:00:00 UTC: SES may have taken attempt 1, and nobody recorded its "
             "answer. An event of SES settles it; without one it is decided by the mail's inDoubt, "
-            "from 08:02:30 UTC on when events flow, else at 09:02:30 UTC.",
+            "from 08:02:30 UTC on when events flow, else at 09:02:30 UTC at the latest.",
         ),
         (
             "sent",
@@ -169,6 +170,23 @@ def test_the_pause_of_other_mail_is_not_its_own() -> None:
 def test_what_is_open_says_what_comes(state: str, said: str) -> None:
     explained = explain(EXAMPLES[state], World(QUIET, [sender()]), NOW)
     assert (explained.sentence, explained.state) == (said, state)
+
+
+@pytest.mark.parametrize(
+    ("processors", "said"),
+    [
+        ([], "at 08:42:30 UTC at the latest (now no processor publishes figures)."),
+        (
+            [Figures(at=NOW, every_ms=5000, visibility_ms=60_000, empty_at=NOW - 1)],
+            "when it is next looked at: events flow.",
+        ),
+    ],
+)
+def test_a_doubt_that_could_be_decided_says_what_is_missing(
+    processors: list[Figures], said: str
+) -> None:
+    doubtful = record(attempt=1, token="t", lease_until=NOW - 1_200_000)
+    assert sentence(doubtful, World(processors=processors)).endswith(said)
 
 
 def event(kind: str, **details: str) -> dict[str, Any]:
@@ -267,11 +285,16 @@ READINGS = st.sampled_from(
         pause("identity#b@shop.example", "a reason that nobody knows"),
     ]
 )
+FIGURES = [
+    Figures(at=NOW, every_ms=5000, visibility_ms=60_000),
+    Figures(at=NOW, every_ms=5000, visibility_ms=60_000, empty_at=NOW, handled=NOW),
+]
 WORLDS = st.builds(
     World,
     READINGS,
     st.lists(st.builds(sender, st.sampled_from(BINDS)), max_size=2),
     st.fixed_dictionaries({"bulk": st.integers(0, 10**9)}),
+    st.lists(st.sampled_from(FIGURES), max_size=2),
     st.none() | st.builds(event, st.sampled_from(["delivery", "bounce", "?"])),
 )
 
