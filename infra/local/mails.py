@@ -63,7 +63,6 @@ class Doors:
                         )
                         for one in mail.get("attachments", [])
                     ],
-                    send_at=mail.get("sendAt"),
                     **fields,
                 ),
                 stream=mail.get("stream", "transactional"),

@@ -13,8 +13,11 @@ from mailpipe.consumer import Consumer
 from mailpipe.due import DueItems
 from mailpipe.heartbeat import Heartbeat, Hide
 from mailpipe.lifecycle import Stop, side_tasks
+from mailpipe.records import Record
 from mailpipe.resources import LANES
+from mailpipe.scopes import scopes_of_record
 from mailpipe.tenants import Retention, Tenants
+from mailpipe.timing import now_ms
 from sender import waiting
 from sender.adapting import Adapting
 from sender.answers import Answers
@@ -31,6 +34,7 @@ from sender.scheduling import TimedParking
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import SenderStore
+from sender.sweeping import Sweeper
 
 HASH_KEY = "k" * 32
 
@@ -129,7 +133,7 @@ class VirtualSender:
             at_once=settings.large_at_once,
             upload_bytes_per_s=float(settings.upload_bytes_per_s),
         )
-        slots, pauses = self._slots[lane], self._adapting.pauses
+        slots, pauses, bodies = self._slots[lane], self._adapting.pauses, Bodies(cloud.bucket)
         answers = Answers(
             store,
             slots=slots,
@@ -140,7 +144,7 @@ class VirtualSender:
         )
         sender = Sender(
             *(settings, slots, store),
-            bodies=Bodies(cloud.bucket),
+            bodies=bodies,
             paths=paths,
             answers=answers,
             doubts=Doubts(settings, cloud.tables, store),
@@ -155,7 +159,24 @@ class VirtualSender:
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
             appetite=slots,
-            parking=TimedParking(Home(self._due), cloud.tables) if parks else None,
+            parking=TimedParking(Home(self._due), cloud.tables, bodies) if parks else None,
+        )
+
+    def _sweeper(self) -> Sweeper:
+        settings, board, tables = self._settings, self._adapting.board, self._cloud.tables
+
+        def paused_since_ms(record: Record) -> int | None:
+            pause = board.stops(scopes_of_record(record)) if board.pauses else None
+            return None if pause is None else pause.since
+
+        return Sweeper(
+            *(tables, PREFIX, self._cloud.events),
+            retention=Retention(Tenants(tables), usual_days=settings.retention_days),
+            terms=settings.terms,
+            most=settings.sweep_records,
+            fresh_s=3 * settings.sweep_every_s,
+            paused_since_ms=paused_since_ms,
+            wall_ms=now_ms,
         )
 
     async def run(self, stop: Stop) -> None:
@@ -163,9 +184,9 @@ class VirtualSender:
         await self._limiter.prepare()
         adapting, settings = self._adapting, self._settings
         tasks = {
-            **adapting.side_tasks(),
+            **adapting.side_tasks(self._slots),
             **waiting.side_tasks(
-                *(settings, self._cloud.tables, self._due, self._consumers),
+                *(settings, self._cloud.tables, self._due, self._consumers, self._sweeper()),
                 name=self._name,
                 clock=Clock(time.time, time.monotonic, budget_s=1),
                 paused=lambda scope: scope in adapting.board.pauses,
