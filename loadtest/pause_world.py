@@ -8,12 +8,14 @@ from loadtest.pause_cases import DAY_S, Case
 from loadtest.pauses import row
 from loadtest.virtual import clock
 from loadtest.virtual.account import UNLIMITED, Account
-from loadtest.virtual.cloud import Cloud
+from loadtest.virtual.cloud import PREFIX, Cloud
 from loadtest.virtual.sender import HASH_KEY, VirtualSender
+from mailpipe import records
 from mailpipe.bodies import Bodies
 from mailpipe.lifecycle import Stop
 from mailpipe.messages import Email, EmailMessage, Stream, new_email_id
-from mailpipe.resources import BODIES_KEPT_DAYS
+from mailpipe.partiql import insert_into
+from mailpipe.resources import BODIES_KEPT_DAYS, EMAIL_TRACKING
 from mailpipe.testing import RETENTION_S
 from mailpipe.timing import iso, now_ms
 from sender.settings import SenderSettings
@@ -88,6 +90,10 @@ class World:
         if fault is not None:
             raise fault
         self.accepted[message.email_id] = time.time()
+        if number % 2:  # by REST, which records what it has enqueued
+            fields = records.fields_of(message)
+            born = records.born(message.email_id, message.tenant, fields)
+            await self.cloud.tables.write(insert_into(PREFIX, EMAIL_TRACKING, born))
 
     async def _fail(self) -> None:
         await asyncio.sleep(STOPS_AT_S)
@@ -116,6 +122,7 @@ def settings(case: Case) -> SenderSettings:
         presence_s=100.0 * case.seldom,
         side_lease_s=150.0 * case.seldom,
         due_every_s=60.0 * case.seldom,
+        sweep_every_s=600.0 * case.seldom,
         release_every_s=5.0 * case.seldom,
         renew_after_s=case.per_day_s if renews else NEVER_S,
         renew_stopped_s=case.per_day_s / 4 if renews else NEVER_S,

@@ -2,8 +2,10 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
+from loadtest.virtual.life import Latency, alive
 from mailpipe.aws.errors import answered, missed
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.ses_operations import AccountAnswer, SendEmail, SendEmailAnswer, SendQuota
@@ -14,10 +16,19 @@ UNLIMITED = -1.0
 
 class Account:
     """Counts recipients over rolling 24 hours, as SES does. `accepted` has the time (epoch seconds)
-    and the mail's id of each send that it took; `refused` counts the others.
+    and the mail's id of each send that it took; `refused` counts the others. `tells` hears of each
+    that was taken: mail, attempt, SES's id.
     """
 
-    def __init__(self, *, rate: float, daily: float = UNLIMITED) -> None:
+    def __init__(
+        self,
+        *,
+        rate: float,
+        daily: float = UNLIMITED,
+        latency: Latency | None = None,
+        tells: Callable[[str, int, str], None] = lambda *_: None,
+    ) -> None:
+        self._latency, self._tells = latency, tells
         self.rate, self.daily = rate, daily
         self.sending_enabled = True
         self.has_set = True
@@ -30,7 +41,10 @@ class Account:
         """See mailpipe.aws.client.Client."""
         if gate is not None and not await gate():
             raise missed(operation.name)
+        await alive()
         answer: Any = self._send(request) if isinstance(request, SendEmail) else self._account()
+        if self._latency is not None:
+            await self._latency.pass_by()
         return answer  # type: ignore[no-any-return]
 
     def _account(self) -> AccountAnswer:
@@ -49,7 +63,9 @@ class Account:
         self._sum += recipients
         tags = {tag.name: tag.value for tag in request.email_tags}
         self.accepted.append((time.time(), tags["email_id"]))
-        return SendEmailAnswer(message_id=f"ses-{len(self.accepted)}")
+        message_id = f"ses-{len(self.accepted)}"
+        self._tells(tags["email_id"], int(tags["attempt"]), message_id)
+        return SendEmailAnswer(message_id=message_id)
 
     def _fault(self, recipients: int) -> tuple[str, str, int] | None:
         """Code, text and HTTP status (SES API v2 reference, "SendEmail", Errors; SES Developer

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from loadtest.virtual.counters import MemoryCounters
+from loadtest.virtual.life import Latency, alive
 from loadtest.virtual.tables import MemoryTables
-from mailpipe.aws.queue import Fault, Outgoing, Received
+from mailpipe.aws.queue import BATCH, Fault, Outgoing, Received
 from mailpipe.messages import OwnEvent, own_event_decoder
 from mailpipe.outbox import MemoryBucket
 from mailpipe.parking import PAUSED_MS
@@ -15,6 +16,8 @@ from mailpipe.testing import RETENTION_S, InMemoryQueue
 
 PREFIX = "mailpipe-"
 DAY_S = 86_400
+AT_ONCE = 16
+"""Calls of one process that are under way together."""
 
 
 class Lane(InMemoryQueue):
@@ -22,7 +25,9 @@ class Lane(InMemoryQueue):
     long a mail was held got lost.
     """
 
-    def __init__(self, name: str, *, retention_s: float, forgets: bool) -> None:
+    def __init__(
+        self, name: str, *, retention_s: float, forgets: bool, latency: Latency | None
+    ) -> None:
         made = QUEUES[name]
         super().__init__(
             name,
@@ -34,20 +39,39 @@ class Lane(InMemoryQueue):
         )
         self.sends = 0
         self._forgets = forgets
+        self._latency = latency
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         """See InMemoryQueue.send."""
+        await alive()
         self.sends += len(messages)
-        return await super().send(messages)
+        faults = await super().send(messages)
+        if self._latency is not None and messages:
+            batches = -(-len(messages) // BATCH)
+            await self._latency.pass_by(-(-batches // AT_ONCE))
+        return faults
 
     async def receive(
         self, most: int, *, wait_s: float, visibility_s: float | None = None
     ) -> list[Received]:
         """See InMemoryQueue.receive."""
+        await alive()
         found = await super().receive(most, wait_s=wait_s, visibility_s=visibility_s)
+        if self._latency is not None:
+            await self._latency.pass_by()
         for one in found if self._forgets else ():
             one.attributes.pop(PAUSED_MS, None)
         return found
+
+    async def delete(self, receipts: Sequence[str]) -> list[Fault]:
+        """See InMemoryQueue.delete."""
+        await alive()
+        return await super().delete(receipts)
+
+    async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
+        """See InMemoryQueue.hide."""
+        await alive()
+        return await super().hide(entries)
 
 
 class Events(InMemoryQueue):
@@ -94,10 +118,12 @@ class Cloud:
         retention_s: float = RETENTION_S,
         bodies_days: float = BODIES_KEPT_DAYS,
         forgets_pauses: bool = False,
+        latency: Latency | None = None,
+        tables: MemoryTables | None = None,
     ) -> None:
-        self.tables = MemoryTables(PREFIX)
+        self.tables = tables or MemoryTables(PREFIX, latency=latency)
         self.lanes = {
-            stream: Lane(name, retention_s=retention_s, forgets=forgets_pauses)
+            stream: Lane(name, retention_s=retention_s, forgets=forgets_pauses, latency=latency)
             for stream, name in LANES.items()
         }
         self.dead = InMemoryQueue("dead", clock=time.time)

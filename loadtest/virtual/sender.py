@@ -163,15 +163,15 @@ class VirtualSender:
         )
 
     def _sweeper(self) -> Sweeper:
-        settings, cloud, board = self._settings, self._cloud, self._adapting.board
+        settings, board, tables = self._settings, self._adapting.board, self._cloud.tables
 
         def paused_since_ms(record: Record) -> int | None:
             pause = board.stops(scopes_of_record(record)) if board.pauses else None
             return None if pause is None else pause.since
 
         return Sweeper(
-            *(cloud.tables, PREFIX, cloud.events),
-            retention=Retention(Tenants(cloud.tables), usual_days=settings.retention_days),
+            *(tables, PREFIX, self._cloud.events),
+            retention=Retention(Tenants(tables), usual_days=settings.retention_days),
             terms=settings.terms,
             most=settings.sweep_records,
             fresh_s=3 * settings.sweep_every_s,

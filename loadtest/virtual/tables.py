@@ -4,6 +4,7 @@ They obey the contract suite of the real ones (`tests/integration/test_table_con
 strict here: what is over is gone at once, where DynamoDB takes up to days.
 """
 
+import asyncio
 import operator
 import re
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from loadtest.virtual.life import Latency, alive
 from mailpipe import resources
 from mailpipe.aws.table import Applied, Fate, Page, Refused, Tables
 from mailpipe.outcomes import CallFailed
@@ -39,88 +41,103 @@ class _Plan(NamedTuple):
     where: tuple[tuple[str, str], ...]
 
 
+_Key = tuple[Value, ...]
+_Sorted = dict[Value, list[tuple[Any, _Key]]]
+"""By partition, in order: the value to sort by, and the item's key."""
+
+
 class _Table:
-    """Items of one table: by partition in the order of the sort key."""
+    """Items of one table, in the order of the table and of its indexes."""
 
     def __init__(self, form: resources.Table) -> None:
         self.form = form
-        self.items = dict[tuple[Value, ...], Attributes]()
-        self.order = defaultdict[Value, list[Any]](list)
-        self.indexed = {name: defaultdict[Value, list[Any]](list) for name in form.indexes}
+        self.items = dict[_Key, Attributes]()
+        self._orders: dict[str | None, tuple[str, str | None, _Sorted]] = {
+            None: (form.partition, form.sort, {}),
+            **{name: (one.partition, one.sort, {}) for name, one in form.indexes.items()},
+        }
 
-    def get(self, key: tuple[Value, ...], now_s: float) -> Attributes | None:
+    def get(self, key: _Key, now_s: float) -> Attributes | None:
         item = self.items.get(key)
         if item is None or not self._is_over(item, now_s):
             return item
         self.remove(key)
         return None
 
-    def put(self, key: tuple[Value, ...], item: Attributes) -> None:
-        if key in self.items:
-            self._index(self.items[key], key, remove=True)
-        elif self.form.sort is not None:
-            insort(self.order[key[0]], key[1])
+    def put(self, key: _Key, item: Attributes) -> None:
+        before = self.items.get(key, {})
         self.items[key] = item
-        self._index(item, key)
+        for partition, sort, order in self._orders.values():
+            if sort is None:
+                continue
+            old, new = [(one.get(partition), one.get(sort)) for one in (before, item)]
+            if old != new:
+                _take_out(order, *old, key)
+                if None not in new:
+                    insort(order.setdefault(new[0], []), (new[1], key))
 
-    def remove(self, key: tuple[Value, ...]) -> None:
+    def remove(self, key: _Key) -> None:
         item = self.items.pop(key, None)
-        if item is None:
-            return
-        self._index(item, key, remove=True)
-        if self.form.sort is not None:
-            keys = self.order[key[0]]
-            del keys[bisect_left(keys, key[1])]
-            if not keys:
-                del self.order[key[0]]
+        for partition, sort, order in self._orders.values():
+            if item is not None and sort is not None:
+                _take_out(order, item.get(partition), item.get(sort), key)
 
-    def of_index(
-        self, name: str, partition: Value, between: tuple[Any, Any], after: Any, limit: int
-    ) -> Page:
-        """Its keys, in order; `after` is the last key of the page before."""
-        entries, sort = self.indexed[name].get(partition, []), self.form.indexes[name].sort
-        first = bisect_left(entries, (between[0],))
+    def page(
+        self,
+        index: str | None,
+        partition: Value,
+        between: tuple[Any, Any] | None,
+        after: _Key | None,
+        limit: int,
+        now_s: float,
+    ) -> tuple[list[Attributes], _Key | None]:
+        """The items, and the key to go on after."""
+        rows = self._orders[index][2].get(partition, [])
+        first, last = 0, len(rows)
+        if between is not None:
+            first = bisect_left(rows, (between[0],))
+            last = bisect_right(rows, between[1], key=lambda one: one[0])
         if after is not None:
-            first = bisect_right(entries, (after[sort], self._key(after)))
-        found = [one for one in entries[first:] if one[0] <= between[1]]
-        names = (sort, *self.form.key)
-        items: list[Attributes] = [
-            dict(zip(names, (at, *key), strict=True)) for at, key in found[:limit]
-        ]
-        return Page(items, items[-1] if len(found) > limit else None)
-
-    def _index(self, item: Attributes, key: tuple[Value, ...], *, remove: bool = False) -> None:
-        for name, index in self.form.indexes.items():
-            if index.partition in item and index.sort in item:
-                entries, entry = self.indexed[name][item[index.partition]], (item[index.sort], key)
-                if remove:
-                    del entries[bisect_left(entries, entry)]
-                else:
-                    insort(entries, entry)
-
-    def _key(self, item: Attributes) -> tuple[Value, ...]:
-        return tuple(item[name] for name in self.form.key)
-
-    def between(self, partition: Value, low: Any, high: Any, limit: int, now_s: float) -> Page:
-        keys = self.order.get(partition, [])
-        first = 0 if low is None else bisect_left(keys, low)
-        last = len(keys) if high is None else bisect_right(keys, high)
-        wanted = keys[first : min(last, first + limit)]
-        found = [self.get((partition, one), now_s) for one in wanted]
-        items = [dict(item) for item in found if item is not None]
-        end = {self.form.partition: partition, str(self.form.sort): wanted[-1]} if wanted else None
-        return Page(items, end if last - first > limit else None)
+            first = next((n + 1 for n in range(first, last) if rows[n][1] == after), first)
+        wanted = [key for _, key in rows[first : min(last, first + limit)]]
+        found = [self.get(key, now_s) for key in wanted]
+        goes_on = wanted[-1] if wanted and last - first > limit else None
+        return [dict(item) for item in found if item is not None], goes_on
 
     def _is_over(self, item: Attributes, now_s: float) -> bool:
         ttl = item.get("ttl") if self.form.ttl else None
         return isinstance(ttl, int) and ttl <= now_s
 
 
-class MemoryTables(Tables):
-    """All tables of a deployment. `inserted` counts the INSERTs that were applied, by table."""
+def _take_out(order: _Sorted, partition: Value, sort: Any, key: _Key) -> None:
+    rows = order.get(partition)
+    if rows is None or sort is None:
+        return
+    place = bisect_left(rows, (sort, key))
+    if place < len(rows) and rows[place] == (sort, key):
+        del rows[place]
+    if not rows:
+        del order[partition]
 
-    def __init__(self, prefix: str) -> None:
+
+class MemoryTables(Tables):
+    """All tables of a deployment. `inserted` counts the INSERTs that were applied, by table. The
+    condition names in `blind` always hold: a bug, to see whether a proof finds it. `delays` says
+    how long a statement is under way before it is carried out.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        latency: Latency | None = None,
+        delays: Callable[[Statement], float] = lambda _: 0.0,
+        blind: frozenset[str] = frozenset(),
+    ) -> None:
         self._prefix = prefix
+        self._latency = latency
+        self._delays = delays
+        self._blind = blind
         self._tables = {
             resources.physical(prefix, name): _Table(form)
             for name, form in resources.TABLES.items()
@@ -132,6 +149,14 @@ class MemoryTables(Tables):
 
     async def write(self, statement: Statement) -> Fate:
         """See Tables.write."""
+        await alive()
+        if late_s := self._delays(statement):
+            await asyncio.sleep(late_s)
+        fate = self._carry_out(statement)
+        await self._answered()
+        return fate
+
+    def _carry_out(self, statement: Statement) -> Fate:
         plan = _read(statement.text)
         table = self._tables[str(statement.key[0])]
         key = statement.key[1:]
@@ -148,8 +173,9 @@ class MemoryTables(Tables):
         if item is None:
             further = len(plan.where) > len(key)
             return Refused(None) if plan.verb == "UPDATE" or further else Applied()
-        if not all(_holds(item, *one) for one in zip(plan.where, wanted, strict=True)):
-            return Refused(dict(item))
+        for one, value in zip(plan.where, wanted, strict=True):
+            if one[0] not in self._blind and not _holds(item, one, value):
+                return Refused(dict(item))
         if plan.verb == "DELETE":
             table.remove(key)
         else:
@@ -159,23 +185,32 @@ class MemoryTables(Tables):
 
     async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
         """See Tables.write_all."""
-        return [await self.write(one) for one in statements]
+        await alive()
+        fates = list[Fate | CallFailed](map(self._carry_out, statements))
+        if fates:
+            await self._answered()
+        return fates
 
     async def get(self, table: str, key: Attributes) -> Attributes | None:
         """See Tables.get."""
-        found = self._of(table)
-        item = found.get(tuple(key[name] for name in found.form.key), time.time())
-        return None if item is None else dict(item)
+        (item,) = await self._read_all(table, [key])
+        return item
 
     async def get_all(self, table: str, keys: list[Attributes]) -> list[Attributes]:
         """See Tables.get_all."""
-        items = [await self.get(table, key) for key in keys]
-        return [item for item in items if item is not None]
+        return [item for item in await self._read_all(table, keys) if item is not None]
+
+    async def _read_all(self, table: str, keys: list[Attributes]) -> list[Attributes | None]:
+        await alive()
+        found, now_s = self._of(table), time.time()
+        items = [found.get(tuple(key[name] for name in found.form.key), now_s) for key in keys]
+        copies = [None if item is None else dict(item) for item in items]
+        await self._answered()
+        return copies
 
     async def partition(self, table: str, value: Value) -> list[Attributes]:
         """See Tables.partition."""
-        found = self._of(table)
-        return found.between(value, None, None, len(found.items), time.time()).items
+        return (await self.page(table, value, limit=len(self._of(table).items))).items
 
     async def page(
         self,
@@ -188,13 +223,20 @@ class MemoryTables(Tables):
         after: Attributes | None = None,
         limit: int,
     ) -> Page:
-        """See Tables.page: a table from its first item on, an index between two values."""
-        if newest_first or (index is None and after is not None):
-            raise NotImplementedError("nothing that waits is read so")
-        if index is not None and between is not None:
-            return self._of(table).of_index(index, value, between, after, limit)
-        low, high = between or (None, None)
-        return self._of(table).between(value, low, high, limit, time.time())
+        """See Tables.page; oldest first."""
+        if newest_first:
+            raise NotImplementedError("senders do not read so")
+        await alive()
+        found = self._of(table)
+        names = found.form.key
+        begin = None if after is None else tuple(after[name] for name in names)
+        items, last = found.page(index, value, between, begin, limit, time.time())
+        await self._answered()
+        return Page(items, None if last is None else dict(zip(names, last, strict=True)))
+
+    async def _answered(self) -> None:
+        if self._latency is not None:
+            await self._latency.pass_by()
 
     def _of(self, table: str) -> _Table:
         return self._tables[resources.physical(self._prefix, table)]

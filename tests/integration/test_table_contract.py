@@ -140,3 +140,25 @@ async def test_of_several_keys_those_that_exist_are_found(tables: Tables) -> Non
     key = await born(tables)
     found = await tables.get_all(COORDINATION, [key, key_of(str(uuid4()))])
     assert found == [key | {"number": 1, "text": "a"}]
+
+
+async def test_an_index_is_read_in_order_and_in_pages(tables: Tables) -> None:
+    state = f"contract#{uuid4()}"
+    ids = [f"{state}#{number}" for number in (3, 1, 2)]
+    items: list[Attributes] = [
+        {"emailId": one, "open": state, "createdAt": int(one[-1])} for one in ids
+    ]
+    assert await tables.write_all([WRITES.insert(one) for one in items]) == [Applied()] * 3
+    found, after = list[Value](), None
+    while True:
+        page = await tables.page(
+            *(EMAIL_TRACKING, state), index="byState", between=(0, 2), after=after, limit=1
+        )
+        found += [item["emailId"] for item in page.items]
+        if (after := page.last) is None:
+            break
+    assert found == [f"{state}#1", f"{state}#2"]
+    key: Attributes = {"emailId": f"{state}#1"}
+    await tables.write(update_in(PREFIX, EMAIL_TRACKING, {"open": REMOVE}, key))
+    page = await tables.page(EMAIL_TRACKING, state, index="byState", limit=10)
+    assert [item["emailId"] for item in page.items] == [f"{state}#2", f"{state}#3"]

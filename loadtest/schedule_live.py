@@ -1,0 +1,191 @@
+"""The live cases of `make prove-schedule`: mail for later through both doors, its owners change
+their minds, and sometimes the senders are killed.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from infra.local.children import Child
+from infra.local.cloud import LOCAL_KEY
+from infra.local.mails import DOORS, Doors, mail_to
+from infra.local.observe import scrape
+from infra.local.stack import Plan, Stack
+from loadtest.checker import read_log
+from loadtest.load import doors_of
+from loadtest.prove_kills import Durations
+from loadtest.schedule_plan import Change, Planned, planned
+from loadtest.schedules import Asked, Order, row
+
+SENDERS = 3
+QUOTAS = 4
+HOLDS = ("mailpipe_side_task_last_success_seconds", "release_due")
+"""The sender for which this metric is newest releases what is due."""
+NONE_YET = 404
+"""Mail of the SDK has no record until a sender has seen it."""
+AGAIN_S = 0.2
+LOOK_S = 0.5
+READY_S = 30.0
+REST_S = 3.0
+"""After the last send, to see whether any mail goes twice."""
+
+
+class Case(NamedTuple):
+    """`mails` are due at `per_s`, from `first_s` seconds on, and are handed over so much
+    ahead. `soon_s`, `every_s`: how the release of what is due is set. A sender is killed every
+    `kill_every_s` seconds (0: none), the protocol's durations then scaled by `scale`.
+    """
+
+    name: str
+    mails: int
+    per_s: float
+    first_s: float
+    ahead_s: tuple[float, float]
+    soon_s: float = 60.0
+    every_s: float = 10.0
+    kill_every_s: float = 0.0
+    scale: float = 0.1
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of the services."""
+        own = {
+            "MAILPIPE_SENDER_DUE_SOON_S": f"{self.soon_s:g}",
+            "MAILPIPE_SENDER_DUE_EVERY_S": f"{self.every_s:g}",
+        }
+        if not self.kill_every_s:
+            return own
+        more = {"MAILPIPE_SENDER_SIDE_LEASE_S": "2", "MAILPIPE_SENDER_IN_DOUBT_EVERY_S": "1"}
+        return own | more | Durations(self.scale).settings()
+
+
+class Owners:
+    """Hand mail over and change their minds, as planned."""
+
+    def __init__(self, doors: Doors, http: aiohttp.ClientSession, ingest: str) -> None:
+        self._doors, self._http, self._ingest = doors, http, ingest
+        self._begun_s = time.time()
+
+    async def carry_out(self, plan: list[Planned]) -> list[Order]:
+        """All of it."""
+        return await asyncio.gather(*map(self._carry_out, plan))
+
+    async def _carry_out(self, one: Planned) -> Order:
+        await self._until(one.born_s)
+        send_at_s, text = self._time(one.due_s)
+        mail = mail_to(f"success+{one.number}", one.number) | {"sendAt": text}
+        ack = await self._doors.send(DOORS[one.number % 2], mail)
+        asked = list[Asked]()
+        for _, at_once in itertools.groupby(one.changes, key=lambda change: change.at_s):
+            asked += await asyncio.gather(
+                *[self._ask(ack["emailId"], change) for change in at_once]
+            )
+        return Order(ack["emailId"], send_at_s, ack["t"], tuple(asked))
+
+    async def _ask(self, email_id: str, change: Change) -> Asked:
+        await self._until(change.at_s)
+        to_s, text = self._time(change.to_s)
+        body = {"sendAt": text} if change.what == "reschedule" else None
+        url = f"{self._ingest}/emails/{email_id}/{change.what}"
+        asked_s, status = time.time(), NONE_YET
+        while status == NONE_YET:
+            async with self._http.post(url, json=body, headers={"X-API-Key": LOCAL_KEY}) as answer:
+                status, answered_s = answer.status, time.time()
+            await asyncio.sleep(AGAIN_S if status == NONE_YET else 0)
+        return Asked(change.what, asked_s, answered_s, status, to_s)
+
+    async def _until(self, at_s: float) -> None:
+        await asyncio.sleep(max(0.0, self._begun_s + at_s - time.time()))
+
+    def _time(self, at_s: float) -> tuple[float, str]:
+        """In epoch seconds, to the millisecond, and as the doors take it."""
+        epoch_s = round(self._begun_s + at_s, 3)
+        text = datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds")
+        return epoch_s, text.replace("+00:00", "Z")
+
+
+class Killer:
+    """Kills senders, every second time the one that releases what is due."""
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession, seed: int) -> None:
+        self.kills = 0
+        self._stack, self._http = stack, http
+        self._choice = random.Random(seed)  # noqa: S311 - a reproducible choice is the point
+
+    @asynccontextmanager
+    async def killing(self, every_s: float) -> Any:
+        """While the body runs; not at all if `every_s` is 0."""
+        task = asyncio.create_task(self._run(every_s)) if every_s else None
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _run(self, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            senders = self._stack.services["sender"]
+            child = await self._holder() if self.kills % 2 else self._choice.choice(senders)
+            await child.kill()
+            self.kills += 1
+            # Started to its end, whatever ends this: no replica may be missing afterwards.
+            await asyncio.shield(self._stack.restart_one(child))
+
+    async def _holder(self) -> Child:
+        senders = self._stack.services["sender"]
+        found = [(await scrape(self._http, one)).total(*HOLDS) for one in senders]
+        return senders[found.index(max(found))]
+
+
+async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
+    """The row of a case, on a stack of its own."""
+    plan = Plan(
+        name=name,
+        rate=QUOTAS * case.per_s,
+        seed=seed,
+        endpoints={},
+        replicas={"sender": SENDERS, "notifier": 0},
+        settings=case.settings,
+    )
+    mails = planned(seed, case.mails, per_s=case.per_s, first_s=case.first_s, ahead_s=case.ahead_s)
+    async with Stack(plan) as stack, doors_of(stack) as doors:
+        connector = aiohttp.TCPConnector(limit=64)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            killer = Killer(stack, http, seed)
+            async with killer.killing(case.kill_every_s):
+                orders = await Owners(doors, http, stack.ingest_url).carry_out(mails)
+            await _all_sent(stack, orders, within_s=60.0 + Durations(1.0).after_a_kill_s)
+            sent = list(_accepted(stack))
+    return row(case.name, orders, sent, kills=killer.kills)
+
+
+async def _all_sent(stack: Stack, orders: list[Order], *, within_s: float) -> None:
+    """Until SES has taken each mail that it is to take, or the time is over; then a little more."""
+    kept = {
+        one.email_id
+        for one in orders
+        if not any(asked.what == "cancel" and asked.status == 200 for asked in one.changes)
+    }
+    deadline = time.monotonic() + within_s
+    while kept - {email_id for _, email_id in _accepted(stack)}:
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(LOOK_S)
+    await asyncio.sleep(REST_S)
+
+
+def _accepted(stack: Stack) -> Iterator[tuple[float, str]]:
+    for line in read_log(stack.ses_log):
+        match line:
+            case {"kind": "attempt", "verdict": "accepted", "tags": {"email_id": str(email_id)}}:
+                yield float(line["t"]), email_id
