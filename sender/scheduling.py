@@ -9,6 +9,7 @@ copies are one item.
 
 import asyncio
 import math
+import re
 from dataclasses import replace
 
 from mailpipe import records, scheduled
@@ -30,6 +31,8 @@ from sender.store import SenderStore
 from sender.verdicts import broken, expired, read
 
 TRIES = 5
+_EXPIRES = re.compile(r'"expiresAt"\s*:\s*"')
+"""Most mail does not, and need not be decoded."""
 
 
 class Scheduling:
@@ -140,7 +143,7 @@ class TimedParking:
 
 def expires_at(message: Received) -> int | None:
     """When this mail expires by its own word (epoch ms)."""
-    if '"expiresAt"' not in message.body:
+    if not _EXPIRES.search(message.body):
         return None
     mail = read(message.body)
     return times_of(mail).expires_at_ms if isinstance(mail, EmailMessage) else None
