@@ -101,8 +101,7 @@ class MemoryTables:
         item = self.items.get(key)
         conditions = _CONDITION.findall(where)
         if item is None:
-            own = len(conditions) == len(key) - 1
-            return Applied() if not changes and own else Refused(None)
+            return Refused(None) if changes else Applied()
         for (path, compare, *_), wanted in zip(conditions, parameters, strict=True):
             holder, name = _place(item, path)
             found = holder.get(name)
