@@ -13,7 +13,7 @@ from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms
-from sender.claims import Answer, Doubtful, Live, Open, Won, decide
+from sender.claims import Answer, Doubtful, Finished, Live, Open, Won, decide
 
 
 class SenderStore:
@@ -131,10 +131,7 @@ class SenderStore:
                 ttl=await self._retention.expiry(message.tenant, doubt.record.over_at(at_ms)),
             )
         )
-        answer = await self.look(message)
-        if answer is None:
-            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
-        return answer
+        return await self._stands(message, "end_in_doubt")
 
     async def _born_claimed(
         self, message: EmailMessage, token: str, lease_ms: int
@@ -163,6 +160,11 @@ class SenderStore:
         for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
             if isinstance(fate, CallFailed):
                 raise fate
+
+    async def _stands(self, message: EmailMessage, operation: str) -> Answer:
+        if (answer := await self.look(message)) is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation=operation)
+        return answer
 
     def _why(self, fate: Refused, message: EmailMessage, token: str) -> Answer:
         if fate.item is None:
@@ -207,28 +209,27 @@ class SenderStore:
         await self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
 
     async def end(
-        self, email_id: str, tenant: str, claim: Won, standing: Standing, *, reason: str
-    ) -> Record:
-        """End a mail that we hold, without SES; returns its record as it then stands."""
+        self, message: EmailMessage, claim: Won, standing: Standing, *, reason: str
+    ) -> Answer:
+        """End a mail that we hold, without SES; the answer shows it as it then stands. Where our
+        lease had run out, another may hold it.
+        """
         at_ms = self._wall_ms()
-        ttl = await self._retention.expiry(tenant, at_ms)
         await self._tables.write(
             self._statements.end(
-                email_id,
+                message.email_id,
                 standing,
                 token=claim.token,
                 reason=reason,
                 at_ms=at_ms,
-                ttl=ttl,
+                ttl=await self._retention.expiry(message.tenant, at_ms),
             )
         )
-        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
-        if item is None:
-            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
-        record = records.read(item)
-        if (over_ms := record.over_at(at_ms)) > at_ms:  # a copy of its message may come until then
-            ttl = await self._retention.expiry(tenant, over_ms)
+        answer = await self._stands(message, "end")
+        if isinstance(answer, Finished) and (over_ms := answer.record.over_at(at_ms)) > at_ms:
+            # A copy of its message may come until then.
+            ttl = await self._retention.expiry(message.tenant, over_ms)
             await self._tables.write(
-                self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
+                self._statements.close(message.email_id, standing, at_ms=at_ms, ttl=ttl)
             )
-        return record
+        return answer

@@ -39,18 +39,24 @@ def step(what: str) -> Generator[str, None, None]:
 
 
 class MemoryTables:
-    """The face of `mailpipe.aws.table.Tables`."""
+    """The face of `mailpipe.aws.table.Tables`. While `repeats` answers to writes are lost, and each
+    is made once more, as `call_again` does it.
+    """
 
     def __init__(self, prefix: str, *, stepwise: bool = False) -> None:
         self.items = dict[tuple[Any, ...], Attributes]()
         self._prefix = prefix
         self._stepwise = stepwise
+        self.repeats = False
 
     async def write(self, statement: Statement) -> Fate:
         """See Tables.write."""
         await self._step("before a write")
         fate = self._carried_out(statement)
         await self._step("after a write")
+        if self.repeats:
+            fate = self._carried_out(statement)
+            await self._step("after the same write")
         return fate
 
     async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
