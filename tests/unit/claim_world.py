@@ -11,7 +11,7 @@ from mailpipe.aws.queue import Outgoing, Queue, Received
 from mailpipe.aws.table import Applied, Tables
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome
-from mailpipe.records import Record
+from mailpipe.records import Attributes, Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import DELIVERED, SENT, UNKNOWN
 from mailpipe.tenants import Retention
@@ -48,6 +48,7 @@ class Process:
     since_ms: int
     event: Event | None = None
     slow: bool = False
+    token: object = None
 
 
 class Nobody:
@@ -81,6 +82,8 @@ class World:
         self.says: Says = "accepts"
         self.proved = False
         self.tables = MemoryTables(PREFIX, stepwise=True)
+        self.tables.watch = self._changes
+        self.current: Process | None = None
         self.running = list[Process]()
         self.on_queue = True
         self.calls = list[int]()
@@ -144,14 +147,17 @@ class World:
         self.running.append(process)
         return process
 
-    def go_on(self, process: Process, *, steps: int = 1_000) -> None:
-        """So many steps further, or to the end."""
-        for _ in range(steps):
+    def go_on(self, process: Process, *, until: str | None = None) -> None:
+        """Until it stands before or after something that is called so, or to the end."""
+        self.current = process
+        while True:
             try:
-                process.work.send(None)
+                stands = process.work.send(None)
             except StopIteration as end:
                 self.running.remove(process)
                 self._ended(process, end.value)
+                return
+            if stands == until:
                 return
 
     def kill(self, process: Process) -> None:
@@ -265,6 +271,7 @@ class World:
         self._at_once(self.statements.reschedule(record, self.now + in_ms, at_ms=self.now))
 
     def _at_once(self, statement: Any) -> bool:
+        self.current = None
         write = self.tables.write(statement)
         while True:
             try:
@@ -273,6 +280,25 @@ class World:
                 return isinstance(end.value, Applied)
 
     # --- what must hold ---------------------------------------------------------------------------
+
+    def _changes(self, before: Attributes | None, after: Attributes) -> None:
+        """At every write."""
+        new = records.read(after)
+        if before is None:
+            if self.current is not None:
+                self.current.token = new.token
+            return
+        old = records.read(before)
+        assert new.rank >= old.rank, "a rank fell"
+        if new.attempt > old.attempt:
+            assert old.rank < UNKNOWN.rank, "it reopened"
+            free = old.lease_until == 0 or self.now > old.lease_until + GRACE_MS
+            assert free, "claimed while another may be sending, or an event may come"
+            if self.current is not None:
+                self.current.token = new.token
+        elif old.lease_until > new.lease_until == 0 and new.rank < UNKNOWN.rank:
+            assert self.current is not None
+            assert self.current.token == old.token, "somebody else's claim was released"
 
     def holds(self) -> None:
         """At every step."""

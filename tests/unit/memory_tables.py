@@ -7,7 +7,7 @@ drives the caller may let others go first, or let it die before or after the wri
 import copy
 import operator
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import coroutine
 from typing import Any
 
@@ -39,7 +39,8 @@ def step(what: str) -> Generator[str, None, None]:
 
 
 class MemoryTables:
-    """The face of `mailpipe.aws.table.Tables`. While `repeats` answers to writes are lost, and each
+    """The face of `mailpipe.aws.table.Tables`. `watch` sees every item before and after a change.
+    While `repeats` answers to writes are lost, and each
     is made once more, as `call_again` does it.
     """
 
@@ -48,6 +49,7 @@ class MemoryTables:
         self._prefix = prefix
         self._stepwise = stepwise
         self.repeats = False
+        self.watch: Callable[[Attributes | None, Attributes], None] = lambda before, after: None
 
     async def write(self, statement: Statement) -> Fate:
         """See Tables.write."""
@@ -84,7 +86,8 @@ class MemoryTables:
             if statement.key in self.items:
                 return Refused(None, duplicate=True)
             names = [part.split("'")[1] for part in match[2].split(", ")]
-            self.items[statement.key] = dict(zip(names, parameters, strict=True))
+            item = self.items[statement.key] = dict(zip(names, parameters, strict=True))
+            self.watch(None, item)
             return Applied()
         changes, where = [], text
         if match := _UPDATE.fullmatch(text):
@@ -117,12 +120,14 @@ class MemoryTables:
         if not changes:
             del self.items[key]
             return Applied()
+        before = copy.deepcopy(item)
         for (verb, path, _), value in zip(changes, values, strict=True):
             holder, name = _place(item, path)
             if verb == "SET":
                 holder[name] = value
             else:
                 holder.pop(name, None)
+        self.watch(before, item)
         return Applied()
 
 
