@@ -24,7 +24,7 @@ from sender.limiter import Limiter
 from sender.pauses import Pauses
 from sender.slots import Slots
 from sender.store import SenderStore
-from sender.verdicts import Patience, Resend, Wait, of_doubt
+from sender.verdicts import DOUBTS_AT_MOST, Patience, Resend, Wait, of_doubt
 from tests.unit.memory_tables import MemoryTables, step
 
 PREFIX, TENANT, EMAIL_ID = "t-", "default", "e1"
@@ -310,6 +310,7 @@ class World:
             assert not self.calls
             return
         assert len(self.calls) <= record.attempt
+        assert len(self.accepted) <= DOUBTS_AT_MOST
         assert record.doubts <= self.faults
         if record.rank < SENT.rank or record.rank == 90:
             no = record.status in ("failed", "rejected", "suppressed", "expired", "cancelled")
