@@ -80,13 +80,13 @@ class Answers:
     async def end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
         """End a mail that we hold."""
         standing, reason = after_doubt(ending, doubted=claim.doubted)
-        record = await self._store.end(
-            message.email_id, message.tenant, claim, standing, reason=reason
-        )
+        answer = await self._store.end(message, claim, standing, reason=reason)
         failpoints.hit("sender.ended")
-        metrics.bound(metrics.ENDED_UNSENT, standing.status).inc()
-        log.info("email_ended", email_id=message.email_id, status=record.status)
-        return await self.not_ours(Finished(record))
+        if isinstance(answer, Finished):
+            status = answer.record.status
+            metrics.bound(metrics.ENDED_UNSENT, status).inc()
+            log.info("email_ended", email_id=message.email_id, status=status)
+        return await self.not_ours(answer)
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()

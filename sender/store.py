@@ -1,6 +1,7 @@
 """The sender's side of the record and of the suppression list, in DynamoDB."""
 
 import secrets
+from collections.abc import Callable
 
 from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
@@ -12,7 +13,7 @@ from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
 from mailpipe.timing import now_ms
-from sender.claims import Answer, Doubtful, Live, Open, Won, decide
+from sender.claims import Answer, Doubtful, Finished, Live, Open, Won, decide
 
 
 class SenderStore:
@@ -27,6 +28,7 @@ class SenderStore:
         lease_s: float,
         grace_s: float,
         retention: Retention,
+        wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
@@ -34,6 +36,7 @@ class SenderStore:
         self._lease_ms = round(lease_s * 1000)
         self._grace_ms = round(grace_s * 1000)
         self._retention = retention
+        self._wall_ms = wall_ms
 
     async def claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
         """Make the next attempt ours, for `more_s` longer than usual; a missing record is born with
@@ -46,7 +49,7 @@ class SenderStore:
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
         for _ in range(5):
-            lease_until_ms = now_ms() + lease_ms
+            lease_until_ms = self._wall_ms() + lease_ms
             fate = await self._tables.write(
                 self._statements.claim(
                     message.email_id,
@@ -73,7 +76,7 @@ class SenderStore:
             marked = answer.record.fingerprint is not None
             doubted = answer.record.possible_duplicate
         # Someone else claims and releases faster than we read: let it settle.
-        return Live(now_ms() + 1000)
+        return Live(self._wall_ms() + 1000)
 
     async def look(self, message: EmailMessage) -> Answer | None:
         """What is to be done, without a claim; None: there is no record yet."""
@@ -96,7 +99,7 @@ class SenderStore:
         self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
     ) -> Answer:
         """Claim a mail in doubt, which may then be sent twice."""
-        record, token, now = doubt.record, secrets.token_hex(8), now_ms()
+        record, token, now = doubt.record, secrets.token_hex(8), self._wall_ms()
         lease_until_ms = now + self._lease_ms + round(more_s * 1000)
         fate = await self._tables.write(
             self._statements.take_over(
@@ -115,7 +118,7 @@ class SenderStore:
 
     async def end_in_doubt(self, doubt: Doubtful, message: EmailMessage, *, reason: str) -> Answer:
         """End a mail in doubt as unknown; the answer shows it as it then stands."""
-        at_ms = now_ms()
+        at_ms = self._wall_ms()
         await self._tables.write(
             self._statements.end_in_doubt(
                 message.email_id,
@@ -128,17 +131,14 @@ class SenderStore:
                 ttl=await self._retention.expiry(message.tenant, doubt.record.over_at(at_ms)),
             )
         )
-        answer = await self.look(message)
-        if answer is None:
-            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
-        return answer
+        return await self._stands(message, "end_in_doubt")
 
     async def _born_claimed(
         self, message: EmailMessage, token: str, lease_ms: int
     ) -> Answer | None:
         fields = records.fields_of(message)
         await self._make_stubs(message, fields)
-        lease_until_ms = now_ms() + lease_ms
+        lease_until_ms = self._wall_ms() + lease_ms
         born = records.born(
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
@@ -154,12 +154,17 @@ class SenderStore:
             message.email_id,
             message.tenant,
             fields,
-            now_ms=now_ms(),
+            now_ms=self._wall_ms(),
             retention_days=await self._retention.days(message.tenant),
         )
         for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
             if isinstance(fate, CallFailed):
                 raise fate
+
+    async def _stands(self, message: EmailMessage, operation: str) -> Answer:
+        if (answer := await self.look(message)) is None:
+            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation=operation)
+        return answer
 
     def _why(self, fate: Refused, message: EmailMessage, token: str) -> Answer:
         if fate.item is None:
@@ -167,7 +172,7 @@ class SenderStore:
         return self._decide(records.read(fate.item), message, token)
 
     def _decide(self, record: Record, message: EmailMessage, token: str | None = None) -> Answer:
-        return decide(record, message, now_ms=now_ms(), grace_ms=self._grace_ms, token=token)
+        return decide(record, message, now_ms=self._wall_ms(), grace_ms=self._grace_ms, token=token)
 
     async def suppressed(self, message: EmailMessage) -> set[int]:
         """Which of the recipients (by position) must not get mail: read now, consistently."""
@@ -179,7 +184,7 @@ class SenderStore:
             for scope in (message.tenant, suppression.ALL_TENANTS)
         ]
         found = await self._tables.get_all(resources.SUPPRESSION_LIST, keys)
-        now_s = now_ms() // 1000
+        now_s = self._wall_ms() // 1000
         stopped = {
             item["addressHash"]
             for item in found
@@ -204,28 +209,27 @@ class SenderStore:
         await self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
 
     async def end(
-        self, email_id: str, tenant: str, claim: Won, standing: Standing, *, reason: str
-    ) -> Record:
-        """End a mail that we hold, without SES; returns its record as it then stands."""
-        at_ms = now_ms()
-        ttl = await self._retention.expiry(tenant, at_ms)
+        self, message: EmailMessage, claim: Won, standing: Standing, *, reason: str
+    ) -> Answer:
+        """End a mail that we hold, without SES; the answer shows it as it then stands. Where our
+        lease had run out, another may hold it.
+        """
+        at_ms = self._wall_ms()
         await self._tables.write(
             self._statements.end(
-                email_id,
+                message.email_id,
                 standing,
                 token=claim.token,
                 reason=reason,
                 at_ms=at_ms,
-                ttl=ttl,
+                ttl=await self._retention.expiry(message.tenant, at_ms),
             )
         )
-        item = await self._tables.get(resources.EMAIL_TRACKING, {"emailId": email_id})
-        if item is None:
-            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="end")
-        record = records.read(item)
-        if (over_ms := record.over_at(at_ms)) > at_ms:  # a copy of its message may come until then
-            ttl = await self._retention.expiry(tenant, over_ms)
+        answer = await self._stands(message, "end")
+        if isinstance(answer, Finished) and (over_ms := answer.record.over_at(at_ms)) > at_ms:
+            # A copy of its message may come until then.
+            ttl = await self._retention.expiry(message.tenant, over_ms)
             await self._tables.write(
-                self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
+                self._statements.close(message.email_id, standing, at_ms=at_ms, ttl=ttl)
             )
-        return record
+        return answer

@@ -19,6 +19,8 @@ _THROTTLED = frozenset(
         "ThrottlingError",
         "TooManyRequestsException",
         "RequestThrottled",
+        "RequestThrottledException",
+        "ThrottledException",
         "RequestLimitExceeded",
         "ProvisionedThroughputExceededException",
         "ProvisionedThroughputExceeded",
@@ -40,6 +42,15 @@ CLOCK_CODES = frozenset(
     }
 )
 """What a wrong clock of ours may cause."""
+_IN_DOUBT = frozenset(
+    {
+        "RequestAbortedException",  # before a reply was sent; what happened is not said
+        "InternalFailure",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
+)
 _NOTHING_HAPPENED = CLOCK_CODES | {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -63,9 +74,11 @@ _CONFIGURATION = frozenset(
         "KmsNotFound",
         "KmsOptInRequired",
         "MailFromDomainNotVerifiedException",
+        "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "NoSuchBucket",
         "NotAuthorized",
+        "NotAuthorizedException",
         "NotFoundException",
         "OptInRequired",
         "PermanentRedirect",
@@ -92,7 +105,7 @@ def classify(code: str, text: str, http_status: int) -> Kind:
 
     An unverified identity comes as `MessageRejected`, like a bad message: only the text tells them
     apart. An answer without a code is not AWS's: a proxy or a wrong endpoint, which fails no mail
-    for good.
+    for good, unless it is too large.
     """
     if code in _THROTTLED or http_status == 429:
         return Kind.THROTTLED
@@ -100,8 +113,10 @@ def classify(code: str, text: str, http_status: int) -> Kind:
         return Kind.CONFIGURATION
     if code in _NOTHING_HAPPENED or http_status == 408:
         return Kind.NOTHING_HAPPENED
-    if http_status >= 500:
+    if code in _IN_DOUBT or http_status >= 500:
         return Kind.IN_DOUBT
+    if http_status == 413:
+        return Kind.REFUSED  # whoever says so: it will not get smaller
     return Kind.CONFIGURATION if code == str(http_status) else Kind.REFUSED
 
 
@@ -145,8 +160,7 @@ def entry_failed(operation: str, code: str, text: str, *, sender_fault: bool) ->
 
 def statement_failed(code: str, text: str) -> CallFailed:
     """One statement of a batch that was answered with 200: it carries no HTTP status of its own."""
-    status = 500 if code == "InternalServerError" else 400
-    kind = classify(code, text, status)
+    kind = classify(code, text, 400)
     name = "BatchExecuteStatement"
     return CallFailed(kind, code, _fit_for_logs(code, text), operation=name)
 

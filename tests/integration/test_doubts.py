@@ -119,6 +119,22 @@ async def test_the_third_doubt_ends_whatever_the_policy(rig: Rig) -> None:
     assert [event.status for event in await rig.announced()] == ["unknown"]
 
 
+async def test_a_mail_that_must_not_go_twice_ends_and_says_so_at_each_repeat(rig: Rig) -> None:
+    one = message(in_doubt="unknown")
+    rig.ses.script = [LOST]
+    await rig.handle(one)
+    await over(rig, one.email_id)
+    assert await rig.handle(one) == Done()
+    assert await rig.handle(one) == Done()
+    first, second = await rig.announced()
+    assert (first.status, first.id) == ("unknown", second.id)
+    assert len(rig.ses.sent) == 1
+    record = await recorded(rig, one.email_id)
+    assert record.reason is not None
+    assert "send number 1" in record.reason
+    assert (record.lease_until, record.possible_duplicate) == (0, False)
+
+
 async def test_what_has_expired_in_doubt_is_unknown_not_expired(rig: Rig) -> None:
     one = message()
     rig.ses.script = [LOST]
@@ -175,6 +191,16 @@ async def test_with_evidence_it_goes_again(parts: Parts) -> None:
         assert await second.handle(one, attributes={IN_DOUBT: "1"}) == Done()
     assert (len(first.ses.sent), len(second.ses.sent)) == (1, 1)
     assert (await recorded(first, one.email_id)).possible_duplicate
+
+
+async def test_with_evidence_the_policy_applies(parts: Parts) -> None:
+    one, rig = message(in_doubt="unknown"), Rig(parts, decide_s=3600)
+    claim = await rig.store.claim(one)
+    assert isinstance(claim, Won)
+    await published(parts, handled=claim.lease_until_ms + CLOCKS_MS)
+    await over(rig, one.email_id)
+    assert await rig.handle(one, attributes={IN_DOUBT: "1"}) == Done()
+    assert (await recorded(rig, one.email_id)).status == "unknown"
 
 
 async def test_what_an_event_has_proved_is_done(parts: Parts) -> None:

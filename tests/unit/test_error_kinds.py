@@ -12,6 +12,8 @@ KINDS = {
         ("ValidationException", 400),
         ("InvalidParameterValue", 400),
         ("ConditionalCheckFailedException", 400),
+        ("RequestEntityTooLargeException", 413),
+        ("413", 413),
     },
     Kind.THROTTLED: {
         ("TooManyRequestsException", 429),
@@ -22,18 +24,27 @@ KINDS = {
         ("TransactionConflictException", 400),
         ("SlowDown", 503),
         ("429", 429),
+        ("Throttling", 400),
+        ("ThrottledException", 400),
     },
     Kind.NOTHING_HAPPENED: {
         ("ExpiredTokenException", 403),
         ("InvalidSignatureException", 403),
         ("RequestTimeout", 400),
         ("RequestTimeoutException", 408),
+        ("408", 408),
+        ("SignatureDoesNotMatch", 403),
+        ("RequestExpired", 400),
+        ("ExpiredToken", 400),
     },
     Kind.IN_DOUBT: {
         ("InternalFailure", 500),
         ("InternalServiceErrorException", 500),
         ("ServiceUnavailable", 503),
         ("502", 502),
+        ("504", 504),
+        ("InternalFailure", 400),
+        ("RequestAbortedException", 400),
     },
     Kind.CONFIGURATION: {
         ("AccountSuspendedException", 400),
@@ -51,6 +62,8 @@ KINDS = {
         ("PermanentRedirect", 301),
         ("301", 301),
         ("403", 403),
+        ("MissingAuthenticationToken", 403),
+        ("InvalidClientTokenId", 403),
     },
 }
 
