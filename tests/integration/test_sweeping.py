@@ -286,8 +286,8 @@ async def test_a_run_is_bounded_and_the_next_goes_on_where_it_stopped(rig: Rig) 
         if resources.shard(email_id) == 0:
             ids.append(email_id)
     sweeper = rig.sweeper(most=2)
-    for swept in (0, 1, 3):
-        await sweeper.work()
+    for swept, busy in ((0, False), (1, False), (3, True)):
+        assert await sweeper.work() == busy
         items = [await rig.item(one) for one in ids[3:]]
         assert ["open" in item for item in items] == [False] * swept + [True] * (3 - swept)
 
