@@ -205,7 +205,7 @@ def _paused(pause: Pause, by: str, now_ms: int) -> _Told:
         return _Told("pause", f"{begin} by a person, who has to resume it{end}", "pause")
     begin += f" ({_REASONS.get(pause.reason, pause.reason)})"
     if pause.reason in ("account_paused", "account_suspended", "daily_quota"):
-        return _Told("pause", f"{begin}; it goes on when GetAccount says so{end}", "pause")
+        return _Told("pause", f"{begin}; it goes on when SES says that this is over{end}", "pause")
     at = moment(max(pause.probe_at, now_ms), now_ms)
     said = f"{begin}; one waiting mail tries it again and again, next at {at}"
     return _Told("pause", f"{said}{end}", "pause")

@@ -184,7 +184,6 @@ class EmailStatements:
             record.email_id,
             ("token", "=", record.token),
             ("attempt", "=", record.attempt),
-            ("leaseUntil", "=", record.lease_until),
             ("version", "=", record.version),
             ("rank", "<", FIRST_ENDED_RANK),
         )

@@ -87,8 +87,10 @@ class Sweeper:
             oldest.set_function(partial(self._told, lambda: self._oldest_s, state))
             mails.set_function(partial(self._told, lambda: self._mails, state))
 
-    async def work(self) -> None:
-        """One run, which goes on where the last one stopped. Raises CallFailed."""
+    async def work(self) -> bool:
+        """One run, which goes on where the last one stopped; True: there was much to do, so that
+        the next one should not wait. Raises CallFailed.
+        """
         if not self._time_is_right():
             raise CallFailed(Kind.NOTHING_HAPPENED, "ClockWrong", "another may have the time")
         lap = self._lap = self._lap or _Lap(self._wall_ms())
@@ -100,9 +102,11 @@ class Sweeper:
         self._note(lap)
         if lap.over:
             self._lap = None
+        done = sum(fate is True for fate in fates)
         faults = [fate for fate in fates if isinstance(fate, CallFailed)]
-        if faults and True not in fates:
+        if faults and not done:
             raise faults[0]
+        return 2 * done > self._most
 
     async def _page(self, lap: _Lap, limit: int) -> tuple[int, list[_Fate]]:
         """Look at the next of this shard: how many there were, and what became of each."""

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from mailpipe import metrics, records, resources
-from mailpipe.aws.table import Applied, Tables
+from mailpipe.aws.table import Applied, Refused, Tables
 from mailpipe.messages import OwnEvent, own_event_decoder
 from mailpipe.open_states import LOST_AFTER_MS, Terms, place_of
 from mailpipe.outcomes import CallFailed, Done, Kind
 from mailpipe.partiql import delete_from, insert_into
 from mailpipe.records import Attributes, Value
 from mailpipe.statements import EmailStatements
+from mailpipe.status import EXPIRED
 from mailpipe.tenants import Retention, Tenants
 from mailpipe.timing import now_ms
 from sender.sweeping import Sweeper
@@ -263,17 +265,31 @@ async def test_a_claim_or_an_event_that_comes_first_stands(rig: Rig) -> None:
     assert await rig.announced() == []
 
 
+@pytest.mark.parametrize(
+    "stored", [{"token": "x"}, {"attempt": 2}, {"version": 1}, {"rank": 20, "status": "sent"}]
+)
+async def test_only_what_stands_as_it_was_read_is_ended(rig: Rig, stored: dict[str, Value]) -> None:
+    email_id = await rig.record(**stored)
+    found = await rig.parts.record(email_id)
+    assert found is not None
+    read = msgspec.structs.replace(found, token="-", attempt=0, version=0)
+    end = WRITES.give_up(read, EXPIRED, reason="why", at_ms=1)
+    assert isinstance(await rig.parts.tables.write(end), Refused)
+
+
 async def test_a_run_is_bounded_and_the_next_goes_on_where_it_stopped(rig: Rig) -> None:
+    later: dict[str, Value] = {"status": "scheduled", "rank": 1, "sendAt": rig.now_ms + DAY}
     ids = list[str]()
-    while len(ids) < 5:  # the oldest of the first shard, so that what others have left comes later
-        email_id = await rig.record(age_ms=rig.now_ms - len(rig.ids))
+    while len(ids) < 6:  # the oldest of the first shard, so that what others have left comes later
+        changes = later if len(ids) < 3 else {}
+        email_id = await rig.record(age_ms=rig.now_ms - len(rig.ids), **changes)
         if resources.shard(email_id) == 0:
             ids.append(email_id)
     sweeper = rig.sweeper(most=2)
-    for swept in (2, 4, 5):
-        await sweeper.work()
-        items = [await rig.item(one) for one in ids]
-        assert ["open" in item for item in items] == [False] * swept + [True] * (5 - swept)
+    for swept, busy in ((0, False), (1, False), (3, True)):
+        assert await sweeper.work() == busy
+        items = [await rig.item(one) for one in ids[3:]]
+        assert ["open" in item for item in items] == [False] * swept + [True] * (3 - swept)
 
 
 async def test_what_fails_or_cannot_be_read_keeps_nothing_else_from_being_swept(rig: Rig) -> None:

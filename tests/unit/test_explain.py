@@ -119,8 +119,8 @@ def test_a_mail_that_waits_although_nothing_else_does_is_told_to_be_elsewhere() 
         (
             pause("account", "daily_quota"),
             "Waits because all mail of the account is paused since 07:50:00 UTC (the day's quota "
-            "is used up); it goes on when GetAccount says so; if that lasts the mail ends at "
-            "2027-02-12 07:59:00 UTC at the latest.",
+            "is used up); it goes on when SES says that this is over; if that lasts the mail ends "
+            "at 2027-02-12 07:59:00 UTC at the latest.",
         ),
         (
             pause("tenant#default#bulk", "secret words", by="Eve"),
