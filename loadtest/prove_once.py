@@ -2,7 +2,7 @@
 
 Three senders, two processors, two ingest, one notifier; 3,000 mails through both doors at 100 a
 second; a `kill -9` each second, at the next instant of the seed (`instants.py`); five cases, each
-with a cloud of its own (`once.py` says what they are and judges them).
+with a cloud of its own (`once_done.py` says what they are, `once.py` judges them).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from infra.local.demo import ENDPOINTS, Run
 from infra.local.mails import Doors
 from infra.local.observe import Depths
 from infra.local.stack import SERVICES, Plan, Stack
-from loadtest import kills, once, once_cases, proof
+from loadtest import kills, once, once_cases, once_done, proof
 from loadtest.checker import read_log
 from loadtest.dying import FAILPOINT, Dying
 from loadtest.instants import Decks
@@ -77,7 +77,7 @@ class CaseRun:
                 self._tell(f"{len(dying.kills)} killed, {len(load.acks)} mails; waits for rest")
                 ended_s = max(processors_s, *(kill.t for kill in dying.kills))
                 await self._rest(stack, doors, load, ended_s)
-            done = once.Done(
+            done = once_done.Done(
                 *(self._case, begun_s, offered_s, self._given.mails, dying.kills),
                 stops=dying.stops,
                 lease_s=self._durations.lease_s,
@@ -155,7 +155,7 @@ class CaseRun:
             await asyncio.sleep(1.0)
 
     async def _judge(
-        self, stack: Stack, doors: Doors, load: Load, done: once.Done
+        self, stack: Stack, doors: Doors, load: Load, done: once_done.Done
     ) -> tuple[dict[str, Any], list[str]]:
         logs = read_log(stack.ses_log), read_log(stack.receiver_log)
         acks = load.acks + kills.adopted(load.acks, *logs, cut=load.cut)
