@@ -2,8 +2,8 @@
 
 While it is `killing`, as many replicas have died as seconds have passed: they start armed with the
 next instant of their service's deck; where that does not come up in time, one is killed as it is,
-of a service whose replicas all run. No more than one a second is started again, so that the pace
-holds the other way, too.
+but not the last of several. No more than one a second is started again, so that the pace holds the
+other way, too.
 """
 
 import asyncio
@@ -107,9 +107,12 @@ class Dying:
         self._dead.append(child)
 
     async def _kill_one(self) -> None:
-        """Who has outlived its card by most; nobody while no service is whole."""
-        whole = [some for some in self._stack.services.values() if all(map(self._runs, some))]
-        living = [child for some in whole for child in some]
+        """Who has outlived its card by most, and is not the last of several that run."""
+        living = list[Child]()
+        for replicas in self._stack.services.values():
+            running = [child for child in replicas if self._runs(child)]
+            if len(running) >= min(2, len(replicas)):
+                living += running
         if living:
             victim = max(living, key=self._age)
             await victim.kill()

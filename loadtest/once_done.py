@@ -14,8 +14,8 @@ from loadtest.evidence import Evidence
 
 ANYWHERE = "anywhere"
 ENOUGH = 0.9
-AT_INSTANTS = 0.5
-"""So large a part of the kills has to be at instants of the seed."""
+AT_INSTANTS = 0.3
+"""So large a part of the kills has to be at instants of the seed; on a quiet machine most are."""
 
 
 class Kill(NamedTuple):

@@ -141,13 +141,17 @@ class CaseRun:
                     await dying.freeze_one(self._durations.stop_s)
 
     async def _rest(self, stack: Stack, doors: Doors, load: Load, ended_s: float) -> None:
-        """Until all promised mail has ended and the outside logs stand still, or for too long."""
+        """Until all mail that SES has not got has ended, as far as it was promised, and the outside
+        logs stand still; or for too long.
+        """
         within_s = self._durations.after_a_kill_s
         await asyncio.sleep(max(0.0, ended_s + within_s - time.time()))
         run, depths = Run(stack), Depths(stack)
-        deadline_s, waits = time.monotonic() + 60 + within_s, [one["emailId"] for one in load.acks]
+        deadline_s = time.monotonic() + 60 + within_s
         while True:
             await quiet(run, depths, within_s=max(1.0, deadline_s - time.monotonic()))
+            sent = {line["tags"].get("email_id") for line in _accepted(read_log(stack.ses_log))}
+            waits = [one["emailId"] for one in load.acks if one["emailId"] not in sent]
             statuses = await doors.statuses(waits)
             waits = [one for one in waits if statuses[one].get("status") in once.UNDER_WAY]
             if not waits or time.monotonic() > deadline_s:
@@ -177,6 +181,10 @@ def _replicas() -> list[tuple[str, str]]:
         for service, count in REPLICAS.items()
         for number in range(1, count + 1)
     ]
+
+
+def _accepted(log: list[Any]) -> list[dict[str, Any]]:
+    return [one for one in log if isinstance(one, dict) and one.get("verdict") == "accepted"]
 
 
 @asynccontextmanager

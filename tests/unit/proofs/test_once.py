@@ -187,8 +187,8 @@ def test_too_few_kills_and_kills_at_no_instant_are_told() -> None:
     assert "only 2 kills in 3 s of load" in faults("a", kills=KILLS[:2])
     late = [*KILLS[:2], KILLS[2]._replace(t=START_S + 4)]
     assert faults("a", kills=late) == ["only 2 kills in 3 s of load"]
-    somewhere = [*KILLS[:1], *KILLS[2:] * 2]
-    assert faults("a", kills=somewhere) == ["only 1 of 3 kills at an instant of the seed"]
+    somewhere = [*KILLS[:1], *KILLS[2:] * 3]
+    assert faults("a", kills=somewhere) == ["only 1 of 4 kills at an instant of the seed"]
 
 
 def test_too_few_mails_are_told() -> None:
