@@ -147,7 +147,7 @@ class CaseRun:
         within_s = self._durations.after_a_kill_s
         await asyncio.sleep(max(0.0, ended_s + within_s - time.time()))
         run, depths = Run(stack), Depths(stack)
-        deadline_s = time.monotonic() + 60 + within_s
+        deadline_s = time.monotonic() + 60 + 5 * within_s
         while True:
             await quiet(run, depths, within_s=max(1.0, deadline_s - time.monotonic()))
             sent = {line["tags"].get("email_id") for line in _accepted(read_log(stack.ses_log))}
