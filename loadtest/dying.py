@@ -1,9 +1,8 @@
 """Replicas that die at instants of the seed and are started again, and are stopped for a while.
 
 While it is `killing`, as many replicas have died as seconds have passed: they start armed with the
-next instant of their service's deck; where that does not come up in time, one is killed as it is,
-but not the last of several. No more than one a second is started again, so that the pace holds the
-other way, too.
+next instant of their service's deck; where that does not come up in time, one is killed as it is.
+Hardly more than one a second is started again, so that the pace holds the other way, too.
 """
 
 import asyncio
@@ -19,6 +18,8 @@ from loadtest.once_done import ANYWHERE, Kill, Stop
 
 FAILPOINT = "MAILPIPE_FAILPOINT"
 LOOK_S = 0.02
+GAP_S = 0.8
+"""Between two kills by hand, and between two starts: looks come late where processes start."""
 
 
 class Dying:
@@ -46,10 +47,10 @@ class Dying:
             self._look()
             behind = len(self.kills) < int(now_s - self._begun_s + 0.5)
             if self.killing and behind and now_s >= kill_s:
-                kill_s = now_s + 1
+                kill_s = now_s + GAP_S
                 await self._kill_one()
             if self._dead and (now_s >= next_s or not self.killing):
-                next_s = now_s + 1
+                next_s = now_s + GAP_S
                 child = self._dead.pop(0)
                 self._coming[child.name] = asyncio.create_task(self._again(child))
             await asyncio.sleep(LOOK_S)
@@ -107,13 +108,12 @@ class Dying:
         self._dead.append(child)
 
     async def _kill_one(self) -> None:
-        """Who has outlived its card by most, and is not the last of several that run."""
-        living = list[Child]()
+        """Who has outlived its card by most; the last of several that run only if it must be."""
+        spare, last = list[Child](), list[Child]()
         for replicas in self._stack.services.values():
             running = [child for child in replicas if self._runs(child)]
-            if len(running) >= min(2, len(replicas)):
-                living += running
-        if living:
+            (spare if len(running) >= min(2, len(replicas)) else last).extend(running)
+        if living := spare or last:
             victim = max(living, key=self._age)
             await victim.kill()
             self._note(victim, ANYWHERE)

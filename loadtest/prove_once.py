@@ -154,9 +154,16 @@ class CaseRun:
             waits = [one["emailId"] for one in load.acks if one["emailId"] not in sent]
             statuses = await doors.statuses(waits)
             waits = [one for one in waits if statuses[one].get("status") in once.UNDER_WAY]
-            if not waits or time.monotonic() > deadline_s:
+            to_come = 0 if self._case == "c" else await self._events_to_come(stack)
+            if not (waits or to_come) or time.monotonic() > deadline_s:
                 return
             await asyncio.sleep(1.0)
+
+    async def _events_to_come(self, stack: Stack) -> int:
+        """Of mail whose answer was cut, when it was sent late."""
+        url = f"{stack.ses_url}/_control/events"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return int((await answer.json())["outstanding"])
 
     async def _judge(
         self, stack: Stack, doors: Doors, load: Load, done: once_done.Done
