@@ -2,7 +2,7 @@
 
 While it is `killing`, as many replicas have died as seconds have passed: they start armed with the
 next instant of their service's deck; where that does not come up in time, one is killed as it is.
-No more than one a second is started again, so that the pace holds the other way, too.
+Hardly more than one a second is started again, so that the pace holds the other way, too.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from pathlib import Path
 
 from infra.local.children import Child, ChildFailed
 from infra.local.stack import Stack
-from loadtest.instants import Decks
-from loadtest.once import ANYWHERE, Kill, Stop
+from loadtest.instants import LIVES_S, Decks
+from loadtest.once_done import ANYWHERE, Kill, Stop
 
 FAILPOINT = "MAILPIPE_FAILPOINT"
 LOOK_S = 0.02
+GAP_S = 0.8
+"""Between two kills by hand, and between two starts: looks come late where processes start."""
 
 
 class Dying:
@@ -29,6 +31,7 @@ class Dying:
         self.killing = True
         self._stack, self._decks = stack, decks
         self._armed = dict(armed)
+        self._begun_s = time.monotonic()
         self._since = dict[str, float]()
         self._choice = random.Random(seed)  # noqa: S311 - a reproducible choice is the point
         self._dead = list[Child]()
@@ -38,14 +41,16 @@ class Dying:
 
     async def run(self) -> None:
         """For ever. Raises ChildFailed when a process ends otherwise."""
-        begun_s = next_s = time.monotonic()
+        self._begun_s = next_s = kill_s = time.monotonic()
         while True:
             now_s = time.monotonic()
             self._look()
-            if self.killing and len(self.kills) < int(now_s - begun_s + 0.5):
+            behind = len(self.kills) < int(now_s - self._begun_s + 0.5)
+            if self.killing and behind and now_s >= kill_s:
+                kill_s = now_s + GAP_S
                 await self._kill_one()
             if self._dead and (now_s >= next_s or not self.killing):
-                next_s = now_s + 1
+                next_s = now_s + GAP_S
                 child = self._dead.pop(0)
                 self._coming[child.name] = asyncio.create_task(self._again(child))
             await asyncio.sleep(LOOK_S)
@@ -56,9 +61,10 @@ class Dying:
         if not running:
             return
         child = self._choice.choice(running)
-        self._frozen.add(child.name)
-        async with child.frozen():
-            await asyncio.sleep(seconds)
+        with suppress(ProcessLookupError):  # it has just died
+            async with child.frozen():
+                self._frozen.add(child.name)
+                await asyncio.sleep(seconds)
 
     async def all_back(self) -> None:
         """No more kills; when everything runs again."""
@@ -102,21 +108,30 @@ class Dying:
         self._dead.append(child)
 
     async def _kill_one(self) -> None:
-        """Who has lived for longest; nobody while none runs."""
-        dead = {child.name for child in self._dead}
-        living = [one for one in self._children() if self._runs(one) and one.name not in dead]
-        if living:
-            victim = min(living, key=lambda child: self._since.get(child.name, 0.0))
+        """Who has outlived its card by most; the last of several that run only if it must be."""
+        spare, last = list[Child](), list[Child]()
+        for replicas in self._stack.services.values():
+            running = [child for child in replicas if self._runs(child)]
+            (spare if len(running) >= min(2, len(replicas)) else last).extend(running)
+        if living := spare or last:
+            victim = max(living, key=self._age)
             await victim.kill()
             self._note(victim, ANYWHERE)
 
+    def _age(self, child: Child) -> float:
+        lived_s = time.monotonic() - self._since.get(child.name, self._begun_s)
+        return lived_s / LIVES_S[_service(child)]
+
     async def _again(self, ended: Child) -> None:
-        service = ended.name.partition("-")[0]
-        armed = self._decks.next(service) if self.killing else ""
+        armed = self._decks.next(_service(ended)) if self.killing else ""
         self._armed[ended.name] = armed or ANYWHERE
         own = {FAILPOINT: armed, "AWS_ACCESS_KEY_ID": ended.name}
         await self._stack.restart_one(ended, **own)
         self._since[ended.name] = time.monotonic()
+
+
+def _service(child: Child) -> str:
+    return child.name.partition("-")[0]
 
 
 def _is_stopped(pid: int) -> bool:

@@ -2,13 +2,13 @@
 
 Each service has a deck of its instants, dealt in another order each time; a replica gets the next
 card when it starts, and dies at it. How often it comes to the instant first is drawn so that it
-lives for `LIVES_S` at most where mail flows at `PER_S`.
+lives for `LIVES_S` of its service at most where mail flows at `PER_S`: senders die most often.
 """
 
 from collections.abc import Iterator
 from random import Random
 
-LIVES_S = 4.0
+LIVES_S = {"ingest": 20.0, "sender": 4.0, "processor": 10.0, "notifier": 10.0}
 PER_S = 100.0
 HITS_PER_S = {
     "ingest": {"ingest.body_stored": 0.5, "ingest.queued": 25.0, "ingest.recorded": 25.0},
@@ -34,7 +34,7 @@ class Decks:
     """
 
     def __init__(self, seed: int, *, rate: float, stop_ms: int | None = None) -> None:
-        self._scale = LIVES_S * rate / PER_S
+        self._share = rate / PER_S
         self._stop_ms = stop_ms
         self._dealt = {
             service: self._deal(Random(f"{seed}:{service}"), service)  # noqa: S311 - reproducible
@@ -50,9 +50,9 @@ class Decks:
         while True:
             for name in choice.sample(sorted(per_s), len(per_s)):
                 if service == "sender" and self._stop_ms is not None:
-                    nth = self._nth(choice, per_s["sender.claimed"])
+                    nth = self._nth(choice, service, per_s["sender.claimed"])
                     yield f"sender.claimed@{nth}=stop:{self._stop_ms}"
-                yield f"{name}@{self._nth(choice, per_s[name])}"
+                yield f"{name}@{self._nth(choice, service, per_s[name])}"
 
-    def _nth(self, choice: Random, per_s: float) -> int:
-        return choice.randint(1, max(1, round(per_s * self._scale)))
+    def _nth(self, choice: Random, service: str, per_s: float) -> int:
+        return choice.randint(1, max(1, round(per_s * self._share * LIVES_S[service])))

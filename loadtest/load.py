@@ -21,6 +21,8 @@ from infra.local.stack import Stack
 from loadtest.checker import read_log
 
 AGAIN_S = 0.1
+AGAIN_MOST_S = 1.6
+"""Between two tries of a client, longer each time."""
 UNAVAILABLE = 503
 BATCH = 500
 BEGUN_S = 0.005
@@ -108,6 +110,7 @@ class Load:
             self.acks.append(await self._by_rest(index // 2, mail))
 
     async def _by_rest(self, turn: int, mail: dict[str, Any]) -> dict[str, Any]:
+        again_s = AGAIN_S
         while True:
             self.posts_open += 1
             try:
@@ -123,7 +126,8 @@ class Load:
             finally:
                 self.posts_open -= 1
             turn += 1
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(again_s)
+            again_s = min(2 * again_s, AGAIN_MOST_S)
 
     def _note_cut(self, mail: dict[str, Any]) -> None:
         self.cut.append({"recipients": mail["to"], "door": "rest", "t": time.time()})

@@ -1,10 +1,6 @@
 """Judges runs in which replicas died or stood still at exact instants: nothing lost, nothing sent
 twice, or within the bound and told. Pure.
 
-The cases are `a` (SES's events flow), `b` (the processors are away at first), `c` (of some mails no
-event ever comes), `d` (SES takes some mails and cuts the connection; their events come late) and
-`e` (senders stand still for longer than their claims last).
-
 A mail is lost when it was promised and SES never accepted it, unless the API says `suppressed` and
 a recipient had bounced or complained before, or `unknown` (told by `unknown`, and bounded: a mail
 ends so only after three doubts). `duplicates` counts accepted attempts after the first. Only in `c`
@@ -19,21 +15,17 @@ that nobody knows (`possibleDuplicate`, `unknown`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from infra.local.stack import SERVICES
 from loadtest import mails
-from loadtest.checker import verdict_of
+from loadtest.checker import Verdict, verdict_of
 from loadtest.evidence import Evidence, gather
+from loadtest.once_done import Done, facts, not_done
 from loadtest.webhooks import AGAIN
 
-ANYWHERE = "anywhere"
 EXCUSED = ("suppressed", "unknown")
 UNDER_WAY = ("pending", "sending")
-ENOUGH_LOAD = 0.9
-AT_INSTANTS = 0.5
-"""So large a part of the kills has to be at instants of the seed."""
 KILLS_FOR_AN_UNKNOWN = 3
 IN_FLIGHT_S = 2.0
 """From SES's yes until its record is durable, on a machine that also starts a process each second;
@@ -42,40 +34,6 @@ FAIL = (
     *("unexpected", "wrong_status", "wrong_timeline", "not_ended", "webhooks_missing"),
     *("webhooks_unverified", "webhooks_unexpected", "webhooks_doubled", "unreadable"),
 )
-
-
-class Kill(NamedTuple):
-    """The end of a process: when (wall seconds), which, at which instant."""
-
-    t: float
-    replica: str
-    at: str
-
-
-class Stop(NamedTuple):
-    """A process stood still: from when to when, which, by a signal or its failpoint."""
-
-    t: float
-    until: float
-    replica: str
-    how: str
-
-
-class Done(NamedTuple):
-    """What was done to the system, as the prover knows it. Times are wall seconds; `special` marks
-    recipients whose mail has no events (c) or loses its answers (d), `specials` counts them.
-    """
-
-    case: str
-    load_from: float
-    load_until: float
-    mails: int
-    kills: Sequence[Kill]
-    stops: Sequence[Stop] = ()
-    lease_s: float = 0.0
-    special: str | None = None
-    specials: int = 0
-    processors_from: float = 0.0
 
 
 class Sent(NamedTuple):
@@ -95,12 +53,7 @@ def row(
     known = gather(**seen, excused=EXCUSED)
     verdict = verdict_of(known)
     sends, statuses = _sends(seen["simulator"]), seen["statuses"]
-    unproved = [one for one in known.acks if _is_unproved(known, one, sends, statuses)]
-    doubled = _doubled(done, known, sends, statuses)
-    faults = {kind: getattr(verdict, kind, 0) for kind in FAIL}
-    faults["wrong_status"] -= _rightly_unknown(done, known)
-    faults["not_ended"] = sum(not _has_ended(done, known, one) for one in known.acks)
-    kills_at = Counter(kill.at for kill in done.kills)
+    faults = _faults(done, known, verdict)
     return {
         "case": done.case,
         "lost": sum(known.status(one) != "unknown" for one in mails.lost_ids(known)),
@@ -109,7 +62,7 @@ def row(
         "in_flight_at_kills": sum(
             _in_flight(done, sent)
             for one, some in sends.items()
-            if done.case != "c" or _is_special(done, known, one)
+            if done.case != "c" or done.is_special(known, one)
             for sent in some
         ),
         "kills": len(done.kills),
@@ -117,23 +70,26 @@ def row(
         "emails": verdict.emails,
         "accepted": verdict.accepted,
         "by_status": dict(sorted(Counter(map(known.status, known.acks)).items())),
-        "doubled": doubled,
-        "unproved": unproved,
-        "kills_while_mail_flowed": sum(
-            done.load_from <= one.t < done.load_until for one in done.kills
-        ),
-        "kills_by_service": {
-            name: sum(one.replica.partition("-")[0] == name for one in done.kills)
-            for name in SERVICES
-        },
-        "kills_at": dict(sorted(kills_at.items())),
+        "doubled": _doubled(done, known, sends, statuses),
+        "unproved": [one for one in known.acks if _is_unproved(known, one, sends, statuses)],
         "posts_cut": cut,
         "webhooks": {"expected": verdict.webhooks_expected, "verified": verdict.webhooks_verified},
         "left_in_queues": {name: count for name, count in sorted(left.items()) if count},
         "faults": {kind: count for kind, count in faults.items() if count > 0},
         "examples": [one for one in verdict.faults if not one.endswith(AGAIN)],
-        **_done_to_it(done, known, seen),
+        **facts(done, known, seen["simulator"]),
     }
+
+
+def _faults(done: Done, known: Evidence, verdict: Verdict) -> dict[str, int]:
+    faults = {kind: getattr(verdict, kind, 0) for kind in FAIL}
+    # Accepted mail without events that nobody knows of: no event says otherwise.
+    faults["wrong_status"] -= sum(
+        done.case == "c" and done.is_special(known, one) and known.status(one) == "unknown"
+        for one in known.attempts
+    )
+    faults["not_ended"] = sum(not _has_ended(done, known, one) for one in known.acks)
+    return faults
 
 
 def short(found: Mapping[str, Any], done: Done) -> list[str]:
@@ -147,15 +103,7 @@ def short(found: Mapping[str, Any], done: Done) -> list[str]:
     faults += _too_often(found)
     if found["unknown"] * KILLS_FOR_AN_UNKNOWN > found["kills"]:
         faults.append(f"unknown: {found['unknown']}, after only {found['kills']} kills")
-    seconds = int(done.load_until - done.load_from)
-    if found["kills_while_mail_flowed"] < seconds:
-        faults.append(f"only {found['kills_while_mail_flowed']} kills in {seconds} s of load")
-    at_instants = found["kills"] - found["kills_at"].get(ANYWHERE, 0)
-    if at_instants < AT_INSTANTS * found["kills"]:
-        faults.append(f"only {at_instants} of {found['kills']} kills at an instant of the seed")
-    if found["emails"] < ENOUGH_LOAD * done.mails:
-        faults.append(f"only {found['emails']} mails of {done.mails}")
-    return faults + _not_done(found, done)
+    return faults + not_done(found, done)
 
 
 def _too_often(found: Mapping[str, Any]) -> list[str]:
@@ -174,46 +122,6 @@ def _too_often(found: Mapping[str, Any]) -> list[str]:
             if not one[what]:
                 faults.append(f"{one['emailId']} was sent {one['accepted']} times, {sentence}")
     return faults
-
-
-def _not_done(found: Mapping[str, Any], done: Done) -> list[str]:
-    """What should have been done to the system and was not: the run proves nothing then."""
-    if done.case == "b" and (
-        found["webhooks_before_processors"] or found["processors_away_s"] <= 0
-    ):
-        return ["the processors were not away"]
-    if done.case in ("c", "d") and found["special_mails"] < ENOUGH_LOAD * done.specials:
-        return [
-            f"only {found['special_mails']} mails were special; {done.specials} were meant to be"
-        ]
-    if done.case == "c" and found["special_events"]:
-        return [f"{found['special_events']} events came that were to be withheld"]
-    if done.case == "d" and found["answers_cut"] < ENOUGH_LOAD * done.specials:
-        return [f"only {found['answers_cut']} answers were cut"]
-    if done.case == "e":
-        return [
-            f"no sender stood still by a {how} for longer than its claims"
-            for how in ("signal", "failpoint")
-            if not found["stops"].get(how)
-        ]
-    return []
-
-
-def _done_to_it(done: Done, known: Evidence, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the case is about, as the outside logs show it."""
-    if done.case == "b":
-        early = sum(arrival.t < done.processors_from for arrival in known.arrivals)
-        away_s = round(done.processors_from - done.load_from, 1)
-        return {"processors_away_s": away_s, "webhooks_before_processors": early}
-    if done.case in ("c", "d"):
-        some = [one for one in known.acks if _is_special(done, known, one)]
-        cut = sum(_says(line, "drop_after_accept") for line in seen["simulator"])
-        events = sum(len(known.events.get(one, ())) for one in some)
-        return {"special_mails": len(some), "special_events": events, "answers_cut": cut}
-    if done.case == "e":
-        long = [one for one in done.stops if one.until - one.t > done.lease_s]
-        return {"stops": dict(sorted(Counter(one.how for one in long).items()))}
-    return {}
 
 
 def _sends(simulator: Iterable[Any]) -> dict[str, list[Sent]]:
@@ -243,7 +151,7 @@ def _doubled(
             "emailId": email_id,
             "accepted": len(some),
             "flagged": _is_flagged(statuses.get(email_id)),
-            "special": _is_special(done, known, email_id),
+            "special": done.is_special(known, email_id),
             "in_flight": all(_in_flight(done, one) for one in some[:-1]),
         }
         for email_id, some in sorted(sends.items())
@@ -267,31 +175,12 @@ def _is_flagged(status: Any) -> bool:
     return isinstance(status, Mapping) and status.get("possibleDuplicate") is True
 
 
-def _is_special(done: Done, known: Evidence, email_id: str) -> bool:
-    ack = known.acks.get(email_id)
-    return done.special is not None and ack is not None and done.special in ack.recipients[0]
-
-
 def _has_ended(done: Done, known: Evidence, email_id: str) -> bool:
     status = known.status(email_id)
-    quiet = done.case == "c" and _is_special(done, known, email_id)
+    quiet = done.case == "c" and done.is_special(known, email_id)
     return status in mails.TERMINAL or (quiet and status == "sent")
-
-
-def _rightly_unknown(done: Done, known: Evidence) -> int:
-    """Accepted mails without events that nobody knows of: no event says otherwise."""
-    return sum(
-        done.case == "c" and _is_special(done, known, one) and known.status(one) == "unknown"
-        for one in known.attempts
-    )
 
 
 def _nobody_knows(known: Evidence, email_id: str) -> bool:
     """Whether it ended as unknown, for no other reason than doubt."""
     return known.status(email_id) == "unknown" and not known.justified(email_id)
-
-
-def _says(line: Any, fault: str) -> bool:
-    if not isinstance(line, Mapping) or line.get("kind") != "fault":
-        return False
-    return str(line.get("id")).startswith(fault)

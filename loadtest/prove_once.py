@@ -2,7 +2,7 @@
 
 Three senders, two processors, two ingest, one notifier; 3,000 mails through both doors at 100 a
 second; a `kill -9` each second, at the next instant of the seed (`instants.py`); five cases, each
-with a cloud of its own (`once.py` says what they are and judges them).
+with a cloud of its own (`once_done.py` says what they are, `once.py` judges them).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from infra.local.demo import ENDPOINTS, Run
 from infra.local.mails import Doors
 from infra.local.observe import Depths
 from infra.local.stack import SERVICES, Plan, Stack
-from loadtest import kills, once, once_cases, proof
+from loadtest import kills, once, once_cases, once_done, proof
 from loadtest.checker import read_log
 from loadtest.dying import FAILPOINT, Dying
 from loadtest.instants import Decks
@@ -77,7 +77,7 @@ class CaseRun:
                 self._tell(f"{len(dying.kills)} killed, {len(load.acks)} mails; waits for rest")
                 ended_s = max(processors_s, *(kill.t for kill in dying.kills))
                 await self._rest(stack, doors, load, ended_s)
-            done = once.Done(
+            done = once_done.Done(
                 *(self._case, begun_s, offered_s, self._given.mails, dying.kills),
                 stops=dying.stops,
                 lease_s=self._durations.lease_s,
@@ -141,21 +141,32 @@ class CaseRun:
                     await dying.freeze_one(self._durations.stop_s)
 
     async def _rest(self, stack: Stack, doors: Doors, load: Load, ended_s: float) -> None:
-        """Until all promised mail has ended and the outside logs stand still, or for too long."""
+        """Until all mail that SES has not got has ended, as far as it was promised, and the outside
+        logs stand still; or for too long.
+        """
         within_s = self._durations.after_a_kill_s
         await asyncio.sleep(max(0.0, ended_s + within_s - time.time()))
         run, depths = Run(stack), Depths(stack)
-        deadline_s, waits = time.monotonic() + 60 + within_s, [one["emailId"] for one in load.acks]
+        deadline_s = time.monotonic() + 60 + 5 * within_s
         while True:
             await quiet(run, depths, within_s=max(1.0, deadline_s - time.monotonic()))
+            sent = {line["tags"].get("email_id") for line in _accepted(read_log(stack.ses_log))}
+            waits = [one["emailId"] for one in load.acks if one["emailId"] not in sent]
             statuses = await doors.statuses(waits)
             waits = [one for one in waits if statuses[one].get("status") in once.UNDER_WAY]
-            if not waits or time.monotonic() > deadline_s:
+            to_come = 0 if self._case == "c" else await self._events_to_come(stack)
+            if not (waits or to_come) or time.monotonic() > deadline_s:
                 return
             await asyncio.sleep(1.0)
 
+    async def _events_to_come(self, stack: Stack) -> int:
+        """Of mail whose answer was cut, when it was sent late."""
+        url = f"{stack.ses_url}/_control/events"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return int((await answer.json())["outstanding"])
+
     async def _judge(
-        self, stack: Stack, doors: Doors, load: Load, done: once.Done
+        self, stack: Stack, doors: Doors, load: Load, done: once_done.Done
     ) -> tuple[dict[str, Any], list[str]]:
         logs = read_log(stack.ses_log), read_log(stack.receiver_log)
         acks = load.acks + kills.adopted(load.acks, *logs, cut=load.cut)
@@ -177,6 +188,10 @@ def _replicas() -> list[tuple[str, str]]:
         for service, count in REPLICAS.items()
         for number in range(1, count + 1)
     ]
+
+
+def _accepted(log: list[Any]) -> list[dict[str, Any]]:
+    return [one for one in log if isinstance(one, dict) and one.get("verdict") == "accepted"]
 
 
 @asynccontextmanager

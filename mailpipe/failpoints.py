@@ -20,7 +20,7 @@ NAMES = {
     "ingest.recorded": "the record is written, the request is not answered",
     "reschedule.copied": "parked mail waits for its new time, too, its record does not say so",
     "reschedule.recorded": "the record says the new time, the item of the old one is not deleted",
-    "end.written": "a mail is ended without a claim (cancelled), our event is not on its queue",
+    "end.written": "a mail has ended without a claim (cancelled, swept), our event is not queued",
     "end.announced": "our event of that is on its queue, the record is not closed",
     "sender.claimed": "a sender has a mail's claim, SES has not been asked",
     "sender.accepted": "SES has accepted a mail, its record does not say so",

@@ -62,6 +62,7 @@ PURE = [
     ),
     *("mailpipe/constraints.py", "mailpipe/suppression.py", "mailpipe/targets.py"),
     *("notifier/signing.py", "notifier/schedule.py"),
+    *("loadtest/once.py", "loadtest/once_done.py", "loadtest/instants.py"),
     *("infra/local/template.py", "infra/local/chaos/faults.py", "infra/stacks/policies.py"),
     *(
         f"infra/local/ses/{name}.py"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from honest_run import START_S, Run, accepted, ended
 
-from loadtest.once import Done, Kill, Stop, row, short
+from loadtest.once import row, short
+from loadtest.once_done import Done, Kill, Stop, spared
 
 Change = Callable[[Run], object]
 
@@ -186,8 +187,8 @@ def test_too_few_kills_and_kills_at_no_instant_are_told() -> None:
     assert "only 2 kills in 3 s of load" in faults("a", kills=KILLS[:2])
     late = [*KILLS[:2], KILLS[2]._replace(t=START_S + 4)]
     assert faults("a", kills=late) == ["only 2 kills in 3 s of load"]
-    somewhere = [*KILLS[:1], *KILLS[2:] * 2]
-    assert faults("a", kills=somewhere) == ["only 1 of 3 kills at an instant of the seed"]
+    somewhere = [*KILLS[:1], *KILLS[2:] * 3]
+    assert faults("a", kills=somewhere) == ["only 1 of 4 kills at an instant of the seed"]
 
 
 def test_too_few_mails_are_told() -> None:
@@ -217,7 +218,7 @@ def test_events_that_came_though_they_were_to_be_withheld_are_told() -> None:
 
 
 def test_too_few_special_mails_are_told() -> None:
-    assert faults("c", specials=9) == ["only 2 mails were special; 9 were meant to be"]
+    assert faults("c", specials=9) == ["only 2 mails were special, of 9"]
 
 
 def test_answers_that_were_not_cut_are_told() -> None:
@@ -243,3 +244,9 @@ def test_senders_that_did_not_stand_still_for_long_enough_are_told(
 
 def test_lines_that_cannot_be_read_are_told_and_disturb_nothing() -> None:
     assert faults("a", lambda run: run["simulator"].append("half")) == ["unreadable: 1"]
+
+
+def test_an_instant_at_which_nobody_died_is_told() -> None:
+    rows = [row(done(case), run_of(case), cut=0, left={}) for case in "ab"]
+    assert spared(rows, ["sender.claimed", "processor.raised"]) == []
+    assert spared(rows, ["sender.claimed", "sender.ended"]) == ["nobody died at sender.ended"]
