@@ -40,7 +40,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
         prove-drain prove-kills prove-once prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
-        prove-doors prove-suppression prove-pause fuzz-api bench-ingest bench-sender prove \
+        prove-doors prove-suppression prove-pause prove-schedule fuzz-api bench-ingest bench-sender prove \
         test check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -103,13 +103,16 @@ prove-suppression: setup ## RACES=1000 suppressions against mail to the same add
 prove-pause: setup ## Six days of waiting in virtual time: account paused, set gone, a day's quota too small: nothing lost
 	@$(PY) -m loadtest.prove_pause
 
+prove-schedule: setup ## Mail for later at 200 due/s (500 in virtual time), cancelled and moved around its instant, senders killed
+	@$(PY) -m loadtest.prove_schedule --seed $(SEED)
+
 simulate-quota: setup ## Senders around one item of send slots, in virtual time: no second above the quota, nothing wasted
 	@$(PY) -m loadtest.simulate_quota --seed $(SEED)
 
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-faults prove-drain prove-kills prove-once ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-schedule prove-faults prove-drain prove-kills prove-once ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

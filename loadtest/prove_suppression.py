@@ -125,7 +125,7 @@ async def raced(given: Given) -> dict[str, Any]:
         await quiet(run, depths, within_s=SETTLED_S)
         return row(
             races,
-            stores=read_log(stack.stores_log),
+            stores=read_log(stack.folder / "stores.jsonl"),
             simulator=read_log(stack.ses_log),
             receiver=read_log(stack.receiver_log),
             statuses=await doors.statuses(one for race in races for one in race.mails),

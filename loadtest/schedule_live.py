@@ -52,6 +52,7 @@ class Case(NamedTuple):
     every_s: float = 10.0
     kill_every_s: float = 0.0
     scale: float = 0.1
+    punctual: bool = True
 
     @property
     def settings(self) -> dict[str, str]:
@@ -166,7 +167,7 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
                 orders = await Owners(doors, http, stack.ingest_url).carry_out(mails)
             await _all_sent(stack, orders, within_s=60.0 + Durations(1.0).after_a_kill_s)
             sent = list(_accepted(stack))
-    return row(case.name, orders, sent, kills=killer.kills)
+    return row(case.name, orders, sent, soon_s=case.soon_s, kills=killer.kills)
 
 
 async def _all_sent(stack: Stack, orders: list[Order], *, within_s: float) -> None:

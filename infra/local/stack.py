@@ -87,11 +87,6 @@ class Stack:
         return self.folder / "ses.jsonl"
 
     @property
-    def stores_log(self) -> Path:
-        """The log of the stores' proxy, where the plan has one."""
-        return self.folder / "stores.jsonl"
-
-    @property
     def receiver_log(self) -> Path:
         """The receiver's log: which webhooks really arrived."""
         return self.folder / "receiver.jsonl"
@@ -155,7 +150,7 @@ class Stack:
         if self.plan.stores_proxy:
             argv = [sys.executable, "-m", "infra.local.stores", "--port", "0"]
             more = ["--upstream", self.cloud_url, "--seed", str(self.plan.seed)]
-            log = ["--log", str(self.stores_log)]
+            log = ["--log", str(self.folder / "stores.jsonl")]
             writes = ["--writes"] if self.plan.log_writes else []
             proxy = await self._child("stores", [*argv, *more, *log, *writes])
             self.stores_url = f"http://127.0.0.1:{proxy.port}"

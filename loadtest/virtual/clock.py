@@ -3,6 +3,7 @@ the real one as a default, which is bound by the import.
 """
 
 import asyncio
+import math
 import selectors
 import time
 from collections.abc import Callable, Coroutine
@@ -43,7 +44,8 @@ class _Jumps(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise RuntimeError("everybody waits, and nothing will ever happen")
-        _Now.seconds += max(0.0, timeout)
+        if timeout > 0:  # at the least by what a float can tell
+            _Now.seconds = max(_Now.seconds + timeout, math.nextafter(_Now.seconds, math.inf))
         return []
 
 

@@ -8,6 +8,8 @@ import asyncio
 from contextvars import ContextVar
 from random import Random
 
+FOR_EVER_S = 1e7
+
 _current: ContextVar["Life | None"] = ContextVar("life", default=None)
 
 
@@ -36,7 +38,7 @@ class Latency:
 
 
 async def alive() -> None:
-    """Never returns to a dead process."""
+    """Does not return to a dead process as long as anything is simulated."""
     life = _current.get()
     if life is not None and life.dead:
-        await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(FOR_EVER_S)

@@ -135,7 +135,7 @@ class MemoryTables(Tables):
         blind: frozenset[str] = frozenset(),
     ) -> None:
         self._prefix = prefix
-        self._latency = latency
+        self.latency = latency
         self._delays = delays
         self._blind = blind
         self._tables = {
@@ -235,8 +235,8 @@ class MemoryTables(Tables):
         return Page(items, None if last is None else dict(zip(names, last, strict=True)))
 
     async def _answered(self) -> None:
-        if self._latency is not None:
-            await self._latency.pass_by()
+        if self.latency is not None:
+            await self.latency.pass_by()
 
     def _of(self, table: str) -> _Table:
         return self._tables[resources.physical(self._prefix, table)]

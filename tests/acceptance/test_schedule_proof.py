@@ -1,0 +1,34 @@
+"""The proof of mail for later, in small, and that it finds a bug."""
+
+import json
+import sys
+
+from infra.local.stack import ROOT
+from loadtest.processes import run
+
+
+async def test_what_owners_were_told_about_mail_for_later_is_what_happens() -> None:
+    """1. In virtual time and live, mail is due while its owners cancel and move it. 2. Senders die,
+    among them the one that releases what is due.
+
+    Expected: what was cancelled in time is never sent, all else once and not before its time.
+    """
+    name = "test-prove-schedule"
+    argv = ["-m", "loadtest.prove_schedule", "--small", "--name", name]
+    code, said = await run([sys.executable, *argv])
+    assert code == 0, said
+    rows = json.loads((ROOT / "build" / f"{name}.json").read_text())["runs"]
+    assert len(rows) == 3
+    assert all(row["due"] == row["released"] for row in rows)
+    assert sum(row["doubled"] + row["cancelled_sent"] for row in rows) == 0
+
+
+async def test_claims_that_look_at_no_condition_are_found() -> None:
+    """1. Every claim is taken, whatever the record says.
+
+    Expected: the proof fails, and says that cancelled mail was sent.
+    """
+    argv = ["-m", "loadtest.prove_schedule", "--small", "--name", "test-prove-schedule-planted"]
+    code, said = await run([sys.executable, *argv, "--plant", "blind-claims", "--only", "500"])
+    assert code == 1, said
+    assert "cancelled_sent" in said.split("not as it must be", 1)[1]
