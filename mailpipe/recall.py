@@ -89,7 +89,7 @@ class Recall:
             if violation := misplaced(record, send_at_ms):
                 return violation
             if record.send_at == send_at_ms:
-                await self._bring(record, record)
+                await self._bring(record, record.times())
                 return record
             waiting = await self._items.find(_name(record), record.times())
             await self._items.put(waiting, send_at_ms)
@@ -97,28 +97,21 @@ class Recall:
             write = self._statements.reschedule(record, send_at_ms, at_ms=at_ms)
             if isinstance(await self._tables.write(write), Applied):
                 failpoints.hit("reschedule.recorded")
-                moved = structs.replace(
-                    *(record,),
-                    status=SCHEDULED.status,
-                    send_at=send_at_ms,
-                    version=record.version + 1,
-                )
-                await self._bring(moved, record)
+                moved = structs.replace(record, status=SCHEDULED.status, send_at=send_at_ms)
+                await self._bring(moved, [send_at_ms, *record.times()])
                 return moved
         raise _contended("reschedule")
 
-    async def _bring(self, record: Record, before: Record) -> None:
-        """Have it wait for its time, and for none of those before unless somebody has moved it on
-        since: then those are theirs to judge. Whatever they put there in between stays: it is not
-        what was read here.
+    async def _bring(self, record: Record, times: list[int]) -> None:
+        """Have it wait for the time that it has now, and for no other of these. What others who
+        move it put there in between stays: it is not what was read here.
         """
-        waiting = await self._items.find(_name(record), [*record.times(), *before.times()])
+        waiting = await self._items.find(_name(record), times)
         now = await self.record(record.email_id, record.tenant)
         if now is None or now.send_at is None:
             return
         copies = await self._items.put(waiting, now.send_at)
-        if now.version == record.version:
-            await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
+        await self._items.delete([one for one in waiting if one.at_ms != now.send_at])
         await self._items.send_soon(copies)
         await self._keep_stubs(now, now.send_at)
 
