@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mailpipe.records import Record
 from mailpipe.status import FIRST_ENDED_RANK, SENT
 from mailpipe.timing import parse_iso
 from tests.unit.claim_world import DECIDE_MS, GRACE_MS, LEASE_MS, SEND_MS, Process, Says, World
@@ -51,6 +52,7 @@ class Claims(RuleBasedStateMachine):
     ) -> None:
         self.world = World(policy, recorded=recorded)
         self.flowing, self.customers = flowing, customers
+        self.seen: Record | None = None
 
     def has_room(self) -> bool:
         return len(self.world.running) < 4
@@ -105,17 +107,22 @@ class Claims(RuleBasedStateMachine):
     def the_door_records_it(self) -> None:
         self.world.door()
 
-    @precondition(lambda self: self.customers)
+    @precondition(lambda self: self.customers and self.world.record is not None)
+    @rule()
+    def a_customer_looks(self) -> None:
+        self.seen = self.world.record
+
+    @precondition(lambda self: self.seen is not None)
     @rule()
     def it_is_cancelled(self) -> None:
-        self.world.cancel()
+        assert self.seen is not None
+        self.world.cancel(self.seen)
 
-    @precondition(lambda self: self.customers and self.world.record is not None)
+    @precondition(lambda self: self.seen is not None)
     @rule(in_ms=st.sampled_from(LATER))
     def it_is_rescheduled(self, in_ms: int) -> None:
-        record = self.world.record
-        assert record is not None
-        self.world.reschedule(record, in_ms)
+        assert self.seen is not None
+        self.world.reschedule(self.seen, in_ms)
 
     @invariant()
     def what_must_hold_holds(self) -> None:
@@ -200,12 +207,9 @@ def live(chosen: random.Random) -> None:
         (2, lambda: True, lambda: life.time_passes(pick(TIMES), proved=maybe())),
         (1, lambda: True, life.answers_of_the_table_are_lost_or_no_longer),
         (1, lambda: not world.calls, life.the_door_records_it),
-        (1, lambda: life.customers, life.it_is_cancelled),
-        (
-            2,
-            lambda: life.customers and world.record is not None,
-            lambda: life.it_is_rescheduled(pick(LATER)),
-        ),
+        (3, lambda: life.customers and world.record is not None, life.a_customer_looks),
+        (1, lambda: life.seen is not None, life.it_is_cancelled),
+        (2, lambda: life.seen is not None, lambda: life.it_is_rescheduled(pick(LATER))),
     ]
     for _ in range(25):
         able = [(weight, move) for weight, can, move in moves if can()]
