@@ -16,6 +16,8 @@ KIND = "processor"
 CLOCKS_MS = 5_000
 """So far the clocks of senders, processors and SES may differ."""
 KEPT_S = 3_600
+ENDED = 0
+"""`at` of a processor that has ended with nothing in hand."""
 
 NONE_PUBLISH = "no processor publishes figures"
 SILENT = "a processor has fallen silent: what it had in hand is still hidden"

@@ -8,7 +8,7 @@ from mailpipe import evidence, logs, resources
 from mailpipe.aws.queue import Queue
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed
-from mailpipe.partiql import delete_from, insert_into, update_in
+from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
 from mailpipe.timing import now_ms
 from processor.flow import Flow
@@ -65,12 +65,13 @@ class Publisher:
             await self._tables.write(insert_into(self._prefix, table, self._key | kept))
 
     async def withdraw(self) -> None:
-        """This process ends. Where something stays undone its figures count as a dead one's."""
+        """This process ends with nothing in hand; what it has handled stays true. Where something
+        stays undone its figures count as a dead one's.
+        """
         if self._flow.idle:
             with suppress(CallFailed):
-                await self._tables.write(
-                    delete_from(self._prefix, resources.COORDINATION, self._key)
-                )
+                table, ended = resources.COORDINATION, Attributes(at=evidence.ENDED)
+                await self._tables.write(update_in(self._prefix, table, ended, self._key))
 
     async def _look_whether_empty(self) -> None:
         """Asked only after another poll came back empty: a busy queue is not."""

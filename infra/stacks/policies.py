@@ -80,7 +80,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),
         Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
         Grant(("dynamodb:Query",), tables=(resources.WEBHOOK_ENDPOINTS,)),
-        Grant((_INSERT, _UPDATE, _DELETE), tables=(resources.COORDINATION,)),
+        Grant((_INSERT, _UPDATE), tables=(resources.COORDINATION,)),
         Grant(("sqs:GetQueueAttributes",), queues=(resources.SES_EVENTS,)),
     ),
     "notifier": (

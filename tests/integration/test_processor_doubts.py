@@ -66,7 +66,7 @@ async def test_events_of_ses_count_as_evidence_and_ours_do_not(rig: Rig) -> None
     assert rig.flow.idle
 
 
-async def test_a_processor_says_what_it_has_handled_and_takes_its_word_away(rig: Rig) -> None:
+async def test_a_processor_says_what_it_has_handled_and_that_it_has_ended(rig: Rig) -> None:
     tables, polled, queue = rig.parts.tables, [0], InMemoryQueue("ses-events")
     publisher = Publisher(
         *(tables, PREFIX, "p-test"),
@@ -92,7 +92,9 @@ async def test_a_processor_says_what_it_has_handled_and_takes_its_word_away(rig:
     polled[0] = 9
     await publisher.publish()
     await publisher.withdraw()
-    assert (await told())[0].empty_at == 9  # as of a dead one: something is in hand
+    (figures,) = await told()
+    assert (figures.counts(now_ms()), figures.empty_at) == (True, 9)  # something is in hand
     rig.flow.handled("m", now_ms=now_ms())
     await publisher.withdraw()
-    assert await told() == []
+    (figures,) = await told()
+    assert not figures.counts(now_ms())

@@ -13,9 +13,10 @@ from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome
 from mailpipe.records import Attributes, Record
 from mailpipe.statements import EmailStatements
-from mailpipe.status import DELIVERED, SENT, UNKNOWN
+from mailpipe.status import CANCELLED, DELIVERED, SENT, UNKNOWN
 from mailpipe.tenants import Retention
 from mailpipe.timing import iso
+from mailpipe.unsent import too_late
 from processor.events import Event
 from processor.store import ProcessorStore
 from sender.answers import Answers
@@ -261,14 +262,17 @@ class World:
         born = records.born(EMAIL_ID, TENANT, records.fields_of(self.message))
         self._at_once(self.statements.insert(born))
 
-    def cancel(self) -> None:
-        """The customer does, if he still may."""
-        cancel = self.statements.cancel(EMAIL_ID, TENANT, reason="", at_ms=self.now)
-        self.cancelled |= self._at_once(cancel)
+    def cancel(self, record: Record) -> None:
+        """The customer does, by the record as it was read."""
+        if too_late(record, now_ms=self.now) is None:
+            end = self.statements.give_up(record, CANCELLED, reason="", at_ms=self.now)
+            self.cancelled |= self._at_once(end)
 
     def reschedule(self, record: Record, in_ms: int) -> None:
-        """The customer does, by the record as he has read it."""
-        self._at_once(self.statements.reschedule(record, self.now + in_ms, at_ms=self.now))
+        """The same with another time."""
+        if too_late(record, now_ms=self.now) is None:
+            moved = self.statements.reschedule(record, self.now + in_ms, at_ms=self.now)
+            self._at_once(moved)
 
     def _at_once(self, statement: Any) -> bool:
         self.current = None

@@ -13,6 +13,7 @@ from mailpipe.aws.queue import Received, weight
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import Park, Retry
 from mailpipe.parking import (
+    IN_DOUBT,
     KEPT_S,
     PAUSED_MS,
     PROBE,
@@ -111,6 +112,17 @@ def test_a_probe_is_marked_and_no_longer_one_when_it_is_parked_again() -> None:
     back = released(item(SCOPE), BODY, now_ms=NOW, probe="account")
     assert back.attributes[PROBE] == "account"
     assert PROBE not in item(SCOPE, replace(MESSAGE, attributes=back.attributes)).attributes
+
+
+def test_a_doubt_is_told_however_the_mail_comes_back() -> None:
+    assert copy_of(MESSAGE, in_doubt=True).attributes[IN_DOUBT] == "1"
+    assert IN_DOUBT not in copy_of(MESSAGE).attributes
+    doubt = item(Park(None, "in doubt", due_ms=NOW + 90_000, in_doubt=True))
+    back = released(doubt, BODY, now_ms=NOW)
+    assert back.attributes[IN_DOUBT] == "1"
+    # Then its scope is paused: it is still in doubt when that is over.
+    again = item(SCOPE, replace(MESSAGE, attributes=back.attributes))
+    assert released(again, BODY, now_ms=NOW).attributes[IN_DOUBT] == "1"
 
 
 def test_a_wait_for_a_time_is_no_pause() -> None:
