@@ -79,7 +79,8 @@ class CaseRun:
                 ended_s = max(processors_s, *(kill.t for kill in dying.kills))
                 await self._rest(stack, doors, load, ended_s)
             done = once_done.Done(
-                *(self._case, begun_s, offered_s, self._given.mails, dying.kills),
+                *(self._case, begun_s, offered_s),
+                *(self._given.mails, self._given.rate, dying.kills),
                 stops=dying.stops,
                 lease_s=self._durations.lease_s,
                 special=once_cases.special(self._case),
