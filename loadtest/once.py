@@ -30,7 +30,7 @@ EXCUSED = ("suppressed", "unknown")
 UNDER_WAY = ("pending", "sending")
 KILLS_FOR_AN_UNKNOWN = 3
 IN_FLIGHT_S = 2.0
-"""From SES's yes until its record is durable, on a machine that starts a process each second, too."""
+"""From SES's yes until its record is durable, on a machine that starts a process each second."""
 SEEN_LATE_S = 10.0
 """So late a slow machine sees the end of a process."""
 FAIL = (
