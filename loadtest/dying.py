@@ -20,6 +20,8 @@ FAILPOINT = "MAILPIPE_FAILPOINT"
 LOOK_S = 0.02
 GAP_S = 0.8
 """Between two kills by hand, and between two starts: looks come late where processes start."""
+STARTING = 3
+"""So many start at once, at most: more would all be late on a slow machine."""
 
 
 class Dying:
@@ -49,7 +51,7 @@ class Dying:
             if self.killing and behind and now_s >= kill_s:
                 kill_s = now_s + GAP_S
                 await self._kill_one()
-            if self._dead and (now_s >= next_s or not self.killing):
+            if self._dead and now_s >= next_s and len(self._coming) < STARTING:
                 next_s = now_s + GAP_S
                 child = self._dead.pop(0)
                 self._coming[child.name] = asyncio.create_task(self._again(child))

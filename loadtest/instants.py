@@ -8,7 +8,7 @@ lives for `LIVES_S` of its service at most where mail flows at `PER_S`: senders 
 from collections.abc import Iterator
 from random import Random
 
-LIVES_S = {"ingest": 20.0, "sender": 4.0, "processor": 10.0, "notifier": 10.0}
+LIVES_S = {"ingest": 10.0, "sender": 2.0, "processor": 5.0, "notifier": 5.0}
 PER_S = 100.0
 HITS_PER_S = {
     "ingest": {"ingest.body_stored": 0.5, "ingest.queued": 25.0, "ingest.recorded": 25.0},

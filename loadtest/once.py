@@ -6,9 +6,10 @@ a recipient had bounced or complained before, or `unknown` (told by `unknown`, a
 ends so only after three doubts). `duplicates` counts accepted attempts after the first. Only in `c`
 may there be any, and only of mails without events: each must be shown as `possibleDuplicate`, and
 each acceptance but the last must have been in flight when its sender died, which is: SES took it
-from this replica at most `IN_FLIGHT_S` before the end of its process. `in_flight_at_kills` counts
-these acceptances (in `c` of mails without events). It is an upper bound: when the answer was read
-and recorded cannot be seen from outside.
+from this replica at most `IN_FLIGHT_S` before the last sign of life of its process, which is the
+last acceptance before its end. `in_flight_at_kills` counts these acceptances (in `c` of mails
+without events). It is an upper bound: when the answer was read and recorded cannot be seen from
+outside.
 
 A mail of which no event came must show SES's id of an accepted attempt (its answer proved it), or
 that nobody knows (`possibleDuplicate`, `unknown`).
@@ -16,6 +17,7 @@ that nobody knows (`possibleDuplicate`, `unknown`).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from loadtest import mails
@@ -28,8 +30,9 @@ EXCUSED = ("suppressed", "unknown")
 UNDER_WAY = ("pending", "sending")
 KILLS_FOR_AN_UNKNOWN = 3
 IN_FLIGHT_S = 2.0
-"""From SES's yes until its record is durable, on a machine that also starts a process each second;
-the end of a process is seen some hundredths of a second late."""
+"""From SES's yes until its record is durable, on a machine that starts a process each second."""
+SEEN_LATE_S = 10.0
+"""So late a slow machine sees the end of a process."""
 FAIL = (
     *("unexpected", "wrong_status", "wrong_timeline", "not_ended", "webhooks_missing"),
     *("webhooks_unverified", "webhooks_unexpected", "webhooks_doubled", "unreadable"),
@@ -53,24 +56,33 @@ def row(
     known = gather(**seen, excused=EXCUSED)
     verdict = verdict_of(known)
     sends, statuses = _sends(seen["simulator"]), seen["statuses"]
-    faults = _faults(done, known, verdict)
+    faults, in_flight = _faults(done, known, verdict), _in_flight(done, sends)
     return {
         "case": done.case,
         "lost": sum(known.status(one) != "unknown" for one in mails.lost_ids(known)),
         "duplicates": verdict.duplicates,
         "flagged": sum(_is_flagged(statuses.get(one)) for one in known.acks),
         "in_flight_at_kills": sum(
-            _in_flight(done, sent)
+            len(in_flight.intersection(some))
             for one, some in sends.items()
             if done.case != "c" or done.is_special(known, one)
-            for sent in some
         ),
         "kills": len(done.kills),
         "unknown": sum(_nobody_knows(known, one) for one in known.acks),
         "emails": verdict.emails,
         "accepted": verdict.accepted,
         "by_status": dict(sorted(Counter(map(known.status, known.acks)).items())),
-        "doubled": _doubled(done, known, sends, statuses),
+        "doubled": [
+            {
+                "emailId": one,
+                "accepted": len(some),
+                "flagged": _is_flagged(statuses.get(one)),
+                "special": done.is_special(known, one),
+                "in_flight": in_flight.issuperset(some[:-1]),
+            }
+            for one, some in sorted(sends.items())
+            if len(some) > 1
+        ],
         "unproved": [one for one in known.acks if _is_unproved(known, one, sends, statuses)],
         "posts_cut": cut,
         "webhooks": {"expected": verdict.webhooks_expected, "verified": verdict.webhooks_verified},
@@ -135,28 +147,17 @@ def _sends(simulator: Iterable[Any]) -> dict[str, list[Sent]]:
     return {email_id: sorted(some) for email_id, some in found.items()}
 
 
-def _in_flight(done: Done, sent: Sent) -> bool:
-    """Whether its sender ended before it must have recorded the answer."""
-    return any(
-        kill.replica == sent.replica and sent.t <= kill.t <= sent.t + IN_FLIGHT_S
-        for kill in done.kills
-    )
-
-
-def _doubled(
-    done: Done, known: Evidence, sends: Mapping[str, list[Sent]], statuses: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "emailId": email_id,
-            "accepted": len(some),
-            "flagged": _is_flagged(statuses.get(email_id)),
-            "special": done.is_special(known, email_id),
-            "in_flight": all(_in_flight(done, one) for one in some[:-1]),
-        }
-        for email_id, some in sorted(sends.items())
-        if len(some) > 1
-    ]
+def _in_flight(done: Done, sends: Mapping[str, list[Sent]]) -> set[Sent]:
+    """Those whose sender ended before it must have recorded the answer."""
+    found = set[Sent]()
+    by_replica = dict[str, list[Sent]]()
+    for one in sorted(chain.from_iterable(sends.values())):
+        by_replica.setdefault(one.replica, []).append(one)
+    for kill in done.kills:
+        before = [one for one in by_replica.get(kill.replica, ()) if one.t <= kill.t]
+        if before and kill.t - before[-1].t <= SEEN_LATE_S:
+            found.update(one for one in before if before[-1].t - one.t <= IN_FLIGHT_S)
+    return found
 
 
 def _is_unproved(

@@ -21,8 +21,8 @@ LATEST_S = 60.0
 LATE_STEPS = 20
 AGAIN = 25
 """Every so many mails go to somebody who has bounced, mostly: they end without SES."""
-LARGE = 50
-"""Every so many have a body that travels by S3."""
+LARGE = 51
+"""Every so many, by either door in turn, have a body that travels by S3."""
 LARGE_TEXT = "A long story. " * 5_000
 
 
@@ -143,6 +143,6 @@ def _mail(case: str, number: int, outcome: str) -> dict[str, Any]:
     if number % AGAIN == AGAIN - 1:
         return mail_to(f"bounce+again-{number // (20 * AGAIN)}", number)
     mail = mail_to(f"{outcome}+{number}", number)
-    if number % LARGE == LARGE // 2:
+    if number % LARGE == 10:
         mail["bodyText"] = LARGE_TEXT
     return mail

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,7 @@ from infra.local.stack import SERVICES, Plan, Stack
 from loadtest import kills, once, once_cases, once_done, proof
 from loadtest.checker import read_log
 from loadtest.dying import FAILPOINT, Dying
-from loadtest.instants import Decks
+from loadtest.instants import HITS_PER_S, Decks
 from loadtest.load import Load, doors_of, evidence, quiet
 from loadtest.once_cases import Durations
 from loadtest.processes import ROOT, exit_code_of
@@ -78,7 +79,8 @@ class CaseRun:
                 ended_s = max(processors_s, *(kill.t for kill in dying.kills))
                 await self._rest(stack, doors, load, ended_s)
             done = once_done.Done(
-                *(self._case, begun_s, offered_s, self._given.mails, dying.kills),
+                *(self._case, begun_s, offered_s),
+                *(self._given.mails, self._given.rate, dying.kills),
                 stops=dying.stops,
                 lease_s=self._durations.lease_s,
                 special=once_cases.special(self._case),
@@ -227,6 +229,8 @@ async def prove(given: argparse.Namespace) -> int:
             console.print(f"  not as it must be: {sentence}", markup=False)
         for example in found["examples"] if faults else ():
             console.print(f"    {example}", markup=False)
+    for sentence in once_done.spared(rows, chain.from_iterable(HITS_PER_S.values())):
+        console.print(f"  {sentence} this time", markup=False)
     path = proof.write(given.name, seed=given.seed, runs=rows, passed=not wrong)
     print(f"{'FAILED' if wrong else 'passed'}: {path.relative_to(ROOT)}")
     return 1 if wrong else 0

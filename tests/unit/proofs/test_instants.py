@@ -32,7 +32,7 @@ def test_a_light_load_comes_to_an_instant_less_often() -> None:
         [parse(one).nth for one in cards(Decks(1, rate=rate), "processor", 90)]
         for rate in (100.0, 5.0)
     )
-    assert max(light) <= 30 < max(heavy)
+    assert max(light) <= 15 < max(heavy)
     assert min(light) >= 1
 
 

@@ -24,7 +24,7 @@ QUIET = "delivered-"
 
 
 def done(case: str, **more: Any) -> Done:
-    facts: dict[str, Any] = {"kills": KILLS, "mails": 14}
+    facts: dict[str, Any] = {"kills": KILLS, "mails": 14, "rate": 4.0}
     if case in ("c", "d"):
         facts |= {"special": QUIET, "specials": 2}
     if case == "b":
@@ -145,6 +145,22 @@ def test_a_mail_sent_twice_whose_sender_lived_on_is_told() -> None:
     ]
 
 
+def test_an_end_that_was_seen_late_counts_from_the_last_sign_of_life() -> None:
+    def twice(run: Run) -> None:
+        again(run, f"{QUIET}2", caller="sender-3")
+        flag(run, f"{QUIET}2")
+
+    late = [*KILLS[1:], in_flight(f"{QUIET}2")[-1]._replace(t=START_S + 7)]
+    assert faults("c", twice, kills=[*late, *KILLS[:1]]) == []
+
+    def lived_on(run: Run) -> None:
+        twice(run)
+        run["simulator"][accepted(run, "soft-2")]["t"] += 4
+
+    said = faults("c", lived_on, kills=[*late, *KILLS[:1]])
+    assert "delivered-2 was sent 2 times, though its sender lived on" in said
+
+
 def test_a_mail_sent_twice_though_its_events_came_is_told() -> None:
     def twice(run: Run) -> None:
         again(run, "hard-1")
@@ -187,8 +203,8 @@ def test_too_few_kills_and_kills_at_no_instant_are_told() -> None:
     assert "only 2 kills in 3 s of load" in faults("a", kills=KILLS[:2])
     late = [*KILLS[:2], KILLS[2]._replace(t=START_S + 4)]
     assert faults("a", kills=late) == ["only 2 kills in 3 s of load"]
-    somewhere = [*KILLS[:1], *KILLS[2:] * 3]
-    assert faults("a", kills=somewhere) == ["only 1 of 4 kills at an instant of the seed"]
+    assert faults("a", kills=KILLS[2:] * 3) == ["only 0 of 3 kills at an instant of the seed"]
+    assert faults("a", kills=KILLS[:2], rate=7.0) == []
 
 
 def test_too_few_mails_are_told() -> None:
