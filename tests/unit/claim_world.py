@@ -2,12 +2,10 @@
 code that writes to the record, every write a step at which a process may stand still or die.
 """
 
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from mailpipe import records, resources
-from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.aws.queue import Queue, Received
 from mailpipe.aws.table import Applied, Tables
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome
@@ -26,6 +24,7 @@ from sender.pauses import Pauses
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.verdicts import DOUBTS_AT_MOST, Patience, Resend, Wait, of_doubt
+from tests.unit.claim_parts import Nobody, Process
 from tests.unit.memory_tables import MemoryTables, step
 
 PREFIX, TENANT, EMAIL_ID = "t-", "default", "e1"
@@ -39,40 +38,6 @@ FAILURES = {
     "refuses": Kind.REFUSED,
     "throttles": Kind.THROTTLED,
 }
-
-
-@dataclass(eq=False)
-class Process:
-    """A sender with the mail in hand, or a processor with an event (`event`)."""
-
-    work: Coroutine[Any, Any, Any]
-    since_ms: int
-    event: Event | None = None
-    slow: bool = False
-    token: object = None
-
-
-class Nobody:
-    """Slots, pauses, quota and the queue of events: none of them has anything to say."""
-
-    closed = False
-    name = url = "ses-events"
-
-    def throttled(self) -> None: ...
-
-    async def passed(self, *_: object) -> None: ...
-
-    async def found(self, *_: object) -> None: ...
-
-    async def days(self, _: str) -> int:
-        return 90
-
-    async def expiry(self, _: str, at_ms: int) -> int:
-        return at_ms // 1000
-
-    async def send(self, messages: Sequence[Outgoing]) -> list[None]:
-        await step("before our event")
-        return [None for _ in messages]
 
 
 class World:

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailpipe.records import Record
 from mailpipe.status import FIRST_ENDED_RANK, SENT
 from mailpipe.timing import parse_iso
-from tests.unit.claim_world import DECIDE_MS, GRACE_MS, LEASE_MS, SEND_MS, Process, Says, World
+from tests.unit.claim_parts import Process
+from tests.unit.claim_world import DECIDE_MS, GRACE_MS, LEASE_MS, SEND_MS, Says, World
 
 LIVES = 1_500
 POLICIES: tuple[Literal["resend", "unknown"], ...] = ("resend", "resend", "unknown")
