@@ -2,19 +2,17 @@
 
 from typing import NamedTuple
 
-PLANTS = ("blind-claims", "no-settle")
-"""Bugs that the proof has to find: claims that look at no condition; minutes that are passed while
-a put into them is under way, and no second look after the put."""
-
-
+PLANTS = ("blind-claims",)
+"""Bugs that the proof has to find: claims that look at no condition."""
 SELDOM_S = 5.0
+"""A sender that dies more seldom has little of all mail in hand."""
 
 
 class Case(NamedTuple):
-    """`mails` are due at `per_s` a second, handed over so much ahead, at once to `senders`. Of what
-    is parked a share takes up to `slow_s` seconds to be written. The holder of the release's lease
-    dies every `dies_every_s` (0: never). `plain`: nobody changes his mind. `release_only`: what is
-    released is only received, for there is so much of it.
+    """`mails` are due at `per_s` a second from `first_s` on, handed over so much ahead; there are
+    three `senders`. Of what is parked `slow_share` takes up to `slow_s` seconds to be written. The
+    holder of the release's lease dies every `dies_every_s` (0: never). `release_only`: there is so
+    much that what is released is only received, and nobody changes his mind.
     """
 
     name: str

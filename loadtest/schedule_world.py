@@ -119,14 +119,13 @@ class World:
         self._senders[name] = life, asyncio.create_task(lives())
 
     def _settings(self) -> SenderSettings:
-        settles = self.case.plant != "no-settle"
         return SenderSettings(
             address_hash_key=HASH_KEY,
             trust_sender_id=False,
             in_doubt_grace_s=20.0,
             in_doubt_decide_s=30.0,
             in_doubt_every_s=5.0,
-            due_settle_s=200.0 if self.case.slow_s and settles else 120.0 if settles else 0.001,
+            due_settle_s=max(120.0, self.case.slow_s),
         )
 
     async def _die(self) -> None:
