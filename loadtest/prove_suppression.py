@@ -27,6 +27,7 @@ from loadtest.processes import ROOT, exit_code_of
 from loadtest.suppressions import Race, row, short
 
 SENDERS = 3
+DAILY = 1_000_000
 QUOTAS = 8
 """SES's quota in multiples of the load: what is claimed goes at once."""
 BEFORE_S = (0.0, 0.16)
@@ -111,6 +112,7 @@ async def raced(given: Given) -> dict[str, Any]:
     plan = Plan(
         name=given.name,
         rate=QUOTAS * 3 * given.per_s,
+        daily=DAILY,
         seed=given.seed,
         endpoints={"suppressions": ["email.suppressed"]},
         replicas={"sender": SENDERS},

@@ -26,6 +26,7 @@ from loadtest.schedules import Asked, Order, row
 
 SENDERS = 3
 QUOTAS = 4
+DAILY = 1_000_000
 HOLDS = ("mailpipe_side_task_last_success_seconds", "release_due")
 """The sender for which this metric is newest releases what is due."""
 NONE_YET = 404
@@ -153,6 +154,7 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
     plan = Plan(
         name=name,
         rate=QUOTAS * case.per_s,
+        daily=DAILY,
         seed=seed,
         endpoints={},
         replicas={"sender": SENDERS, "notifier": 0},
