@@ -15,11 +15,11 @@ import aiohttp
 
 from infra.local.children import Child
 from infra.local.cloud import LOCAL_KEY
-from infra.local.mails import DOORS, Doors, mail_to
+from infra.local.mails import DOORS, Door, Doors, Refused, mail_to
 from infra.local.observe import scrape
 from infra.local.stack import Plan, Stack
 from loadtest.checker import read_log
-from loadtest.load import doors_of
+from loadtest.load import UNAVAILABLE, doors_of
 from loadtest.prove_kills import Durations
 from loadtest.schedule_plan import Change, Planned, planned
 from loadtest.schedules import Asked, Order, row
@@ -74,6 +74,7 @@ class Owners:
     def __init__(self, doors: Doors, http: aiohttp.ClientSession, ingest: str) -> None:
         self._doors, self._http, self._ingest = doors, http, ingest
         self._begun_s = time.time()
+        self.cut = 0
 
     async def carry_out(self, plan: list[Planned]) -> list[Order]:
         """All of it."""
@@ -83,13 +84,24 @@ class Owners:
         await self._until(one.born_s)
         send_at_s, text = self._time(one.due_s)
         mail = mail_to(f"success+{one.number}", one.number) | {"sendAt": text}
-        ack = await self._doors.send(DOORS[one.number % 2], mail)
+        ack = await self._handed_over(DOORS[one.number % 2], mail)
         asked = list[Asked]()
         for _, at_once in itertools.groupby(one.changes, key=lambda change: change.at_s):
             asked += await asyncio.gather(
                 *[self._ask(ack["emailId"], change) for change in at_once]
             )
         return Order(ack["emailId"], send_at_s, ack["t"], tuple(asked))
+
+    async def _handed_over(self, door: Door, mail: dict[str, Any]) -> dict[str, Any]:
+        """The door's yes. What it has answered with 503 may be on the queue all the same: `cut`."""
+        while True:
+            try:
+                return await self._doors.send(door, mail)
+            except Refused as refused:
+                if refused.status != UNAVAILABLE:
+                    raise
+                self.cut += 1
+                await asyncio.sleep(AGAIN_S)
 
     async def _ask(self, email_id: str, change: Change) -> Asked:
         await self._until(change.at_s)
@@ -166,10 +178,11 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
         async with aiohttp.ClientSession(connector=connector) as http:
             killer = Killer(stack, http, seed)
             async with killer.killing(case.kill_every_s):
-                orders = await Owners(doors, http, stack.ingest_url).carry_out(mails)
+                owners = Owners(doors, http, stack.ingest_url)
+                orders = await owners.carry_out(mails)
             await _all_sent(stack, orders, within_s=60.0 + Durations(1.0).after_a_kill_s)
             sent = list(_accepted(stack))
-    return row(case.name, orders, sent, soon_s=case.soon_s, kills=killer.kills)
+    return row(case.name, orders, sent, soon_s=case.soon_s, kills=killer.kills, cut=owners.cut)
 
 
 async def _all_sent(stack: Stack, orders: list[Order], *, within_s: float) -> None:
