@@ -1,6 +1,6 @@
 """Replicas that die at instants of the seed and are started again, and are stopped for a while.
 
-While it is `killing`, as many replicas have died as seconds have passed: they start armed with the
+While it is `killing`, at least as many replicas have died as seconds have passed: they start armed with the
 next instant of their service's deck; where that does not come up in time, one is killed as it is.
 Hardly more than one a second is started again, so that the pace holds the other way, too.
 """
@@ -18,6 +18,8 @@ from loadtest.once_done import ANYWHERE, Kill, Stop
 
 FAILPOINT = "MAILPIPE_FAILPOINT"
 LOOK_S = 0.02
+PER_S = 1.1
+"""Kills: one a second are asked for while mail flows, and looks come late."""
 GAP_S = 0.8
 """Between two kills by hand, and between two starts: looks come late where processes start."""
 STARTING = 3
@@ -47,7 +49,7 @@ class Dying:
         while True:
             now_s = time.monotonic()
             self._look()
-            behind = len(self.kills) < int(now_s - self._begun_s + 0.5)
+            behind = len(self.kills) < int(PER_S * (now_s - self._begun_s) + 0.5)
             if self.killing and behind and now_s >= kill_s:
                 kill_s = now_s + GAP_S
                 await self._kill_one()
