@@ -1,8 +1,8 @@
 """Replicas that die at instants of the seed and are started again, and are stopped for a while.
 
-While it is `killing`, at least as many replicas have died as seconds have passed: they start armed with the
-next instant of their service's deck; where that does not come up in time, one is killed as it is.
-Hardly more than one a second is started again, so that the pace holds the other way, too.
+While it is `killing`, at least as many replicas have died as seconds have passed: they start armed
+with the next instant of their service's deck; where that does not come up in time, one is killed as
+it is. Hardly more than one a second is started again, so that the pace holds the other way, too.
 """
 
 import asyncio
