@@ -88,8 +88,8 @@ class Record(Struct, rename="camel", kw_only=True):
         return [at for at in (self.send_at, self.moved_from) if at is not None]
 
     def over_at(self, ended_ms: int) -> int:
-        """When nothing of it waits any more if it ended then: a message that came when the record
-        has expired would be sent as a new mail.
+        """From when on its retention counts if it ended then: no message of it is to go at a later
+        time, or that would find no record and be sent as a new mail.
         """
         return max([ended_ms, *self.times()])
 

@@ -53,7 +53,8 @@ class Common(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=600, description="how long SIGTERM waits for work in hand")
     ] = 25.0
     retention_days: Annotated[
-        int, Meta(ge=1, le=3650, description="how long records are kept after their end")
+        int,
+        Meta(ge=1, le=3650, description="how long records are kept after their end, at least 30"),
     ] = 90
     admin_port: Annotated[
         int, Meta(ge=0, le=65_535, description="private port of /live /ready /metrics; 0 = free")

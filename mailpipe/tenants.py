@@ -26,8 +26,9 @@ class Tenant(Struct, rename="camel", kw_only=True, frozen=True):
 
     `domains`: From domains that it may use, empty = any. `max_per_second`: mails a second for all
     of its keys together, in each ingest process, 0 = no limit of its own. `retention_days`: how
-    long its records are kept after their end, 0 = as the processes are set. `principals`: unique
-    ids of the IAM users and roles that may enqueue for it without the REST door.
+    long its records are kept after their end (`retained_days`), 0 = as the processes are set.
+    `principals`: unique ids of the IAM users and roles that may enqueue for it without the REST
+    door.
     """
 
     tenant: str = field(name="id")
@@ -39,8 +40,10 @@ class Tenant(Struct, rename="camel", kw_only=True, frozen=True):
     created_at: int = 0
 
     def retained_days(self, usual: int) -> int:
-        """Days that its records are kept; `usual` is the setting of the process."""
-        return self.retention_days or usual
+        """Days that its records are kept; `usual` is the setting of the process. Never fewer than
+        a message of the mail may wait somewhere: it would find no record and be a new mail.
+        """
+        return max(self.retention_days or usual, resources.BODIES_KEPT_DAYS)
 
 
 def item_of(tenant: Tenant) -> Attributes:
@@ -80,8 +83,8 @@ class Retention:
 
     async def days(self, tenant: str) -> int:
         """For records of this tenant. Raises CallFailed."""
-        found = await self._tenants.of(tenant)
-        return self._usual_days if found is None else found.retained_days(self._usual_days)
+        found = await self._tenants.of(tenant) or Tenant(tenant=tenant)
+        return found.retained_days(self._usual_days)
 
     async def expiry(self, tenant: str, at_ms: int) -> int:
         """The `ttl` (epoch seconds) of what ended at `at_ms`. Raises CallFailed."""

@@ -24,7 +24,7 @@ _retention = click.option(
     type=click.IntRange(1, 3650),
     default=90,
     show_default=True,
-    help="How long an ended record is kept, as for the processes (MAILPIPE_RETENTION_DAYS).",
+    help="How many days an ended record is kept (30 at least), as by the processes.",
 )
 
 

@@ -50,7 +50,7 @@ def _settings(command: Any) -> Any:
             click.option(
                 "--retention-days",
                 type=click.IntRange(0, 3650),
-                help="Days that its records are kept after their end; 0 = as the processes say.",
+                help="Days that its records are kept after their end (30 at least); 0 = as usual.",
             ),
             click.option(
                 "--principal",
