@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from random import randrange
 
 import msgspec
 
@@ -26,6 +27,9 @@ from mailpipe.tenants import Retention
 from sender.sweeps import Announce, Close, End, step_of
 
 PAGE = 100
+RUNS_AT_ONCE = 10
+"""So many follow each other while a lap goes on: each record that is only looked at costs a
+consistent read."""
 
 _Fate = bool | CallFailed
 """Whether something was done about a mail, or what has failed."""
@@ -35,23 +39,29 @@ log = logs.get()
 
 @dataclass
 class _Lap:
-    """One walk through all shards, each from its oldest mail on."""
+    """One walk through all shards from one of them on, each from its oldest mail on."""
 
     begun_ms: int
-    shard: int = 0
+    first: int
+    walked: int = 0
     after: Attributes | None = None
     oldest_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(OPEN_STATES, 0.0))
     mails: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPEN_STATES, 0))
 
     @property
+    def shard(self) -> int:
+        return (self.first + self.walked) % resources.SHARDS
+
+    @property
     def over(self) -> bool:
-        return self.shard == resources.SHARDS
+        return self.walked == resources.SHARDS
 
 
 class Sweeper:
     """`events` gets our own events. `most`: records that one run reads. `paused_since_ms` tells
     since when a scope of a mail is paused. Nothing is done while the time may not be right. Figures
-    that are older than `fresh_s` count no more: another sender has them.
+    that are older than `fresh_s` count no more: another sender has them. A lap begins at any shard,
+    so that none is always the last when senders come and go within one.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class Sweeper:
         paused_since_ms: Callable[[Record], int | None],
         wall_ms: Callable[[], int],
         time_is_right: Callable[[], bool] = lambda: True,
+        any_shard: Callable[[], int] = lambda: randrange(resources.SHARDS),  # noqa: S311
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
@@ -77,7 +88,9 @@ class Sweeper:
         self._paused_since_ms = paused_since_ms
         self._wall_ms = wall_ms
         self._time_is_right = time_is_right
+        self._any_shard = any_shard
         self._lap: _Lap | None = None
+        self._in_a_row = 0
         self._oldest_s = dict.fromkeys(OPEN_STATES, 0.0)
         self._mails = dict.fromkeys(OPEN_STATES, 0)
         self._fresh_s = fresh_s
@@ -88,12 +101,12 @@ class Sweeper:
             mails.set_function(partial(self._told, lambda: self._mails, state))
 
     async def work(self) -> bool:
-        """One run, which goes on where the last one stopped; True: there was much to do, so that
-        the next one should not wait. Raises CallFailed.
+        """One run, which goes on where the last one stopped; True: the next one should not wait,
+        since there was much to do, or there is more to look at. Raises CallFailed.
         """
         if not self._time_is_right():
             raise CallFailed(Kind.NOTHING_HAPPENED, "ClockWrong", "another may have the time")
-        lap = self._lap = self._lap or _Lap(self._wall_ms())
+        lap = self._lap = self._lap or _Lap(self._wall_ms(), self._any_shard())
         read, fates = 0, list[_Fate]()
         while read < self._most and not lap.over:
             found, page_fates = await self._page(lap, min(self._most - read, PAGE))
@@ -106,7 +119,9 @@ class Sweeper:
         faults = [fate for fate in fates if isinstance(fate, CallFailed)]
         if faults and not done:
             raise faults[0]
-        return 2 * done > self._most
+        goes_on = not lap.over and self._in_a_row + 1 < RUNS_AT_ONCE
+        self._in_a_row = self._in_a_row + 1 if goes_on else 0
+        return goes_on or 2 * done > self._most
 
     async def _page(self, lap: _Lap, limit: int) -> tuple[int, list[_Fate]]:
         """Look at the next of this shard: how many there were, and what became of each."""
@@ -123,7 +138,7 @@ class Sweeper:
         fates = await asyncio.gather(*[self._look_at(lap, item) for item in items])
         lap.after = page.last
         if page.last is None:
-            lap.shard += 1
+            lap.walked += 1
         return len(keys), fates
 
     async def _look_at(self, lap: _Lap, item: Attributes) -> _Fate:

@@ -14,7 +14,12 @@ class SweepingSettings(WaitingSettings, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="how often the sweeper looks at some open mail")
     ] = 60.0
     sweep_records: Annotated[
-        int, Meta(ge=1, le=100_000, description="at so much of it at most each time")
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="at so much of it at once; ten times in a row while there is more",
+        ),
     ] = 1000
     sweep_after_s: Annotated[
         float,
