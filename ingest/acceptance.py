@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mailpipe import failpoints, logs, metrics, records, resources
 from mailpipe.aws.queue import Outgoing, Queue
-from mailpipe.aws.table import Fate, Refused, Tables
+from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import EmailMessage, RecordFields
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
@@ -97,7 +97,6 @@ class Desk:
         )
         for index, fate in zip(queued, recorded, strict=True):
             fates[index] = fate
-            failpoints.hit("ingest.recorded")
         return [fate for fate in fates if fate is not None]
 
     async def _known(
@@ -177,6 +176,9 @@ class Desk:
             for one, kept in zip(messages, fields, strict=True)
         ]
         fates = await self._tables.write_all(inserts)
+        for fate in fates:
+            if isinstance(fate, Applied):
+                failpoints.hit("ingest.recorded")
         accepted = [_fate(one, fate) for one, fate in zip(messages, fates, strict=True)]
         twice = [
             index

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
+import pytest
+
 from ingest.acceptance import Acceptance, Desk, Taken
+from mailpipe import failpoints
 from mailpipe.accepting import message_for
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
@@ -101,3 +104,15 @@ def test_a_failed_read_after_the_enqueue_fails_only_those_it_was_for() -> None:
     plain, keyed = take([letter(), letter(key="k")], known)
     assert plain == Taken()
     assert keyed is THROTTLED
+
+
+@pytest.mark.parametrize(
+    ("write", "times"), [(Applied(), 2), (Refused(None), 0), (THROTTLED, 0), (NEVER, 0)]
+)
+def test_the_instant_after_a_record_is_only_where_one_was_written(
+    monkeypatch: pytest.MonkeyPatch, write: object, times: int
+) -> None:
+    hits = list[str]()
+    monkeypatch.setattr(failpoints, "hit", hits.append)
+    take([letter(), letter()], Stores(write))
+    assert hits == ["ingest.queued"] * 2 + ["ingest.recorded"] * times
