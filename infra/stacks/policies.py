@@ -55,6 +55,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         ),
         Grant((_UPDATE,), tables=(resources.SUPPRESSION_LIST,)),
         Grant(("s3:GetObject", "s3:PutObject"), bodies=True),
+        Grant((FOR_404,), bucket=True),
     ),
     "sender": (
         *_consumer(*QUEUES_OF_MAIL),

@@ -11,7 +11,7 @@ from infra.local.cloud import LOCAL_KEY, clients, template
 from infra.local.mails import Doors, mail_to
 from infra.local.stack import ROOT, SERVICES, Stack
 from infra.local.template import REGION
-from infra.stacks.policies import FOR_404
+from infra.stacks.policies import FOR_404, GRANTS, Grant
 from mailpipe import resources
 from mailpipe.messages import new_email_id
 
@@ -187,6 +187,12 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     await asyncio.sleep(0.7)
     await http.put(account, json={"sendingEnabled": True})
     await doors.statuses(ack["emailId"] for ack in acks)
+
+
+def test_who_reads_bodies_is_told_when_one_is_missing() -> None:
+    for service, grants in GRANTS.items():
+        reads = any(grant.bodies and "s3:GetObject" in grant.actions for grant in grants)
+        assert reads == (Grant((FOR_404,), bucket=True) in grants), service
 
 
 async def test_policies_allow_what_is_called_and_nothing_else(
