@@ -144,7 +144,8 @@ def recall_of(
     retention_days: int,
 ) -> Recall:
     """With the processors' queue, the senders' by stream, and the bucket of bodies: without it, a
-    large mail that is to go soon is as late as the next look for what is due.
+    large mail that is to go soon is as late as the next look for what is due. What is soon is fixed
+    here, whatever the senders take it to be: their next look finds the rest.
     """
     retention = Retention(Tenants(tables), usual_days=retention_days)
     queues = {resources.LANES[stream]: queue for stream, queue in lanes.items()}
