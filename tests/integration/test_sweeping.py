@@ -38,9 +38,7 @@ class Rig:
         self.events = MortalQueue("ses-events")
         self.ids = list[str]()
 
-    def sweeper(
-        self, *, tables: Any = None, most: int = 100_000, events: Any = None, first_shard: int = 0
-    ) -> Sweeper:
+    def sweeper(self, *, tables: Any = None, most: int = 100_000, events: Any = None) -> Sweeper:
         return Sweeper(
             *(cast(Tables, tables or self.parts.tables), PREFIX, events or self.events),
             retention=Retention(Tenants(self.parts.tables), usual_days=90),
@@ -49,7 +47,7 @@ class Rig:
             fresh_s=60,
             paused_since_ms=lambda record: None,
             wall_ms=lambda: self.now_ms,
-            any_shard=lambda: first_shard,
+            any_shard=lambda: 0,
         )
 
     async def record(self, *, age_ms: int = 0, to: int = 1, **changes: Value) -> str:
