@@ -5,8 +5,9 @@ webhooks in a service of your own, copy `verified` and give it the raw bytes of 
 
 `POST /hooks/{name}` answers 204, or 401 when the signature does not verify, or 404 when there is no
 such endpoint. `PUT /control/{name}` with `{"status": 500, "times": 3}` or `{"hang_s": 10}` makes
-the next requests of that endpoint fail or stall. The log holds one line of JSON per request;
-`answered` is null when the caller had gone before the answer.
+the next requests of that endpoint fail or stall; with `"match": "text"` only those whose body holds
+the text. The log holds one line of JSON per request; `answered` is null when the caller had gone
+before the answer.
 """
 
 import argparse
@@ -70,7 +71,7 @@ class Receiver:
         line |= {"webhook_timestamp": headers.get("webhook-timestamp")}
         said, digest = _object(body), hashlib.sha256(body).hexdigest()
         line |= {**{field: said.get(field) for field in LOGGED_FIELDS}, "sha256": digest}
-        fault = self._next_fault(name)
+        fault = self._next_fault(name, body)
         status = fault.get("status") or (404 if secret is None else 204 if good else 401)
         answered = None
         try:
@@ -84,14 +85,17 @@ class Receiver:
         """Make the next requests of an endpoint fail or stall; replaces what was asked before."""
         name = request.match_info["name"]
         fault = _object(await request.read())
+        match = fault.pop("match", "")
         numbers = all(isinstance(value, int | float) for value in fault.values())
-        if not numbers or not fault.keys() & {"status", "hang_s"}:
+        if not numbers or not isinstance(match, str) or not fault.keys() & {"status", "hang_s"}:
             return web.Response(status=400, text='{"status": 500, "times": 3} or {"hang_s": 10}\n')
-        self._faults[name] = {"times": 1, **fault}
+        self._faults[name] = {"times": 1, **fault, "match": match.encode()}
         return web.Response(status=204 if name in self._secrets else 404)
 
-    def _next_fault(self, name: str) -> dict[str, Any]:
-        fault = self._faults.get(name, {"times": 0})
+    def _next_fault(self, name: str, body: bytes) -> dict[str, Any]:
+        fault = self._faults.get(name, {"times": 0, "match": b""})
+        if fault["match"] not in body:
+            return {}
         fault["times"] -= 1
         return fault if fault["times"] >= 0 else {}
 

@@ -226,7 +226,8 @@ async def test_a_failing_endpoint_is_tried_again_under_the_same_id_and_the_other
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
     control = f"{stack.receiver_url}/control/one"
-    async with http.put(control, json={"status": 500, "times": 2}) as answer:
+    fault = {"status": 500, "times": 2, "match": "success+retry"}
+    async with http.put(control, json=fault) as answer:
         assert answer.status == 204
     ack = await doors.send("sdk", mail_to("success+retry", 1))
     await eventually(lambda: len(arrived(stack, ack["emailId"])) >= 6)
@@ -243,7 +244,8 @@ async def test_an_exhausted_webhook_is_kept_with_the_reason(
     stack: Stack, doors: Doors, http: aiohttp.ClientSession
 ) -> None:
     control = f"{stack.receiver_url}/control/two"
-    async with http.put(control, json={"status": 503, "times": 12}) as answer:
+    fault = {"status": 503, "times": 12, "match": "success+exhausted"}
+    async with http.put(control, json=fault) as answer:
         assert answer.status == 204
     ack = await doors.send("sdk", mail_to("success+exhausted", 1))
     sqs = clients(stack.cloud_url)("sqs")
