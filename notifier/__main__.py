@@ -15,7 +15,7 @@ from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop
 from mailpipe.resources import WEBHOOKS, dead
 from notifier.handler import Notifier
-from notifier.post import open_session
+from notifier.post import open_posts
 from notifier.settings import NotifierSettings
 
 
@@ -28,12 +28,12 @@ async def main(settings: NotifierSettings, stop: Stop) -> None:
         heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=16, timeout_s=5)
-        session = await enter(
-            open_session(connections=settings.concurrency, timeout_s=settings.timeout_s)
+        posts = await enter(
+            open_posts(connections=settings.concurrency, timeout_s=settings.timeout_s)
         )
         webhooks = await queues.open(WEBHOOKS)
         endpoints = Endpoints(open_tables(aws, dynamodb, settings.prefix))
-        notifier = Notifier(session, endpoints, webhooks, retry_base_s=settings.retry_base_s)
+        notifier = Notifier(posts, endpoints, webhooks, retry_base_s=settings.retry_base_s)
         consumer = Consumer(
             webhooks,
             await queues.open(dead(WEBHOOKS)),

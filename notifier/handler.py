@@ -2,7 +2,6 @@
 
 import time
 
-import aiohttp
 import msgspec
 
 from mailpipe import failpoints, logs, metrics
@@ -12,7 +11,7 @@ from mailpipe.messages import WebhookMessage, encode, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome
 from mailpipe.texts import told
 from mailpipe.timing import now_ms
-from notifier.post import Answer, post
+from notifier.post import Answer, Posts
 from notifier.schedule import next_wait_s
 from notifier.signing import headers
 
@@ -24,13 +23,13 @@ class Notifier:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        posts: Posts,
         endpoints: Endpoints,
         queue: Queue,
         *,
         retry_base_s: float,
     ) -> None:
-        self._session = session
+        self._posts = posts
         self._endpoints = endpoints
         self._queue = queue
         self._retry_base_s = retry_base_s
@@ -60,7 +59,7 @@ class Notifier:
         signed = headers(
             message.webhook_id, body, secrets=endpoint.secrets, timestamp_s=now_ms() // 1000
         )
-        answer = await post(self._session, endpoint.url, body=body, headers=signed)
+        answer = await self._posts.post(endpoint.url, body=body, headers=signed)
         metrics.WEBHOOK_SECONDS.observe(time.perf_counter() - begun)
         return answer
 

@@ -1,8 +1,9 @@
 """Signatures by Standard Webhooks 1.0.0 (symmetric, `v1`). Pure."""
 
 import base64
-import hashlib
-import hmac
+from functools import lru_cache
+
+from mailpipe.keyed import HmacSha256, hmac_sha256
 
 PREFIX = "whsec_"
 
@@ -23,12 +24,14 @@ def headers(
     rotation. The body must be posted byte for byte as it was signed.
     """
     content = f"{webhook_id}.{timestamp_s}.".encode() + body
-    signatures = [
-        base64.b64encode(hmac.new(key_of(secret), content, hashlib.sha256).digest()).decode()
-        for secret in secrets
-    ]
+    signatures = [base64.b64encode(_keyed(secret)(content)).decode() for secret in secrets]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp_s),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
+
+
+@lru_cache(maxsize=4096)  # an endpoint gets many webhooks
+def _keyed(secret: str) -> HmacSha256:
+    return hmac_sha256(key_of(secret))

@@ -7,10 +7,12 @@ goes into deriving the day's key and into header objects.
 
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Protocol
 from urllib.parse import quote
+
+from mailpipe.keyed import HmacSha256, hmac_sha256
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -30,7 +32,7 @@ class Signer:
         self._service = service
         self._region = region
         self._stamp = (-1, "")
-        self._hmac = ("", "", _hmac_sha256(b""))
+        self._hmac = ("", "", hmac_sha256(b""))
         self._paths = dict[str, str]()
 
     def sign(
@@ -59,7 +61,7 @@ class Signer:
         canonical = f"{method}\n{self._canonical(path)}\n\n{values}\n{listed}\n{digest}"
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        signature = self._keyed(credentials.secret_key, stamp[:8])(text.encode())
+        signature = self._keyed(credentials.secret_key, stamp[:8])(text.encode()).hex()
         signed["authorization"] = (
             f"{ALGORITHM} Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={listed}, Signature={signature}"
@@ -72,14 +74,14 @@ class Signer:
             known = self._stamp = (at_s, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_s)))
         return known[1]
 
-    def _keyed(self, secret: str, day: str) -> Callable[[bytes], str]:
+    def _keyed(self, secret: str, day: str) -> HmacSha256:
         """The HMAC under the signing key, which takes four HMACs to make and is good for a day."""
         known = self._hmac
         if known[:2] != (secret, day):
             key = f"AWS4{secret}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            known = self._hmac = (secret, day, _hmac_sha256(key))
+            known = self._hmac = (secret, day, hmac_sha256(key))
         return known[2]
 
     def _canonical(self, path: str) -> str:
@@ -88,20 +90,3 @@ class Signer:
         if known is None:
             known = self._paths[path] = quote(path, safe="/-_.~")
         return known
-
-
-def _hmac_sha256(key: bytes) -> Callable[[bytes], str]:
-    """HMAC (RFC 2104) with both padded keys hashed beforehand: OpenSSL's own takes five times as
-    long, most of it to look up the algorithm.
-    """
-    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in block))
-    outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def signature(text: bytes) -> str:
-        inside, outside = inner.copy(), outer.copy()
-        inside.update(text)
-        outside.update(inside.digest())
-        return outside.hexdigest()
-
-    return signature

@@ -18,12 +18,12 @@ import msgspec
 
 from mailpipe.aws import errors, wire
 from mailpipe.aws.account import Account
-from mailpipe.aws.connection import Broken, Missed, Unsent
-from mailpipe.aws.connections import Connections
 from mailpipe.aws.dates import Dates
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.sigv4 import Signer
-from mailpipe.aws.wire import Answer
+from mailpipe.http.answer import Answer
+from mailpipe.http.connection import Broken, Missed, Unsent
+from mailpipe.http.connections import Connections
 from mailpipe.outcomes import CallFailed
 
 STAMP = "x-monotonic-ns"

@@ -4,7 +4,7 @@ Both are described in the Smithy documentation ("AWS JSON 1.0 protocol", "AWS re
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -12,25 +12,11 @@ from msgspec import Struct, field
 
 from mailpipe.aws.errors import answered
 from mailpipe.aws.operations import Operation
+from mailpipe.http.answer import Answer
 from mailpipe.outcomes import CallFailed
 
 _TARGETS = {"sqs": "AmazonSQS", "dynamodb": "DynamoDB_20120810"}
 _encode = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """A whole answer; header names in any case."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-    def header(self, wanted: bytes) -> str | None:
-        """The value of a header, by its lower-case name."""
-        for name, value in self.headers:
-            if name.lower() == wanted:
-                return value.decode("latin-1")
-        return None
 
 
 class Unreadable(Exception):

@@ -1,19 +1,21 @@
 """HTTP/1.1 connections to one endpoint: one request at a time on each, as many as are allowed.
 
 An aiohttp session costs more CPU for a request than everything else of a call together
-(`docs/decisions/0005-typed-transport.md`). What our calls need is little: a request of known
-length, an answer read into memory up to a limit, and above all an exact word on what may have
-happened (see `connection.py`).
+(`docs/decisions/0005-typed-transport.md`). What calls to AWS and webhooks need is little: a request
+of known length, an answer read into memory up to a limit, and above all an exact word on what may
+have happened (see `connection.py`).
 """
 
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from mailpipe.aws.connection import Connection, Missed, Unsent
-from mailpipe.aws.operations import Gate
-from mailpipe.aws.wire import Answer
+from mailpipe.http.answer import Answer
+from mailpipe.http.connection import Connection, Missed, Unsent
+
+Gate = Callable[[], Awaitable[bool]]
+"""Waits for the moment at which a request may be made; False: it is not to be made at all."""
 
 _TICKS = 20
 """Time-outs are looked at so often within one, so they come up to 5 % late: a timer for every call
@@ -121,6 +123,12 @@ class Connections:
             connection.close()
         # Let the transports close.
         await asyncio.sleep(0)
+
+    def drop_stale(self) -> bool:
+        """Close what has been idle for too long; whether there are connections left."""
+        for connection in [one for one in self._idle if not self._is_fresh(one)]:
+            connection.close()
+        return bool(self._open or self._connecting)
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended: there is room for another."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import httptools
 
-from mailpipe.aws.wire import Answer
+from mailpipe.http.answer import Answer
 
 HEADERS_MAX_BYTES = 65_536
 
@@ -25,7 +25,15 @@ class Missed(Exception):
 
 
 class Broken(Exception):
-    """The connection ended, or its bytes made no sense, before the answer was whole."""
+    """The connection ended, or its bytes made no sense, before the answer was whole. `seen` is what
+    had come of it, if its headers were whole.
+    """
+
+    seen: Answer | None = None
+
+
+class Closed(Broken):
+    """The other side has closed the connection."""
 
 
 class TooLarge(Broken):
@@ -56,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._headers = list[tuple[bytes, bytes]]()
         self._body = list[bytes]()
+        self._in_body = False
         self._left = 0
         self.idle_since = 0.0
         self.deadline = 0.0
@@ -85,7 +94,12 @@ class Connection(asyncio.Protocol):
         """End what is under way."""
         self.usable = False
         if self._answer is not None and not self._answer.done():
+            if self._in_body and isinstance(error, Broken):
+                error.seen = self._seen()
             self._answer.set_exception(error)
+
+    def _seen(self) -> Answer:
+        return Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
 
     # --- what asyncio calls -----------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,15 +114,15 @@ class Connection(asyncio.Protocol):
         self._left -= len(data)
         if self._answer is None or self._answer.done():
             self.close()
-        elif self._left < 0:
+            return
+        try:
+            self._parser.feed_data(data if self._left >= 0 else data[: self._left])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.fail(Broken(f"not HTTP: {error}"))
+            self.close()
+        if self._left < 0:
             self.fail(TooLarge("the answer is larger than it may be"))
             self.close()
-        else:
-            try:
-                self._parser.feed_data(data)
-            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-                self.fail(Broken(f"not HTTP: {error}"))
-                self.close()
 
     def eof_received(self) -> None:
         """The other side closes: not one more request may go out here."""
@@ -118,7 +132,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed it, or we have."""
         self.ended = True
-        self.fail(Broken(f"connection lost: {error or 'closed by the other side'}"))
+        self.fail(Broken(f"connection lost: {error}") if error else Closed("closed"))
         self._pool.lost(self)
 
     # --- what httptools calls ---------------------------------------------------------------------
@@ -126,11 +140,15 @@ class Connection(asyncio.Protocol):
         """A second answer to one request is a breach: its bytes belong to no one."""
         if self._answer is None or self._answer.done():
             self.usable = False
-        self._headers, self._body = [], []
+        self._headers, self._body, self._in_body = [], [], False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """What comes now is the body."""
+        self._in_body = True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -138,10 +156,10 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer is whole (1xx are not answers)."""
-        status = self._parser.get_status_code()
-        if status < 200 or self._answer is None or self._answer.done():
+        self._in_body = False
+        if self._answer is None or self._answer.done() or self._parser.get_status_code() < 200:
             return
         # An answer before the whole request has left is an end, whatever it says.
         unsent = self._transport.get_write_buffer_size()
         self.usable = self._parser.should_keep_alive() and unsent == 0
-        self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
+        self._answer.set_result(self._seen())
