@@ -6,38 +6,34 @@ refusal that will pass, `error` wants a person, `exception` is a bug.
 
 import logging
 import sys
+import time
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 import structlog
+
+Event = MutableMapping[str, Any]
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def configure(service: str, *, level: int = logging.INFO) -> None:
     """Set up logging for this process; library logs from WARNING on take the same form."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-        structlog.processors.format_exc_info,
-    ]
-    render = structlog.processors.JSONRenderer(serializer=lambda item, **_: _encoder.encode(item))
     structlog.configure(
-        processors=[*shared, render],
+        processors=[partial(_line, service)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    text = structlog.processors.JSONRenderer(
-        serializer=lambda item, **_: _encoder.encode(item).decode()
-    )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, text],
-            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                lambda *given: _line(service, *given).decode(),
+            ]
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -46,3 +42,21 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
 def get() -> Any:
     """The logger: `log.info("email_sent", email_id=…)`."""
     return structlog.get_logger()
+
+
+def _line(service: str, logger: Any, level: str, event: Event) -> bytes:
+    """All of a line at once: a chain of processors, one for each member, takes twice as long."""
+    whole: Mapping[str, Any] = event
+    if "exc_info" in event:
+        whole = structlog.processors.format_exc_info(logger, level, event)
+    return _encoder.encode({**whole, "service": service, "level": level, "timestamp": _now()})
+
+
+def _now() -> str:
+    second, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(second)}.{rest_ns // 1000:06d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(number: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(number))
