@@ -41,7 +41,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
         prove-drain prove-kills prove-once prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
         prove-doors prove-suppression prove-pause prove-schedule fuzz-api bench-ingest bench-sender prove \
-        test check format unit integration acceptance lock clean
+        test test-again check format unit integration acceptance lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulat
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 
+test-again: AGAIN := --last-failed --last-failed-no-failures all
+test-again: test ## After a failed `make test`: what failed, and what it kept from running
+
 check: .venv/.ready .venv-cdk/.ready ## Format, lint, types, import rules, the template
 	@.venv/bin/ruff format --check --quiet . || { echo "make check: run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
@@ -128,13 +131,13 @@ format: .venv/.ready ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --fix .
 
 unit: .venv/.ready ## Rules as values: no network, no sleep
-	@$(PY) -m pytest -q $(SIDE_BY_SIDE) tests/unit
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) $(AGAIN) tests/unit
 
 integration: setup .venv-cdk/.ready ## One part against the local cloud
-	@$(PY) -m pytest -q $(SIDE_BY_SIDE) tests/integration
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) $(AGAIN) tests/integration
 
 acceptance: setup .venv-cli/.ready ## The whole pipeline, real processes and signals
-	@$(PY) -m pytest -q tests/acceptance
+	@$(PY) -m pytest -q $(AGAIN) tests/acceptance
 
 lock: .venv/.ready ## Renew requirements/*.txt (hashes, no registry addresses)
 	@for name in runtime dev cloud cdk cli; do \
