@@ -5,8 +5,6 @@ IDNA 2008. SES wants 7-bit addresses: a local part outside ASCII is refused, a d
 becomes Punycode (SES API reference, "Destination").
 """
 
-import hashlib
-import hmac
 import re
 from email.header import Header
 from email.utils import formataddr
@@ -16,6 +14,7 @@ from typing import NamedTuple
 from email_validator import EmailNotValidError, validate_email
 
 from mailpipe.constraints import Constraint
+from mailpipe.keyed import hmac_sha256
 from mailpipe.texts import mixes_scripts, unsafe_in_header
 
 MAX_ADDRESS_CHARS = 500  # ours: RFC 5321's 254 for the address, the rest for its name
@@ -149,4 +148,4 @@ def suppression_hash(key: bytes, text: str) -> str:
 
     Keyed, so that the table alone does not tell whether a guessed address is in it.
     """
-    return hmac.new(key, normalised(text).encode(), hashlib.sha256).hexdigest()
+    return hmac_sha256(key)(normalised(text).encode()).hex()

@@ -1,11 +1,13 @@
 """HMAC-SHA256 (RFC 2104) under a key that is used again and again. Pure."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 
 HmacSha256 = Callable[[bytes], bytes]
 
 
+@lru_cache(maxsize=4096)
 def hmac_sha256(key: bytes) -> HmacSha256:
     """The HMAC under this key, both padded keys hashed beforehand: OpenSSL's own takes five times
     as long, most of it to look up the algorithm.

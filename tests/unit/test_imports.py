@@ -61,7 +61,12 @@ PURE = [
         )
     ),
     *("mailpipe/constraints.py", "mailpipe/suppression.py", "mailpipe/targets.py"),
-    *("notifier/signing.py", "notifier/schedule.py"),
+    *(
+        "notifier/signing.py",
+        "notifier/schedule.py",
+        "mailpipe/keyed.py",
+        "mailpipe/http/answer.py",
+    ),
     *("loadtest/once.py", "loadtest/once_done.py", "loadtest/instants.py"),
     *("infra/local/template.py", "infra/local/chaos/faults.py", "infra/stacks/policies.py"),
     *(
