@@ -11,6 +11,7 @@ from mailpipe.evidence import Figures
 from mailpipe.messages import webhook_decoder
 from mailpipe.outcomes import Done
 from mailpipe.statements import EmailStatements
+from mailpipe.status import SENT, UNKNOWN
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from processor.publishing import Publisher
@@ -44,6 +45,21 @@ async def test_of_a_mail_that_went_twice_both_of_sess_ids_are_known(
         assert await rig.handle(of_attempt(number, event(email_id, "Send"))) == Done()
         assert await rig.handle(of_attempt(number, event(email_id, "Delivery"))) == Done()
     assert (await rig.record(email_id)).ids == {"a1": "ses-1", "a2": "ses-2"}
+
+
+async def test_the_send_event_of_an_attempt_is_about_those_whom_it_went_to(rig: Rig) -> None:
+    """The second attempt left somebody out who had been suppressed after the first."""
+    one = message(to=["out@example.net", "in@example.net"])
+    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes |= {"possibleDuplicate": True, "attempt": 2, "doubts": 1}
+    attributes["ranks"] = {"r0": UNKNOWN.rank, "r1": 0}
+    await rig.parts.tables.write(EmailStatements(PREFIX).insert(attributes))
+    send = event(one.email_id, "Send", address="In@Example.net")
+    assert await rig.handle(of_attempt(2, send)) == Done()
+    assert (await rig.record(one.email_id)).ranks == {"r0": UNKNOWN.rank, "r1": SENT.rank}
+    (told,) = await rig.webhooks.receive(10, wait_s=0)
+    body = json.loads(bytes(webhook_decoder.decode(told.body).event))
+    assert body["recipients"] == ["In@Example.net"]
 
 
 async def test_webhooks_say_that_it_may_have_gone_twice_and_only_then(rig: Rig) -> None:
