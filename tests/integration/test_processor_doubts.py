@@ -8,6 +8,7 @@ import pytest
 from mailpipe import evidence, records, resources
 from mailpipe.aws.queue import Outgoing
 from mailpipe.evidence import Figures
+from mailpipe.lifecycle import Stop
 from mailpipe.messages import webhook_decoder
 from mailpipe.outcomes import Done
 from mailpipe.statements import EmailStatements
@@ -77,40 +78,52 @@ async def test_events_of_ses_count_as_evidence_and_ours_do_not(rig: Rig) -> None
     await rig.handle(failed(message()))
     assert rig.flow.figures(now_ms=now_ms(), empty_at=0).handled == 0
     await rig.handle(event(email_id, "Delivery"))
-    figures = rig.flow.figures(now_ms=now_ms(), empty_at=0)
+    for later_ms in (0, 10_000):
+        figures = rig.flow.figures(now_ms=now_ms() + later_ms, empty_at=0)
     assert iso(figures.handled) == "2026-11-24T10:00:02.000Z"
     assert rig.flow.idle
 
 
+async def test_an_event_without_a_record_neither_proves_nor_hinders(rig: Rig) -> None:
+    body = event("nobody", "Delivery")
+    for count in (1, 2, 3):
+        await rig.handle(body, receives=count)
+        figures = rig.flow.figures(now_ms=now_ms(), empty_at=0)
+        assert (figures.oldest_in_hand, figures.handled) == (None, 0)
+
+
 async def test_a_processor_says_what_it_has_handled_and_that_it_has_ended(rig: Rig) -> None:
-    tables, polled, queue = rig.parts.tables, [0], InMemoryQueue("ses-events")
+    tables, clock, queue = rig.parts.tables, [now_ms()], InMemoryQueue("ses-events")
     publisher = Publisher(
         *(tables, PREFIX, "p-test"),
         flow=rig.flow,
         queue=queue,
-        polled_empty=lambda: polled[0],
+        polled_empty=lambda: clock[0],
         every_s=1,
+        stop=Stop(),
+        wall_ms=lambda: clock[0],
     )
 
-    async def told() -> list[Figures]:
+    async def told() -> Figures:
         items = await tables.partition(resources.COORDINATION, evidence.KIND)
-        return evidence.read(one for one in items if one["id"] == "p-test")
+        (figures,) = evidence.read(one for one in items if one["id"] == "p-test")
+        return figures
+
+    async def publish() -> Figures:
+        for _ in range(9):
+            clock[0] += 1_000
+            await publisher.publish()
+        return await told()
 
     await queue.send([Outgoing("x")])
     rig.flow.received("m", 5)
-    polled[0] = 7
-    await publisher.publish()
-    (figures,) = await told()
+    figures = await publish()
     assert (figures.oldest_in_hand, figures.empty_at) == (5, 0)
     await queue.delete([one.receipt for one in await queue.receive(1, wait_s=0)])
-    await publisher.publish()
-    assert (await told())[0].empty_at == 0  # no poll has come back empty since
-    polled[0] = 9
-    await publisher.publish()
+    figures = await publish()
+    assert figures.empty_at == figures.stood_at > 0
     await publisher.withdraw()
-    (figures,) = await told()
-    assert (figures.counts(now_ms()), figures.empty_at) == (True, 9)  # something is in hand
-    rig.flow.handled("m", now_ms=now_ms())
+    assert (await told()).counts(clock[0])  # something is in hand
+    rig.flow.handled("m", now_ms=clock[0])
     await publisher.withdraw()
-    (figures,) = await told()
-    assert not figures.counts(now_ms())
+    assert not (await told()).counts(clock[0])
