@@ -15,6 +15,8 @@ MIN_VISIBILITY_S = 3.0
 """The smallest that the services take."""
 CLOCKS_S = 5.0
 """So far the senders let clocks differ when they weigh evidence."""
+POLL_S = 1.0
+"""The long poll of the local cloud's services."""
 SPECIALS = 15
 """Every fifteenth mail: 200 of 3,000."""
 LATEST_S = 60.0
@@ -68,8 +70,9 @@ class Durations:
         """When the last mail of a killed sender is proved or sent again: what killed processors had
         in hand has come back, evidence has been given and has been looked for.
         """
-        longest_s = max(self.visibility_s, self.lease_s + self.grace_s)
-        return longest_s + CLOCKS_S + 2 * self._every_s
+        forgotten_s = self._every_s + CLOCKS_S + POLL_S + self.visibility_s + CLOCKS_S
+        longest_s = max(forgotten_s, self.lease_s + self.grace_s)
+        return longest_s + 2 * CLOCKS_S + 3 * self._every_s
 
     @property
     def _every_s(self) -> float:

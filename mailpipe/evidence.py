@@ -23,16 +23,18 @@ NONE_PUBLISH = "no processor publishes figures"
 SILENT = "a processor has fallen silent: what it had in hand is still hidden"
 OLDER = "older events are in hand"
 NOTHING_SINCE = "no event of a later time has come"
+NOT_ALL_SINCE = "not all processors have published since a later event came"
 
 
 class Figures(Struct, rename="camel", kw_only=True, frozen=True):
     """One processor's, as of `at` by its own clock; it publishes every `every_ms`. Times are epoch
     ms.
 
-    `handled`: the latest time of an event of SES (never ours) that was handled; `oldest_in_hand`:
-    the earliest of those in hand, failed and to come again, or received lately; `empty_at`: when a
-    poll began after which the queue had no message, visible, hidden or delayed. What it has in hand
-    others get `visibility_ms` after it died, at the latest.
+    `handled`: the latest time of an event of SES (never ours) that was handled; `empty_at`: when a
+    poll began after which the queue had no message, visible, hidden or delayed; both as they stood
+    at `stood_at`, some while before, since when the others have published too (0: at `at`).
+    `oldest_in_hand`: the earliest time of the events in hand, failed and to come again, or done
+    lately. What it has in hand others get `visibility_ms` after it last took or kept something.
     """
 
     at: int
@@ -41,37 +43,58 @@ class Figures(Struct, rename="camel", kw_only=True, frozen=True):
     handled: int = 0
     empty_at: int = 0
     oldest_in_hand: int | None = None
+    stood_at: int = 0
+
+    @property
+    def quiet_at(self) -> int:
+        """Then it has published again; or takes nothing from then on, and keeps nothing hidden."""
+        return self.at + 2 * self.every_ms + CLOCKS_MS
 
     def counts(self, now_ms: int) -> bool:
-        """Whether it may have anything in hand, dead or alive. What it received after it published
-        last nobody knows, so for a whole interval more.
-        """
-        return now_ms < self.at + self.every_ms + self.visibility_ms + CLOCKS_MS
+        """Whether it may have anything in hand, dead or alive."""
+        return now_ms < self.quiet_at + self.visibility_ms + CLOCKS_MS
 
     def silent(self, now_ms: int) -> bool:
-        """Whether it should have published again."""
-        return now_ms > self.at + 2 * self.every_ms + CLOCKS_MS
+        """Whether it should have published again; or by its clock nobody can tell."""
+        return now_ms > self.quiet_at or now_ms < self.at - CLOCKS_MS
+
+    def proves(self, since_ms: int, now_ms: int) -> bool:
+        """Whether the events before `since_ms` had been received by somebody at `proved_at`."""
+        emptied = since_ms <= self.empty_at <= now_ms + CLOCKS_MS
+        return self.proved_at != ENDED and (emptied or self.handled >= since_ms)
+
+    @property
+    def proved_at(self) -> int:
+        """When it knew what it says of `handled` and `empty_at`."""
+        return self.stood_at or self.at
 
 
 def missing(processors: Sequence[Figures], *, since_ms: int, now_ms: int) -> str | None:
-    """Why it is not proved that all events before `since_ms` have come; None: it is.
+    """Why it is not proved that all events before `since_ms` have been handled; None: it is.
 
-    Proved by an event of a later time that was handled while nobody holds an earlier one, or by a
-    queue that was empty later.
+    An event of a later time that was handled, or a queue that was empty later, shows that they had
+    been received. What a processor has said before that says nothing of them: each that may have
+    something in hand must have published since, and must hold none of them.
     """
     if not processors:
         return NONE_PUBLISH
     since_ms += CLOCKS_MS
-    if any(one.empty_at >= since_ms and one.at <= now_ms + CLOCKS_MS for one in processors):
-        return None
     counting = [one for one in processors if one.counts(now_ms)]
     if any(one.oldest_in_hand is not None and one.oldest_in_hand < since_ms for one in counting):
         return OLDER
     if any(one.silent(now_ms) for one in counting):
         return SILENT
-    if all(one.handled < since_ms for one in processors):
+    proofs = [one for one in processors if one.proves(since_ms, now_ms)]
+    if not proofs:
         return NOTHING_SINCE
+    if not any(_all_since(proof, counting) for proof in proofs):
+        return NOT_ALL_SINCE
     return None
+
+
+def _all_since(proof: Figures, counting: Sequence[Figures]) -> bool:
+    """Its own clock it may compare with as it is."""
+    return all(one is proof or one.at >= proof.proved_at + CLOCKS_MS for one in counting)
 
 
 def key_of(name: str) -> Attributes:
@@ -82,7 +105,14 @@ def key_of(name: str) -> Attributes:
 def changes_of(figures: Figures) -> Attributes:
     """What is written there; None takes an attribute away."""
     changes: Attributes = msgspec.to_builtins(figures)
-    return changes | {"ttl": figures.at // 1000 + KEPT_S}
+    return changes | {"ttl": (figures.at + figures.visibility_ms) // 1000 + KEPT_S}
+
+
+def ended() -> Attributes:
+    """What is written there of a processor that has nothing in hand and takes nothing any more. An
+    empty queue is found by a clock that nobody can judge any more.
+    """
+    return {"at": ENDED, "emptyAt": 0}
 
 
 def read(items: Iterable[Attributes]) -> list[Figures]:

@@ -31,12 +31,18 @@ class Heartbeat:
     """Renews at a third of the visibility, and what failed again at every twelfth.
 
     `hold`, `drop` and `let_go` are called on the consumer's loop, the rest runs in the thread.
+    While `may_keep` says no, nothing is renewed.
     """
 
     def __init__(
-        self, open_hide: Callable[[], AbstractAsyncContextManager[Hide]], *, visibility_s: float
+        self,
+        open_hide: Callable[[], AbstractAsyncContextManager[Hide]],
+        *,
+        visibility_s: float,
+        may_keep: Callable[[], bool] = lambda: True,
     ) -> None:
         self._open_hide = open_hide
+        self._may_keep = may_keep
         self.visibility_s = visibility_s
         self._held = dict[str, _Held]()
         self._stopped = threading.Event()
@@ -90,6 +96,8 @@ class Heartbeat:
 
     def _due(self) -> dict[str, list[str]]:
         now_s, due = time.monotonic(), dict[str, list[str]]()
+        if not self._may_keep():
+            return due
         for receipt, held in self._held.items():
             if held.due_s <= now_s:
                 due.setdefault(held.queue, []).append(receipt)

@@ -123,6 +123,7 @@ class EmailStatements:
                 f"ids.a{attempt}": message_id,
                 "sentAt": at_ms,
                 "updatedAt": at_ms,
+                **_opening(email_id),
             },
             email_id,
             ("rank", "<", SENT.rank),
@@ -224,7 +225,9 @@ class EmailStatements:
             changes[f"ids.a{proves[0]}"] = proves[1]
         if sent_at_ms is not None:
             changes["sentAt"] = sent_at_ms
-        if ttl is not None:
+        if ttl is None:
+            changes |= _opening(email_id)
+        else:
             changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
         return self._update(changes, email_id, ("rank", "<", standing.rank))
 
@@ -271,6 +274,13 @@ def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Va
         ("leaseUntil", "<", now_ms),
         ("rank", "<", FIRST_ENDED_RANK),
     )
+
+
+def _opening(email_id: str) -> Attributes:
+    """Something more is expected. Most mail is open already, and for that this costs nothing; what
+    had ended as `unknown` or `failed` comes back into the index of open mail, and is kept.
+    """
+    return {"open": resources.open_key(email_id), "ttl": REMOVE}
 
 
 def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:

@@ -30,22 +30,31 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
         enter = opened.enter_async_context
         aws = await enter(Aws(settings.aws_client))
         hide = partial(open_hide, settings.aws_client, visibility_s=settings.visibility_s)
-        heartbeat = await enter(Heartbeat(hide, visibility_s=settings.visibility_s))
         queues = await open_queues(aws, settings.prefix, poll_s=settings.poll_s)
         dynamodb = await aws.client("dynamodb", connections=settings.concurrency + 8, timeout_s=5)
         tables = open_tables(aws, dynamodb, settings.prefix)
-        tenants = Tenants(tables)
         store = ProcessorStore(
             tables,
             settings.prefix,
             address_hash_key=settings.address_hash_key.encode(),
-            retention=Retention(tenants, usual_days=settings.retention_days),
+            retention=Retention(Tenants(tables), usual_days=settings.retention_days),
         )
         webhooks = Webhooks(await queues.open(WEBHOOKS), Endpoints(tables))
         events = await queues.open(SES_EVENTS)
         flow = Flow(
             every_ms=round(settings.publish_every_s * 1000),
-            visibility_ms=round(settings.visibility_s * 1000),
+            visibility_ms=round((settings.poll_s + settings.visibility_s) * 1000),
+        )
+        publisher = Publisher(
+            *(tables, settings.prefix, token_hex(8)),
+            flow=flow,
+            queue=events,
+            polled_empty=lambda: consumer.progress.empty_ms,
+            every_s=settings.publish_every_s,
+            stop=stop,
+        )
+        heartbeat = await enter(
+            Heartbeat(hide, visibility_s=settings.visibility_s, may_keep=publisher.heard)
         )
         consumer = Consumer(
             events,
@@ -54,16 +63,12 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
             heartbeat=heartbeat,
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
-        )
-        publisher = Publisher(
-            *(tables, settings.prefix, token_hex(8)),
-            flow=flow,
-            queue=events,
-            polled_empty=lambda: consumer.progress.empty_ms,
-            every_s=settings.publish_every_s,
+            appetite=publisher,
         )
         async with (
-            open_admin(settings.admin_host, settings.admin_port, stop) as admin_port,
+            open_admin(
+                settings.admin_host, settings.admin_port, stop, unready=publisher.unready
+            ) as admin_port,
             lifecycle.side_tasks(stop, publisher=publisher.run()),
         ):
             lifecycle.ready(admin_port=admin_port)

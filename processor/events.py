@@ -39,7 +39,7 @@ class Event:
 
     `standing` is what it proves (None: it changes no status), `webhook_type` what customers are
     told (None: nothing), `suppress` the reason to suppress its `recipients`. `recipients` empty
-    means: all of the mail. `own` is set for our own events.
+    means: all of the record. `own` is set for our own events.
     """
 
     hash: str
@@ -131,13 +131,20 @@ def _of_ses(event: SesEvent) -> Event | Ignored:
         tenant=_tag(mail, "tenant"),
         occurred_at=fact.occurred_at,
         standing=fact.standing,
-        recipients=fact.recipients,
+        recipients=fact.recipients or _all_of(mail, fact),
         details={name: _cut(value) for name, value in fact.details.items() if value is not None},
         attempt=int(attempt) if attempt and attempt.isdecimal() else None,
         message_id=mail.message_id,
         sent_at_ms=parse_iso(mail.timestamp),
         suppress=fact.suppress,
     )
+
+
+def _all_of(mail: Mail, fact: _Fact) -> list[str]:
+    """What names nobody is about all whom this attempt went to: a later one may leave some of the
+    record's out. It suppresses nobody.
+    """
+    return mail.destination if fact.suppress is None else []
 
 
 def _fact(event: SesEvent) -> _Fact | None:

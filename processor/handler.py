@@ -42,23 +42,22 @@ class Processor:
             log.info("event_ignored", reason=event.reason)
             return Done()
         happened_ms = parse_iso(event.occurred_at)
-        if event.own is not None:
-            return await self._process(event, happened_ms, receives=received.receives)
-        self._flow.received(received.message_id, happened_ms)
+        if event.own is None:
+            self._flow.received(received.message_id, happened_ms)
         try:
-            outcome = await self._process(event, happened_ms, receives=received.receives)
+            record = await self._record(event)
+            if record is None:
+                self._flow.left_out(received.message_id)
+                return _orphan(event, received.receives)
+            outcome = await self._process(event, record, happened_ms)
         except BaseException:
             hidden_ms = round(longest_pause_s(received) * 1000)
             self._flow.failed(received.message_id, now_ms=now_ms(), hidden_ms=hidden_ms)
             raise
-        # An event without a record is of no mail in doubt: that has one.
         self._flow.handled(received.message_id, now_ms=now_ms())
         return outcome
 
-    async def _process(self, event: Event, happened_ms: int, *, receives: int) -> Outcome:
-        record = await self._record(event)
-        if record is None:
-            return _orphan(event, receives)
+    async def _process(self, event: Event, record: Record, happened_ms: int) -> Outcome:
         if event.tenant is not None and event.tenant != record.tenant:
             return Dead("tenant_mismatch")
         if record.rank == ERASED.rank:

@@ -5,13 +5,18 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mailpipe import evidence, logs, resources
-from mailpipe.aws.queue import Queue
+from mailpipe.aws.queue import BATCH, Queue
 from mailpipe.aws.table import Refused, Tables
+from mailpipe.lifecycle import Stop
 from mailpipe.outcomes import CallFailed
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
 from mailpipe.timing import now_ms
 from processor.flow import Flow
+
+AGAIN_S = 1.0
+"""After figures that could not be published."""
+UNHEARD = "its figures cannot be published, so it takes no events"
 
 log = logs.get()
 
@@ -19,6 +24,9 @@ log = logs.get()
 class Publisher:
     """`name` is this process's, as no other is called; `polled_empty` tells when the last poll that
     brought nothing began (epoch ms).
+
+    Of what a processor has in hand without saying so, nobody knows: it takes events (it is the
+    consumer's appetite) and keeps them hidden only while it is `heard`.
     """
 
     def __init__(
@@ -31,6 +39,7 @@ class Publisher:
         queue: Queue,
         polled_empty: Callable[[], int],
         every_s: float,
+        stop: Stop,
         wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._tables = tables
@@ -43,15 +52,39 @@ class Publisher:
         self._wall_ms = wall_ms
         self._asked_at = 0
         self._empty_at = 0
+        self._quiet_at = 0
+        self._stop = stop
+        self._published = asyncio.Event()
+        stop.wakes(self._published)
+
+    def heard(self) -> bool:
+        """Whether others know that this process may have something in hand."""
+        return self._wall_ms() < self._quiet_at
+
+    def unready(self) -> str | None:
+        """Why it takes no events; None: it does."""
+        return None if self.heard() else UNHEARD
+
+    async def appetite(self) -> int:
+        """Events to fetch; waits until this process is heard. Returns at a stop, too."""
+        while not self.heard() and not self._stop.is_set():
+            self._published.clear()
+            await self._published.wait()
+        return BATCH
+
+    def full_for(self, seconds: float) -> None:
+        """It takes what there is room for."""
 
     async def run(self) -> None:
         """For ever. What could not be published is a processor that has fallen silent."""
         while True:
+            pause_s = self._every_s
             try:
                 await self.publish()
             except CallFailed as error:
                 log.warning("figures_not_published", code=error.code, text=error.text)
-            await asyncio.sleep(self._every_s)
+                pause_s = min(self._every_s, AGAIN_S)
+            await asyncio.sleep(pause_s)
 
     async def publish(self) -> None:
         """Once. Raises CallFailed."""
@@ -63,6 +96,8 @@ class Publisher:
         if isinstance(fate, Refused):
             kept: Attributes = {name: one for name, one in changes.items() if one is not None}
             await self._tables.write(insert_into(self._prefix, table, self._key | kept))
+        self._quiet_at = figures.quiet_at
+        self._published.set()
 
     async def withdraw(self) -> None:
         """This process ends with nothing in hand; what it has handled stays true. Where something
@@ -70,7 +105,7 @@ class Publisher:
         """
         if self._flow.idle:
             with suppress(CallFailed):
-                table, ended = resources.COORDINATION, Attributes(at=evidence.ENDED)
+                table, ended = resources.COORDINATION, evidence.ended()
                 await self._tables.write(update_in(self._prefix, table, ended, self._key))
 
     async def _look_whether_empty(self) -> None:
@@ -78,6 +113,10 @@ class Publisher:
         polled_at = self._polled_empty()
         if polled_at > self._asked_at:
             self._asked_at = polled_at
-            depth = await self._queue.depth()
+            try:
+                depth = await self._queue.depth()
+            except CallFailed as error:
+                log.warning("depth_unknown", code=error.code, text=error.text)
+                return  # what is in hand is to be told all the same
             if depth.waiting == 0 and depth.in_flight == 0:
                 self._empty_at = polled_at

@@ -11,7 +11,10 @@ class ProcessorSettings(Common, frozen=True, kw_only=True):
     """What the processor needs to know."""
 
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="events in hand")] = 64
-    poll_s: Annotated[float, Meta(ge=0, le=20, description="long poll of the queue")] = 5.0
+    poll_s: Annotated[
+        float,
+        Meta(ge=1, le=20, description="long poll of the queue: a short one may miss messages"),
+    ] = 5.0
     visibility_s: Annotated[
         float, Meta(ge=3, le=43_200, description="renewed while an event is in hand")
     ] = 60.0

@@ -67,6 +67,17 @@ async def test_a_loop_that_stands_still_lets_nothing_go() -> None:
         assert renewals.of("one") >= 3
 
 
+async def test_what_may_not_be_kept_is_not_renewed_until_it_may() -> None:
+    renewals, may = Renewals(), threading.Event()
+    heartbeat = Heartbeat(renewals.open, visibility_s=VISIBILITY_S, may_keep=may.is_set)
+    async with heartbeat:
+        heartbeat.hold("one", "queue")
+        await asyncio.sleep(2 * VISIBILITY_S)
+        assert renewals.made == []
+        may.set()
+        await until(lambda: renewals.of("one") >= 2)
+
+
 async def test_what_is_finished_in_time_costs_nothing() -> None:
     renewals = Renewals()
     async with Heartbeat(renewals.open, visibility_s=VISIBILITY_S) as heartbeat:

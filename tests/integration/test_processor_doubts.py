@@ -8,9 +8,11 @@ import pytest
 from mailpipe import evidence, records, resources
 from mailpipe.aws.queue import Outgoing
 from mailpipe.evidence import Figures
+from mailpipe.lifecycle import Stop
 from mailpipe.messages import webhook_decoder
 from mailpipe.outcomes import Done
 from mailpipe.statements import EmailStatements
+from mailpipe.status import SENT, UNKNOWN
 from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso, now_ms
 from processor.publishing import Publisher
@@ -46,6 +48,21 @@ async def test_of_a_mail_that_went_twice_both_of_sess_ids_are_known(
     assert (await rig.record(email_id)).ids == {"a1": "ses-1", "a2": "ses-2"}
 
 
+async def test_the_send_event_of_an_attempt_is_about_those_whom_it_went_to(rig: Rig) -> None:
+    """The second attempt left somebody out who had been suppressed after the first."""
+    one = message(to=["out@example.net", "in@example.net"])
+    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes |= {"possibleDuplicate": True, "attempt": 2, "doubts": 1}
+    attributes["ranks"] = {"r0": UNKNOWN.rank, "r1": 0}
+    await rig.parts.tables.write(EmailStatements(PREFIX).insert(attributes))
+    send = event(one.email_id, "Send", address="In@Example.net")
+    assert await rig.handle(of_attempt(2, send)) == Done()
+    assert (await rig.record(one.email_id)).ranks == {"r0": UNKNOWN.rank, "r1": SENT.rank}
+    (told,) = await rig.webhooks.receive(10, wait_s=0)
+    body = json.loads(bytes(webhook_decoder.decode(told.body).event))
+    assert body["recipients"] == ["In@Example.net"]
+
+
 async def test_webhooks_say_that_it_may_have_gone_twice_and_only_then(rig: Rig) -> None:
     once, doubled = await born(rig.parts, message()), await twice(rig)
     for email_id in (once, doubled):
@@ -61,40 +78,52 @@ async def test_events_of_ses_count_as_evidence_and_ours_do_not(rig: Rig) -> None
     await rig.handle(failed(message()))
     assert rig.flow.figures(now_ms=now_ms(), empty_at=0).handled == 0
     await rig.handle(event(email_id, "Delivery"))
-    figures = rig.flow.figures(now_ms=now_ms(), empty_at=0)
+    for later_ms in (0, 10_000):
+        figures = rig.flow.figures(now_ms=now_ms() + later_ms, empty_at=0)
     assert iso(figures.handled) == "2026-11-24T10:00:02.000Z"
     assert rig.flow.idle
 
 
+async def test_an_event_without_a_record_neither_proves_nor_hinders(rig: Rig) -> None:
+    body = event("nobody", "Delivery")
+    for count in (1, 2, 3):
+        await rig.handle(body, receives=count)
+        figures = rig.flow.figures(now_ms=now_ms(), empty_at=0)
+        assert (figures.oldest_in_hand, figures.handled) == (None, 0)
+
+
 async def test_a_processor_says_what_it_has_handled_and_that_it_has_ended(rig: Rig) -> None:
-    tables, polled, queue = rig.parts.tables, [0], InMemoryQueue("ses-events")
+    tables, clock, queue = rig.parts.tables, [now_ms()], InMemoryQueue("ses-events")
     publisher = Publisher(
         *(tables, PREFIX, "p-test"),
         flow=rig.flow,
         queue=queue,
-        polled_empty=lambda: polled[0],
+        polled_empty=lambda: clock[0],
         every_s=1,
+        stop=Stop(),
+        wall_ms=lambda: clock[0],
     )
 
-    async def told() -> list[Figures]:
+    async def told() -> Figures:
         items = await tables.partition(resources.COORDINATION, evidence.KIND)
-        return evidence.read(one for one in items if one["id"] == "p-test")
+        (figures,) = evidence.read(one for one in items if one["id"] == "p-test")
+        return figures
+
+    async def publish() -> Figures:
+        for _ in range(9):
+            clock[0] += 1_000
+            await publisher.publish()
+        return await told()
 
     await queue.send([Outgoing("x")])
     rig.flow.received("m", 5)
-    polled[0] = 7
-    await publisher.publish()
-    (figures,) = await told()
+    figures = await publish()
     assert (figures.oldest_in_hand, figures.empty_at) == (5, 0)
     await queue.delete([one.receipt for one in await queue.receive(1, wait_s=0)])
-    await publisher.publish()
-    assert (await told())[0].empty_at == 0  # no poll has come back empty since
-    polled[0] = 9
-    await publisher.publish()
+    figures = await publish()
+    assert figures.empty_at == figures.stood_at > 0
     await publisher.withdraw()
-    (figures,) = await told()
-    assert (figures.counts(now_ms()), figures.empty_at) == (True, 9)  # something is in hand
-    rig.flow.handled("m", now_ms=now_ms())
+    assert (await told()).counts(clock[0])  # something is in hand
+    rig.flow.handled("m", now_ms=clock[0])
     await publisher.withdraw()
-    (figures,) = await told()
-    assert not figures.counts(now_ms())
+    assert not (await told()).counts(clock[0])

@@ -7,7 +7,7 @@ from mailpipe.aws.table import Applied, Refused
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.partiql import Statement, delete_from
 from mailpipe.statements import EmailStatements
-from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, Standing
+from mailpipe.status import CANCELLED, DELIVERED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.timing import now_ms
 from tests.integration.conftest import PREFIX, Parts, message
 
@@ -219,6 +219,24 @@ async def test_a_raise_only_raises_and_a_good_end_leaves_no_index_entry(parts: P
     item = await parts.tables.get("EmailTracking", {"emailId": email_id})
     assert item is not None
     assert str(item["open"]).startswith("bounced#")
+
+
+@pytest.mark.parametrize("proof", ["answer", "event"])
+async def test_what_ended_and_was_sent_after_all_is_open_again(parts: Parts, proof: str) -> None:
+    """A late answer of SES, or an event, of what had ended as unknown: more is expected of it."""
+    email_id = await fresh(parts)
+    await parts.tables.write(claim(email_id))
+    end = WRITES.end(email_id, UNKNOWN, token="me", reason="", at_ms=9, ttl=TTL)
+    assert await parts.tables.write(end) == Applied()
+    raised = WRITES.raise_to(
+        email_id, SENT, source="h", at_ms=9, proves=None, sent_at_ms=5, ttl=None
+    )
+    late = WRITES.sent(email_id, 1, "ses", at_ms=9) if proof == "answer" else raised
+    assert await parts.tables.write(late) == Applied()
+    item = await parts.tables.get("EmailTracking", {"emailId": email_id})
+    assert item is not None
+    assert records.read(item).is_open
+    assert "ttl" not in item
 
 
 async def test_ranks_of_recipients_rise_each_by_itself(parts: Parts) -> None:

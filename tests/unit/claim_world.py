@@ -11,7 +11,7 @@ from mailpipe.messages import Email, EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome
 from mailpipe.records import Attributes, Record
 from mailpipe.statements import EmailStatements
-from mailpipe.status import CANCELLED, DELIVERED, SENT, UNKNOWN
+from mailpipe.status import CANCELLED, DELIVERED, SENT, TERMINAL_RANKS, UNKNOWN
 from mailpipe.tenants import Retention
 from mailpipe.timing import iso
 from mailpipe.unsent import too_late
@@ -253,6 +253,9 @@ class World:
     def _changes(self, before: Attributes | None, after: Attributes) -> None:
         """At every write."""
         new = records.read(after)
+        if new.rank not in TERMINAL_RANKS:
+            assert new.is_open, "nobody looks after it"
+            assert "ttl" not in after, "it vanishes before its end"
         if before is None:
             if self.current is not None:
                 self.current.token = new.token

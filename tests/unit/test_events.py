@@ -92,6 +92,22 @@ def test_each_type_has_its_rank_its_webhook_and_its_consequence(
     assert (found.email_id, found.attempt, found.message_id) == ("e1", 2, "0100-ses")
 
 
+@pytest.mark.parametrize("form", ["send", "reject", "rendering"])
+def test_what_names_nobody_is_about_all_whom_the_attempt_went_to(form: str) -> None:
+    two = {**MAIL, "destination": ["ben@example.net", "cy@example.net"]}
+    found = read(json.dumps({**FORMS[form], "mail": two}))
+    assert isinstance(found, Event)
+    assert (found.recipients, found.suppress) == (two["destination"], None)
+    assert found.hash == event(form).hash  # which names the webhook
+
+
+def test_a_bounce_that_names_nobody_suppresses_nobody() -> None:
+    lonely = {**bounce("Permanent"), "bouncedRecipients": []}
+    found = read(json.dumps({**FORMS["hard"], "bounce": lonely, "mail": MAIL}))
+    assert isinstance(found, Event)
+    assert (found.suppress, found.recipients) == ("bounce", [])
+
+
 def test_the_same_event_is_read_raw_enveloped_and_as_identity_feedback() -> None:
     raw = {**FORMS["hard"], "mail": MAIL}
     legacy = {**raw, "notificationType": "Bounce"}
