@@ -1,5 +1,10 @@
 """What SES's answer leads to, and how a mail ends without one."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from random import random
+
 from mailpipe import failpoints, logs, metrics
 from mailpipe.announcing import announce
 from mailpipe.aws.queue import Queue, Received
@@ -9,7 +14,7 @@ from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
 from mailpipe.status import FAILED, OURS
 from mailpipe.times import times_of
-from mailpipe.timing import now_ms
+from mailpipe.timing import backoff_s, now_ms
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
 from sender.limiter import Limiter
 from sender.pauses import Pauses
@@ -18,6 +23,9 @@ from sender.scopes import is_rate
 from sender.slots import Slots
 from sender.store import SenderStore
 from sender.verdicts import Ending, after_doubt
+
+RECORD_AGAIN_S = 10.0
+"""The longest wait before SES's yes is written once more."""
 
 log = logs.get()
 
@@ -34,6 +42,7 @@ class Answers:
         pauses: Pauses,
         limiter: Limiter,
         grace_s: float,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._slots = slots
@@ -41,6 +50,7 @@ class Answers:
         self._pauses = pauses
         self._limiter = limiter
         self._grace_ms = round(grace_s * 1000)
+        self._sleep = sleep
 
     async def answered(
         self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
@@ -91,7 +101,7 @@ class Answers:
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
         at_ms = now_ms()
         failpoints.hit("sender.accepted")
-        await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
+        await self._record_sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
         failpoints.hit("sender.recorded")
         metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
         metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
@@ -99,6 +109,26 @@ class Answers:
         )
         log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
         return Done()
+
+    async def _record_sent(
+        self, email_id: str, attempt: int, message_id: str, *, at_ms: int
+    ) -> None:
+        """Until it is written, or the process ends: nobody else has heard SES's yes, and what is
+        forgotten here may be sent again. The message stays in hand, so nobody else gets it.
+        """
+        for tries in count(1):
+            try:
+                await self._store.sent(email_id, attempt, message_id, at_ms=at_ms)
+                return
+            except CallFailed as failed:
+                if failed.kind is Kind.REFUSED:
+                    raise  # no repeat gets another answer
+                code = failed.code
+            metrics.SENT_UNWRITTEN.inc()
+            sent = {"email_id": email_id, "attempt": attempt, "ses_id": message_id}
+            log.error("sent_not_recorded", **sent, code=code)
+            wait_s = backoff_s(tries, first_s=0.5, cap_s=RECORD_AGAIN_S, jitter=random())  # noqa: S311
+            await self._sleep(wait_s)
 
     async def _not_sent(
         self, message: EmailMessage, claim: Won, failure: CallFailed, received: Received
