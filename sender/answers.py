@@ -12,7 +12,7 @@ from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
 from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
-from mailpipe.status import FAILED, OURS
+from mailpipe.status import FAILED
 from mailpipe.times import times_of
 from mailpipe.timing import backoff_s, now_ms
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
@@ -69,7 +69,7 @@ class Answers:
         """What becomes of the message of a mail that we have no claim on."""
         match answer:
             case Finished(record):
-                if record.status in OURS:
+                if record.ended_by_us:
                     await announce(self._events, record)
                     failpoints.hit("sender.announced")
                 return Done()

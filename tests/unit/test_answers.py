@@ -8,11 +8,14 @@ import pytest
 from mailpipe import records, resources
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Fate, Tables
-from mailpipe.messages import Email, EmailMessage
+from mailpipe.messages import Email, EmailMessage, OwnEvent, own_event_decoder
 from mailpipe.outcomes import CallFailed, Done, Kind
 from mailpipe.partiql import Statement
 from mailpipe.records import Record
+from mailpipe.statements import EmailStatements
+from mailpipe.status import REJECTED
 from mailpipe.tenants import Retention
+from mailpipe.testing import InMemoryQueue
 from mailpipe.timing import iso
 from sender.answers import RECORD_AGAIN_S, Answers
 from sender.claims import Won
@@ -42,6 +45,7 @@ class Rig:
 
     def __init__(self) -> None:
         nobody: Any = Nobody()
+        self.events = InMemoryQueue(resources.SES_EVENTS)
         self.tables, self.waits = Throttled(PREFIX), list[float]()
         self.store = SenderStore(
             *(cast(Tables, self.tables), PREFIX),
@@ -54,7 +58,7 @@ class Rig:
         self.answers = Answers(
             self.store,
             slots=nobody,
-            events=nobody,
+            events=self.events,
             pauses=nobody,
             limiter=nobody,
             grace_s=150,
@@ -72,6 +76,13 @@ class Rig:
         claim = await self.store.claim(self.message)
         assert isinstance(claim, Won)
         return claim
+
+    async def again(self) -> list[OwnEvent]:
+        """The message comes once more; what of ours is put then."""
+        assert await self.answers.not_ours(await self.store.claim(self.message)) == Done()
+        return [
+            own_event_decoder.decode(one.body) for one in await self.events.receive(9, wait_s=0)
+        ]
 
     @property
     def record(self) -> Record:
@@ -117,3 +128,21 @@ async def test_a_write_that_no_repeat_can_help_is_not_repeated(rig: Rig) -> None
     with pytest.raises(CallFailed):
         await rig.answers.answered(LAST, rig.message, claim, "ses-1")
     assert not rig.waits
+
+
+async def test_what_ses_has_rejected_is_not_announced_as_our_end(rig: Rig) -> None:
+    claim = await rig.claimed()
+    await rig.answers.answered(LAST, rig.message, claim, "ses-1")
+    raised = EmailStatements(PREFIX).raise_to(
+        *("e", REJECTED), source="hash", at_ms=NOW, proves=None, sent_at_ms=None, ttl=1
+    )
+    await rig.tables.write(raised)
+    assert rig.record.status == "rejected"
+    assert await rig.again() == []
+
+
+async def test_what_we_have_rejected_is_announced_each_time(rig: Rig) -> None:
+    claim = await rig.claimed()
+    await rig.answers.end(rig.message, claim, (REJECTED, "composed: no"))
+    first, second = await rig.again()
+    assert (first.status, first.reason, first.id) == ("rejected", "composed: no", second.id)
