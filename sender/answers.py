@@ -150,6 +150,8 @@ class Answers:
             return Park(None, f"in doubt: {failure.code}", due_ms=look_ms, in_doubt=True)
         if is_rate(failure):
             self._limiter.throttled()
-        waits = await self._pauses.found(failure, message, received)
-        await self._store.release(message.email_id, claim)
+        try:
+            waits = await self._pauses.found(failure, message, received)
+        finally:
+            await self._store.release(message.email_id, claim)
         return waits or Retry(pause_s(received), failure.code)

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from functools import partial
 from random import random
 
 from mailpipe import failpoints, metrics, origins
 from mailpipe.attachments import is_large
+from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
@@ -29,11 +29,11 @@ from sender.mime import Forged
 from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
-from sender.punctual import instant_comes
+from sender.punctual import Gate, instant_comes
 from sender.scheduling import Scheduling
 from sender.settings import SenderSettings
 from sender.slots import Slots
-from sender.store import SenderStore
+from sender.store import GIVEN_UP, SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
 from sender.verdicts import Ending, last_ms, overdue, read, unsendable
@@ -163,24 +163,33 @@ class Sender:
             return await self._claim_and_end(message, ending)
         try:
             ready = await self._ready(message, more_s=path.more_s)
-        except CallFailed:
+        except Exception:
             self._slots.give_back(instant)
             raise
         if not isinstance(ready, tuple):
             self._slots.give_back(instant)
             return ready
-        claim, request = ready
         send_s = self._settings.ses_timeout_s + path.more_s
         gate = partial(
             instant_comes,
             *(self._slots, instant),
             recipients=slots,
-            until_ms=last_ms(claim.lease_until_ms, times, send_s=send_s),
+            until_ms=last_ms(ready[0].lease_until_ms, times, send_s=send_s),
             send_s=send_s,
             lateness_s=self._settings.lateness_s,
         )
-        answer = await ses.send(path.client, request, gate)
-        return await self._answers.answered(received, message, claim, answer)
+        answer = await self._send(message, *ready, path.client, Gate(gate))
+        return await self._answers.answered(received, message, ready[0], answer)
+
+    async def _send(
+        self, message: EmailMessage, claim: Won, request: SendEmail, client: Client, gate: Gate
+    ) -> str | CallFailed | None:
+        try:
+            return await ses.send(client, request, gate)
+        except GIVEN_UP:
+            if not gate.opened:
+                await self._store.let_go(message.email_id, claim.token)
+            raise
 
     async def _ready(
         self, message: EmailMessage, *, more_s: float
@@ -193,9 +202,8 @@ class Sender:
         failpoints.hit("sender.claimed")
         try:
             request = await self._request(message, claim, begun_s=begun_s)
-        except CallFailed:
-            with suppress(CallFailed):
-                await self._store.release(message.email_id, claim)
+        except GIVEN_UP:
+            await self._store.let_go(message.email_id, claim.token)
             raise
         return (claim, request) if isinstance(request, SendEmail) else request
 
@@ -254,4 +262,8 @@ class Sender:
         claim = await self._claim(message, ending=ending)
         if not isinstance(claim, Won):
             return await self._answers.not_ours(claim)
-        return await self._answers.end(message, claim, ending)
+        try:
+            return await self._answers.end(message, claim, ending)
+        except GIVEN_UP:
+            await self._store.let_go(message.email_id, claim.token)
+            raise

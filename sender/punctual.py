@@ -1,6 +1,7 @@
 """The gate of a mail's call to SES: the write waits for the mail's instant, and is never late."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from mailpipe import metrics
 from mailpipe.aws.queue import Received
@@ -8,6 +9,20 @@ from mailpipe.outcomes import Retry
 from mailpipe.settling import pause_s
 from mailpipe.timing import now_ms
 from sender.slots import Slots
+
+
+class Gate:
+    """Of one send. `opened`: it has said yes, so that SES may have the mail."""
+
+    def __init__(self, comes: Callable[[], Awaitable[bool]]) -> None:
+        self._comes = comes
+        self.opened = False
+
+    async def __call__(self) -> bool:
+        """Whether the write may begin, now."""
+        comes = await self._comes()
+        self.opened = self.opened or comes
+        return comes
 
 
 async def instant_comes(

@@ -53,6 +53,7 @@ class ScriptedSes:
         self.script = list[CallFailed]()
         self.sent = list[SendEmail]()
         self.before_gate: Callable[[], Awaitable[None]] | None = None
+        self.at_write: Callable[[], Awaitable[None]] | None = None
 
     async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
         assert isinstance(request, SendEmail)
@@ -60,6 +61,8 @@ class ScriptedSes:
             await self.before_gate()
         if gate is not None and not await gate():
             raise missed(operation.name)
+        if self.at_write is not None:
+            await self.at_write()
         self.sent.append(request)
         if self.script:
             raise self.script.pop(0)

@@ -44,7 +44,7 @@ class Rig:
     """A mail that is claimed, and what SES answers to it."""
 
     def __init__(self) -> None:
-        nobody: Any = Nobody()
+        nobody, self.pauses = cast(Any, Nobody()), cast(Any, Nobody())
         self.events = InMemoryQueue(resources.SES_EVENTS)
         self.tables, self.waits = Throttled(PREFIX), list[float]()
         self.store = SenderStore(
@@ -59,7 +59,7 @@ class Rig:
             self.store,
             slots=nobody,
             events=self.events,
-            pauses=nobody,
+            pauses=self.pauses,
             limiter=nobody,
             grace_s=150,
             sleep=lambda seconds: self.sleep(seconds),
@@ -146,3 +146,38 @@ async def test_what_we_have_rejected_is_announced_each_time(rig: Rig) -> None:
     await rig.answers.end(rig.message, claim, (REJECTED, "composed: no"))
     first, second = await rig.again()
     assert (first.status, first.reason, first.id) == ("rejected", "composed: no", second.id)
+
+
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.CONFIGURATION, Kind.NOTHING_HAPPENED])
+async def test_what_ses_has_not_got_is_given_back_although_its_pause_cannot_be_written(
+    rig: Rig, kind: Kind
+) -> None:
+    async def fails(*_: object) -> None:
+        raise CallFailed(Kind.THROTTLED, "ThrottlingException")
+
+    claim, rig.pauses.found = await rig.claimed(), fails
+    with pytest.raises(CallFailed):
+        await rig.answers.answered(LAST, rig.message, claim, CallFailed(kind, "x"))
+    assert (rig.record.status, rig.record.lease_until) == ("pending", 0)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_claim_of_which_nothing_is_heard_is_given_back(rig: Rig, recorded: bool) -> None:
+    rig.message.recorded = recorded
+    await rig.store.make(rig.message)
+    written, write = asyncio.Event(), rig.tables.write
+
+    async def unheard(statement: Statement) -> Fate:
+        fate = await write(statement)
+        if rig.record.lease_until > 0:
+            written.set()
+            await asyncio.Event().wait()
+        return fate
+
+    rig.tables.write = unheard  # type: ignore[method-assign]
+    work = asyncio.create_task(rig.store.claim(rig.message))
+    await written.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert (rig.record.attempt, rig.record.lease_until) == (1, 0)
