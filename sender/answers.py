@@ -14,7 +14,7 @@ from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
 from mailpipe.status import FAILED
 from mailpipe.times import times_of
-from mailpipe.timing import backoff_s, now_ms
+from mailpipe.timing import backoff_s
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
 from sender.limiter import Limiter
 from sender.pauses import Pauses
@@ -42,6 +42,7 @@ class Answers:
         pauses: Pauses,
         limiter: Limiter,
         grace_s: float,
+        wall_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -50,6 +51,7 @@ class Answers:
         self._pauses = pauses
         self._limiter = limiter
         self._grace_ms = round(grace_s * 1000)
+        self._wall_ms = wall_ms
         self._sleep = sleep
 
     async def answered(
@@ -74,7 +76,7 @@ class Answers:
                     failpoints.hit("sender.announced")
                 return Done()
             case Live(until_ms):
-                return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
+                return Retry(max(1.0, (until_ms - self._wall_ms()) / 1000), "claimed by another")
             case Doubtful(_, look_ms):
                 return Park(None, "in doubt", due_ms=look_ms, in_doubt=True)
             case Scheduled(record, send_at_ms):
@@ -99,7 +101,7 @@ class Answers:
         return await self.not_ours(answer)
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
-        at_ms = now_ms()
+        at_ms = self._wall_ms()
         failpoints.hit("sender.accepted")
         await self._record_sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
         failpoints.hit("sender.recorded")

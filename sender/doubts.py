@@ -11,7 +11,6 @@ from mailpipe.aws.table import Tables
 from mailpipe.evidence import Figures
 from mailpipe.messages import EmailMessage
 from mailpipe.reads import SharedReads
-from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Finished, Won
 from sender.settings import SenderSettings
 from sender.store import SenderStore
@@ -24,7 +23,7 @@ log = logs.get()
 
 
 class Doubts:
-    """Decides those of one process."""
+    """Decides those of one process; none while the time may not be right."""
 
     def __init__(
         self,
@@ -32,11 +31,13 @@ class Doubts:
         tables: Tables,
         store: SenderStore,
         *,
-        wall_ms: Callable[[], int] = now_ms,
+        wall_ms: Callable[[], int],
+        time_is_right: Callable[[], bool] = lambda: True,
     ) -> None:
         self._tables = tables
         self._store = store
         self._wall_ms = wall_ms
+        self._time_is_right = time_is_right
         self._lease_ms = round(settings.lease_s * 1000)
         self._patience = Patience(
             round(settings.in_doubt_every_s * 1000), round(settings.in_doubt_decide_s * 1000)
@@ -88,6 +89,8 @@ class Doubts:
             now_ms=now,
             patience=self._patience,
         )
+        if not self._time_is_right() and not isinstance(verdict, Wait):
+            verdict = Wait(now + self._patience.every_ms)  # another sender may know the time
         if isinstance(verdict, Wait):
             self._waiting[message.email_id] = doubt.record.lease_until, verdict.until_ms
         else:

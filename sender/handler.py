@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from random import random
 
@@ -17,7 +18,7 @@ from mailpipe.parking import IN_DOUBT
 from mailpipe.status import FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.times import Times
-from mailpipe.timing import backoff_s, now_ms
+from mailpipe.timing import backoff_s
 from sender import ses
 from sender.answers import Answers
 from sender.capped import goes_back, over_cap
@@ -59,13 +60,18 @@ class Sender:
         tenants: Tenants,
         pauses: Pauses,
         limiter: Limiter,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._trusted = settings.trusted
         self._slots = slots
         self._store = store
+        self._wall_ms = wall_ms
         self._scheduling = Scheduling(
-            store, slots, kept_s=settings.due_kept_s, expire_after_s=settings.expire_after_s
+            *(store, slots),
+            kept_s=settings.due_kept_s,
+            expire_after_s=settings.expire_after_s,
+            wall_ms=wall_ms,
         )
         self._bodies = bodies
         self._paths = paths
@@ -92,7 +98,7 @@ class Sender:
             return times
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if ending := overdue(times, now_ms=now_ms()):
+        if ending := overdue(times, now_ms=self._wall_ms()):
             return await self._claim_and_end(message, ending)
         if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
@@ -140,7 +146,7 @@ class Sender:
             message,
             times,
             domains=tenant.domains,
-            now_ms=now_ms(),
+            now_ms=self._wall_ms(),
             expire_after_s=self._settings.expire_after_s + paused_s(received),
         )
         ending = await asyncio.to_thread(judged) if is_large(message.email) else judged()
@@ -158,7 +164,7 @@ class Sender:
             self._slots.paused()
             self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
-        if ending := overdue(times, now_ms=now_ms()):
+        if ending := overdue(times, now_ms=self._wall_ms()):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
         try:
@@ -177,6 +183,7 @@ class Sender:
             until_ms=last_ms(ready[0].lease_until_ms, times, send_s=send_s),
             send_s=send_s,
             lateness_s=self._settings.lateness_s,
+            wall_ms=self._wall_ms,
         )
         answer = await self._send(message, *ready, path.client, Gate(gate))
         return await self._answers.answered(received, message, ready[0], answer)

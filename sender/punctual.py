@@ -7,7 +7,6 @@ from mailpipe import metrics
 from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Retry
 from mailpipe.settling import pause_s
-from mailpipe.timing import now_ms
 from sender.slots import Slots
 
 
@@ -33,6 +32,7 @@ async def instant_comes(
     until_ms: int,
     send_s: float,
     lateness_s: float,
+    wall_ms: Callable[[], int],
 ) -> bool:
     """Wait for the slot. False when none comes while a send of `send_s` still ends by `until_ms`.
 
@@ -42,7 +42,7 @@ async def instant_comes(
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(max(0.0, instant - clock()))
-        left_s = (until_ms - now_ms()) / 1000 - send_s
+        left_s = (until_ms - wall_ms()) / 1000 - send_s
         if left_s < 0:
             return False
         if clock() - instant <= lateness_s:

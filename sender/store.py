@@ -15,7 +15,6 @@ from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
-from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Finished, Live, Open, Won, decide
 
 _T = TypeVar("_T")
@@ -28,7 +27,9 @@ GIVEN_UP = (Exception, asyncio.CancelledError)
 
 
 class SenderStore:
-    """Claims and what ends them. Every method raises CallFailed when DynamoDB does not answer."""
+    """Claims and what ends them. Every method raises CallFailed when DynamoDB does not answer.
+    `wall_ms`: the time that all senders share (`Clock.wall_ms`), for it is compared with theirs.
+    """
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class SenderStore:
         lease_s: float,
         grace_s: float,
         retention: Retention,
-        wall_ms: Callable[[], int] = now_ms,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)

@@ -127,6 +127,7 @@ class VirtualSender:
             lease_s=settings.lease_s,
             grace_s=settings.in_doubt_grace_s,
             retention=Retention(tenants, usual_days=settings.retention_days),
+            wall_ms=now_ms,
         )
         paths = Paths(
             *(self._account, self._account),
@@ -141,17 +142,19 @@ class VirtualSender:
             pauses=pauses,
             limiter=self._limiter,
             grace_s=settings.in_doubt_grace_s,
+            wall_ms=now_ms,
         )
         sender = Sender(
             *(settings, slots, store),
             bodies=bodies,
             paths=paths,
             answers=answers,
-            doubts=Doubts(settings, cloud.tables, store),
+            doubts=Doubts(settings, cloud.tables, store, wall_ms=now_ms),
             lead=lead,
             tenants=tenants,
             pauses=pauses,
             limiter=self._limiter,
+            wall_ms=now_ms,
         )
         return Consumer(
             *(self._lanes[LANES[lane]], cloud.dead, sender.handle),

@@ -62,6 +62,7 @@ class Rig:
             pauses=self.pauses,
             limiter=nobody,
             grace_s=150,
+            wall_ms=lambda: NOW,
             sleep=lambda seconds: self.sleep(seconds),
         )
         email = Email(to=["a@b.example"], from_="b@b.example", subject="s", body_text="t")

@@ -35,10 +35,9 @@ class Rig:
             wall_ms=lambda: self.now_ms,
         )
         self.doubts = Doubts(
-            SenderSettings(address_hash_key="k" * 32),
-            tables,
-            self.store,
+            *(SenderSettings(address_hash_key="k" * 32), tables, self.store),
             wall_ms=lambda: self.now_ms,
+            time_is_right=lambda: self.right,
         )
 
     async def doubt(self, message: EmailMessage) -> Doubtful:
@@ -79,3 +78,15 @@ async def test_so_does_an_end(rig: Rig) -> None:
     one, before = mail(in_doubt="unknown"), unproved()
     assert isinstance(await rig.doubts.judged(await rig.doubt(one), one), Finished)
     assert unproved() == before + 1
+
+
+@pytest.mark.parametrize("policy", ["resend", "unknown"])
+async def test_a_sender_whose_clock_is_wrong_decides_nothing(rig: Rig, policy: str) -> None:
+    one = mail(in_doubt=policy)
+    doubt = await rig.doubt(one)
+    rig.right = False
+    put_off = Doubtful(doubt.record, rig.now_ms + 30_000)
+    assert await rig.doubts.judged(doubt, one) == put_off
+    assert await rig.doubts.settled(doubt, one) == put_off
+    rig.right = True
+    assert isinstance(await rig.doubts.settled(doubt, one), Won | Finished)
