@@ -85,7 +85,7 @@ class Answers:
             case Foreign(reason):
                 return Dead(reason)
             case Open():
-                return Retry(1, "claimed and released by another")
+                return Retry(1, "claimed and released, or moved, by another")
             case Won():
                 raise AssertionError(f"{answer} is ours")
 

@@ -15,7 +15,7 @@ from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Outcome, Retry
 from mailpipe.parking import IN_DOUBT
-from mailpipe.status import FAILED, REJECTED, SUPPRESSED
+from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.times import Times
 from mailpipe.timing import backoff_s
@@ -250,7 +250,8 @@ class Sender:
         """The next attempt is ours, if nothing speaks against it. A mail in doubt is taken over
         when it may be; one that is at its end (`ending`) ends then.
         """
-        claim = await self._store.claim(message, more_s=more_s)
+        by_times = ending is not None and ending[0] == EXPIRED
+        claim = await self._store.claim(message, more_s=more_s, same_times=by_times)
         metrics.bound(metrics.CLAIMS, type(claim).__name__.lower()).inc()
         if isinstance(claim, Doubtful):
             return await self._doubts.settled(claim, message, more_s=more_s, ending=ending)

@@ -59,12 +59,14 @@ class Scheduling:
         self, message: EmailMessage, received: Received, domains: list[str]
     ) -> Times | Answer | Retry:
         """The times of a mail that may go now, kept until then if that was near; else why it does
-        not. Mail that was never for later costs nothing here, nor does a look what is due.
+        not. Mail that was never for later costs nothing here, nor does a look what is due; what is
+        over by its message is looked at, since it may have been given another time.
         """
         times, has_waited = times_of(message), SCHEDULED in received.attributes
-        if message.email.send_at is None and not has_waited:
+        over = self._over(times)
+        if message.email.send_at is None and not (has_waited or over):
             return times
-        if times.due_ms - self._wall_ms() <= self._kept_ms and not self._over(times):
+        if times.due_ms - self._wall_ms() <= self._kept_ms and not over:
             message.recorded = message.recorded or has_waited
             return await self._comes(times.due_ms) or times
         answer = await self._store.look(message)

@@ -50,18 +50,25 @@ class SenderStore:
         self._retention = retention
         self._wall_ms = wall_ms
 
-    async def claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
+    async def claim(
+        self, message: EmailMessage, *, more_s: float = 0.0, same_times: bool = False
+    ) -> Answer:
         """Make the next attempt ours, for `more_s` longer than usual; a missing record is born with
-        the claim in it.
+        the claim in it. With `same_times` a mail is left open that has other times by now than
+        those of the message's version: who ends it by its times has to judge again.
 
         `recorded` only hints which of the two to try first.
         """
         token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
         return await self._or_let_go(
-            message.email_id, token, self._claim(message, token, lease_ms=lease_ms)
+            message.email_id,
+            token,
+            self._claim(message, token, lease_ms=lease_ms, same_times=same_times),
         )
 
-    async def _claim(self, message: EmailMessage, token: str, *, lease_ms: int) -> Answer:
+    async def _claim(
+        self, message: EmailMessage, token: str, *, lease_ms: int, same_times: bool
+    ) -> Answer:
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
@@ -88,6 +95,8 @@ class SenderStore:
                 continue
             answer = self._why(fate, message, token)
             if not isinstance(answer, Open):
+                return answer
+            if same_times and answer.record.version != message.version:
                 return answer
             attempts, version = answer.record.attempt, answer.record.version
             marked = answer.record.fingerprint is not None
