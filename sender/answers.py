@@ -21,7 +21,7 @@ from sender.pauses import Pauses
 from sender.punctual import no_slot
 from sender.scopes import is_rate
 from sender.slots import Slots
-from sender.store import SenderStore
+from sender.store import GIVEN_UP, SenderStore
 from sender.verdicts import Ending, after_doubt
 
 RECORD_AGAIN_S = 10.0
@@ -90,9 +90,13 @@ class Answers:
                 raise AssertionError(f"{answer} is ours")
 
     async def end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
-        """End a mail that we hold."""
+        """End a mail that we hold. Where that fails it is let go: SES does not have it."""
         standing, reason = after_doubt(ending, doubted=claim.doubted)
-        answer = await self._store.end(message, claim, standing, reason=reason)
+        try:
+            answer = await self._store.end(message, claim, standing, reason=reason)
+        except GIVEN_UP:
+            await self._store.let_go(message.email_id, claim.token)
+            raise
         failpoints.hit("sender.ended")
         if isinstance(answer, Finished):
             status = answer.record.status

@@ -270,8 +270,4 @@ class Sender:
         claim = await self._claim(message, ending=ending)
         if not isinstance(claim, Won):
             return await self._answers.not_ours(claim)
-        try:
-            return await self._answers.end(message, claim, ending)
-        except GIVEN_UP:
-            await self._store.let_go(message.email_id, claim.token)
-            raise
+        return await self._answers.end(message, claim, ending)

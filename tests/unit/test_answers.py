@@ -182,3 +182,11 @@ async def test_a_claim_of_which_nothing_is_heard_is_given_back(rig: Rig, recorde
     with pytest.raises(asyncio.CancelledError):
         await work
     assert (rig.record.attempt, rig.record.lease_until) == (1, 0)
+
+
+async def test_a_refusal_that_cannot_be_written_is_no_doubt(rig: Rig) -> None:
+    claim = await rig.claimed()
+    rig.tables.failures = 1
+    with pytest.raises(CallFailed):
+        await rig.answers.answered(LAST, rig.message, claim, CallFailed(Kind.REFUSED, "x"))
+    assert (rig.record.status, rig.record.lease_until) == ("pending", 0)
