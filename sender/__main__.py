@@ -77,7 +77,9 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         lanes = await open_lanes(settings, queues)
         due = waiting.open_due(settings, aws, tables, lanes, clock)
         process = token_hex(8)
-        adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
+        adapting = Adapting(
+            *(settings, tables, ses), name=process, probe_with=due.probe, wall_ms=clock.wall_ms
+        )
         lead = Lead()
         limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
         slots = _slots(settings, limiter, lead)

@@ -53,7 +53,10 @@ def side_tasks(
 
     def task(task: str, work: Work, every_s: float) -> Task:
         lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
-        return Task(Lease(tables, settings.prefix, task, name, lease_s=lease_s), work, every_s)
+        lease = Lease(
+            *(tables, settings.prefix, task, name), lease_s=lease_s, wall_ms=clock.wall_ms
+        )
+        return Task(lease, work, every_s)
 
     times = DueTimes(due, tables, settings.prefix, time_is_right=lambda: clock.right)
     scopes = ScopeRelease(due, paused=paused, rate=rate, ramp=settings.ramp)
@@ -68,6 +71,7 @@ def side_tasks(
             consumer.progress,
             fresh_s=settings.renew_after_s,
             stopped_at_s=settings.renew_stopped_s,
+            wall_ms=clock.wall_ms,
         )
         renew = f"renew_{consumer.queue.name}".replace("-", "_")
         tasks[renew] = task(renew, renewal.work, settings.renew_every_s)

@@ -98,7 +98,10 @@ class VirtualSender:
             *(cloud.tables, PREFIX, self._lanes), bucket=cloud.bucket, waits=settings.waits
         )
         self._adapting = Adapting(
-            *(settings, cloud.tables, account), name=name, probe_with=self._due.probe
+            *(settings, cloud.tables, account),
+            name=name,
+            probe_with=self._due.probe,
+            wall_ms=now_ms,
         )
         lead = Lead()
         self._limiter = SharedLimiter(
