@@ -101,6 +101,10 @@ FOREIGN_KEYS = Counter(
 
 # --- sender ---------------------------------------------------------------------------------------
 SENDS = Counter("mailpipe_sends_total", "Calls to SES, by lane and answer", ["lane", "answer"])
+SENT_UNWRITTEN = Counter(
+    "mailpipe_sent_unwritten_total",
+    "Failed tries to write that SES has accepted a mail, each repeated: see DynamoDB (an alarm)",
+)
 SEND_SECONDS = Histogram("mailpipe_send_seconds", "Duration of a call to SES", buckets=_LATENCY_S)
 ACCEPT_TO_SEND = Histogram(
     "mailpipe_accept_to_send_seconds",

@@ -12,7 +12,7 @@ from mailpipe import resources
 from mailpipe.addresses import MAX_ADDRESS_CHARS, normalised
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
 from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
-from mailpipe.status import PENDING, SCHEDULED, shown
+from mailpipe.status import OURS, PENDING, SCHEDULED, shown
 from mailpipe.times import times_of
 from mailpipe.timing import iso
 
@@ -40,7 +40,7 @@ class Record(Struct, rename="camel", kw_only=True):
     mail goes at `send_at` at the earliest, whatever its message says; `moved_from` is the latest of
     the times that it was to go at before; `open` its key in `byState`; `doubts` counts the claims
     after which nobody knew whether SES had the mail; `outcome` says why one was closed of which SES
-    says no more.
+    says no more; `source` names the event of SES that has last raised it.
     """
 
     email_id: str
@@ -73,6 +73,7 @@ class Record(Struct, rename="camel", kw_only=True):
     possible_duplicate: bool = False
     doubts: int = 0
     outcome: str | None = None
+    source: str | None = None
 
     def recipients(self) -> list[str]:
         """All recipients in the order of `ranks`: to, cc, bcc."""
@@ -82,6 +83,11 @@ class Record(Struct, rename="camel", kw_only=True):
     def is_open(self) -> bool:
         """Whether it is in the index of open mail: not at its end, or its end not announced."""
         return self.open == resources.open_key(self.email_id)
+
+    @property
+    def ended_by_us(self) -> bool:
+        """Whether it has an end that no event of SES has caused: SES, too, says `rejected`."""
+        return self.status in OURS and self.source is None
 
     def times(self) -> list[int]:
         """For which its messages may wait."""

@@ -28,7 +28,7 @@ from sender import waiting
 from sender.adapting import Adapting
 from sender.answers import Answers
 from sender.board import Board
-from sender.clock import Clock, ClockState
+from sender.clock import Clock
 from sender.doubts import Doubts
 from sender.handler import Sender
 from sender.lanes import Home, open_lanes
@@ -58,6 +58,7 @@ class Shared(NamedTuple):
     pauses: Pauses
     limiter: SharedLimiter
     lead: Lead
+    clock: Clock
 
 
 async def main(settings: SenderSettings, stop: Stop) -> None:
@@ -76,13 +77,15 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
         lanes = await open_lanes(settings, queues)
         due = waiting.open_due(settings, aws, tables, lanes, clock)
         process = token_hex(8)
-        adapting = Adapting(settings, tables, ses, name=process, probe_with=due.probe)
+        adapting = Adapting(
+            *(settings, tables, ses), name=process, probe_with=due.probe, wall_ms=clock.wall_ms
+        )
         lead = Lead()
         limiter = await _limiter(settings, aws, adapting.rates, lead, clock)
         slots = _slots(settings, limiter, lead)
         shared = Shared(
             *(aws, queues, tables, ses, heartbeat),
-            *(due, adapting.pauses, limiter, lead),
+            *(due, adapting.pauses, limiter, lead, clock),
         )
         consumers = await _consumers(settings, shared, lanes, slots)
         await _run(
@@ -93,7 +96,7 @@ async def main(settings: SenderSettings, stop: Stop) -> None:
                 "timekeeper": keep_time(clock, cheap_read(dynamodb, settings.prefix)),
                 **waiting.side_tasks(
                     *(settings, tables, due, consumers),
-                    await _sweeper(settings, shared, adapting.board, clock),
+                    await _sweeper(settings, shared, adapting.board),
                     name=process,
                     clock=clock,
                     paused=lambda scope: scope in adapting.board.pauses,
@@ -143,10 +146,13 @@ async def _consumers(
     """One for each lane, with its handler."""
     paths = await _paths(settings, shared.aws, shared.ses)
     tenants = Tenants(shared.tables)
-    store = _store(settings, shared.tables, tenants)
+    clock, wall_ms = shared.clock, shared.clock.wall_ms
+    store = _store(settings, shared.tables, tenants, wall_ms)
     events = await shared.queues.open(SES_EVENTS)
     bodies = open_bodies_of_lanes(shared.aws, settings.bodies_bucket)
-    doubts = Doubts(settings, shared.tables, store)
+    doubts = Doubts(
+        settings, shared.tables, store, wall_ms=wall_ms, time_is_right=lambda: clock.right
+    )
     answers = {
         lane: Answers(
             store,
@@ -155,6 +161,7 @@ async def _consumers(
             pauses=shared.pauses,
             limiter=shared.limiter,
             grace_s=settings.in_doubt_grace_s,
+            wall_ms=wall_ms,
         )
         for lane, one in slots.items()
     }
@@ -172,6 +179,7 @@ async def _consumers(
                 tenants=tenants,
                 pauses=shared.pauses,
                 limiter=shared.limiter,
+                wall_ms=wall_ms,
             ).handle,
             heartbeat=shared.heartbeat,
             concurrency=settings.concurrency,
@@ -183,7 +191,7 @@ async def _consumers(
     ]
 
 
-async def _sweeper(settings: SenderSettings, shared: Shared, board: Board, clock: Clock) -> Sweeper:
+async def _sweeper(settings: SenderSettings, shared: Shared, board: Board) -> Sweeper:
     def paused_since_ms(record: Record) -> int | None:
         pause = board.stops(scopes_of_record(record)) if board.pauses else None
         return None if pause is None else pause.since
@@ -195,8 +203,8 @@ async def _sweeper(settings: SenderSettings, shared: Shared, board: Board, clock
         most=settings.sweep_records,
         fresh_s=3 * settings.sweep_every_s,
         paused_since_ms=paused_since_ms,
-        wall_ms=lambda: clock.epoch_us() // 1000,
-        time_is_right=lambda: clock.state is not ClockState.WRONG,
+        wall_ms=shared.clock.wall_ms,
+        time_is_right=lambda: shared.clock.right,
     )
 
 
@@ -238,7 +246,9 @@ async def _paths(settings: SenderSettings, aws: Aws, ses: Client) -> dict[str, P
     }
 
 
-def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> SenderStore:
+def _store(
+    settings: SenderSettings, tables: Tables, tenants: Tenants, wall_ms: Callable[[], int]
+) -> SenderStore:
     return SenderStore(
         tables,
         settings.prefix,
@@ -246,6 +256,7 @@ def _store(settings: SenderSettings, tables: Tables, tenants: Tenants) -> Sender
         lease_s=settings.lease_s,
         grace_s=settings.in_doubt_grace_s,
         retention=Retention(tenants, usual_days=settings.retention_days),
+        wall_ms=wall_ms,
     )
 
 

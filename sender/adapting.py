@@ -3,7 +3,7 @@ them. Put together here, so that `__main__` need not know their parts.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from mailpipe.aws.client import Client
@@ -17,7 +17,7 @@ from sender.slots import Slots
 
 
 class Adapting:
-    """`name` is this process's among all senders."""
+    """`name` is this process's among all senders, `wall_ms` the time that they share."""
 
     def __init__(
         self,
@@ -27,18 +27,25 @@ class Adapting:
         *,
         name: str,
         probe_with: ProbeWith,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._tables = tables
         self._name = name
-        self.board = Board(tables, settings.prefix)
-        self.rates = BoardRates(self.board, settings.day)
-        self.pauses = Pauses(self.board, probe_with=probe_with, probe_s=settings.probe_s)
+        self._wall_ms = wall_ms
+        self.board = Board(tables, settings.prefix, wall_ms=wall_ms)
+        self.rates = BoardRates(self.board, settings.day, wall_ms=wall_ms)
+        self.pauses = Pauses(
+            self.board, probe_with=probe_with, probe_s=settings.probe_s, wall_ms=wall_ms
+        )
         self._presence = Presence(
-            tables, settings.prefix, name, every_s=settings.presence_s, terms=settings.terms
+            *(tables, settings.prefix, name),
+            every_s=settings.presence_s,
+            terms=settings.terms,
+            wall_ms=wall_ms,
         )
         self._poller = QuotaPoller(
-            ses, self.board, self._presence, every_s=settings.quota_refresh_s
+            *(ses, self.board, self._presence), every_s=settings.quota_refresh_s, wall_ms=wall_ms
         )
 
     def side_tasks(self, slots: Mapping[str, Slots]) -> dict[str, Coroutine[Any, Any, None]]:
@@ -58,7 +65,11 @@ class Adapting:
     def _leased(self, task: str, work: Work) -> Coroutine[Any, Any, None]:
         settings, every_s = self._settings, self._settings.board_refresh_s
         lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
-        lease = Lease(self._tables, settings.prefix, task, self._name, lease_s=lease_s)
+        lease = Lease(
+            *(self._tables, settings.prefix, task, self._name),
+            lease_s=lease_s,
+            wall_ms=self._wall_ms,
+        )
         return run_leased(Task(lease, work, every_s))
 
     async def _poll(self) -> None:

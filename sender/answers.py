@@ -1,5 +1,10 @@
 """What SES's answer leads to, and how a mail ends without one."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from random import random
+
 from mailpipe import failpoints, logs, metrics
 from mailpipe.announcing import announce
 from mailpipe.aws.queue import Queue, Received
@@ -7,17 +12,20 @@ from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Kind, Outcome, Park, Retry
 from mailpipe.scheduled import scheduled_name
 from mailpipe.settling import pause_s
-from mailpipe.status import FAILED, OURS
+from mailpipe.status import FAILED
 from mailpipe.times import times_of
-from mailpipe.timing import now_ms
+from mailpipe.timing import backoff_s
 from sender.claims import Answer, Doubtful, Finished, Foreign, Live, Open, Scheduled, Won
 from sender.limiter import Limiter
 from sender.pauses import Pauses
 from sender.punctual import no_slot
 from sender.scopes import is_rate
 from sender.slots import Slots
-from sender.store import SenderStore
+from sender.store import GIVEN_UP, SenderStore
 from sender.verdicts import Ending, after_doubt
+
+RECORD_AGAIN_S = 10.0
+"""The longest wait before SES's yes is written once more."""
 
 log = logs.get()
 
@@ -34,6 +42,8 @@ class Answers:
         pauses: Pauses,
         limiter: Limiter,
         grace_s: float,
+        wall_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._slots = slots
@@ -41,6 +51,8 @@ class Answers:
         self._pauses = pauses
         self._limiter = limiter
         self._grace_ms = round(grace_s * 1000)
+        self._wall_ms = wall_ms
+        self._sleep = sleep
 
     async def answered(
         self, received: Received, message: EmailMessage, claim: Won, answer: str | CallFailed | None
@@ -59,12 +71,12 @@ class Answers:
         """What becomes of the message of a mail that we have no claim on."""
         match answer:
             case Finished(record):
-                if record.status in OURS:
+                if record.ended_by_us:
                     await announce(self._events, record)
                     failpoints.hit("sender.announced")
                 return Done()
             case Live(until_ms):
-                return Retry(max(1.0, (until_ms - now_ms()) / 1000), "claimed by another")
+                return Retry(max(1.0, (until_ms - self._wall_ms()) / 1000), "claimed by another")
             case Doubtful(_, look_ms):
                 return Park(None, "in doubt", due_ms=look_ms, in_doubt=True)
             case Scheduled(record, send_at_ms):
@@ -73,14 +85,18 @@ class Answers:
             case Foreign(reason):
                 return Dead(reason)
             case Open():
-                return Retry(1, "claimed and released by another")
+                return Retry(1, "claimed and released, or moved, by another")
             case Won():
                 raise AssertionError(f"{answer} is ours")
 
     async def end(self, message: EmailMessage, claim: Won, ending: Ending) -> Outcome:
-        """End a mail that we hold."""
+        """End a mail that we hold. Where that fails it is let go: SES does not have it."""
         standing, reason = after_doubt(ending, doubted=claim.doubted)
-        answer = await self._store.end(message, claim, standing, reason=reason)
+        try:
+            answer = await self._store.end(message, claim, standing, reason=reason)
+        except GIVEN_UP:
+            await self._store.let_go(message.email_id, claim.token)
+            raise
         failpoints.hit("sender.ended")
         if isinstance(answer, Finished):
             status = answer.record.status
@@ -89,9 +105,9 @@ class Answers:
         return await self.not_ours(answer)
 
     async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
-        at_ms = now_ms()
+        at_ms = self._wall_ms()
         failpoints.hit("sender.accepted")
-        await self._store.sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
+        await self._record_sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
         failpoints.hit("sender.recorded")
         metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
         metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
@@ -99,6 +115,26 @@ class Answers:
         )
         log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
         return Done()
+
+    async def _record_sent(
+        self, email_id: str, attempt: int, message_id: str, *, at_ms: int
+    ) -> None:
+        """Until it is written, or the process ends: nobody else has heard SES's yes, and what is
+        forgotten here may be sent again. The message stays in hand, so nobody else gets it.
+        """
+        for tries in count(1):
+            try:
+                await self._store.sent(email_id, attempt, message_id, at_ms=at_ms)
+                return
+            except CallFailed as failed:
+                if failed.kind is Kind.REFUSED:
+                    raise  # no repeat gets another answer
+                code = failed.code
+            metrics.SENT_UNWRITTEN.inc()
+            sent = {"email_id": email_id, "attempt": attempt, "ses_id": message_id}
+            log.error("sent_not_recorded", **sent, code=code)
+            wait_s = backoff_s(tries, first_s=0.5, cap_s=RECORD_AGAIN_S, jitter=random())  # noqa: S311
+            await self._sleep(wait_s)
 
     async def _not_sent(
         self, message: EmailMessage, claim: Won, failure: CallFailed, received: Received
@@ -120,6 +156,8 @@ class Answers:
             return Park(None, f"in doubt: {failure.code}", due_ms=look_ms, in_doubt=True)
         if is_rate(failure):
             self._limiter.throttled()
-        waits = await self._pauses.found(failure, message, received)
-        await self._store.release(message.email_id, claim)
+        try:
+            waits = await self._pauses.found(failure, message, received)
+        finally:
+            await self._store.release(message.email_id, claim)
         return waits or Retry(pause_s(received), failure.code)

@@ -140,6 +140,17 @@ class Clock:
         offset = self.offset
         return round((self._wall_s() - (offset.least_s if offset else 0.0)) * 1e6)
 
+    def wall_ms(self) -> int:
+        """The same in milliseconds: what is compared with what other senders wrote."""
+        return self.epoch_us() // 1000
+
+    @property
+    def right(self) -> bool:
+        """Whether what depends on the time may be decided: false while ours is known to be wrong,
+        though it is put right.
+        """
+        return self.state is not ClockState.WRONG
+
     def _was_set(self) -> bool:
         """Whether our clock was set since the last look: then nothing is known of it any more."""
         ahead_s = self._ahead_of_steady_s()

@@ -11,11 +11,10 @@ from mailpipe.aws.table import Tables
 from mailpipe.evidence import Figures
 from mailpipe.messages import EmailMessage
 from mailpipe.reads import SharedReads
-from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Finished, Won
 from sender.settings import SenderSettings
 from sender.store import SenderStore
-from sender.verdicts import Ending, Patience, Resend, Wait, of_doubt
+from sender.verdicts import Ending, Patience, Resend, Unknown, Verdict, Wait, of_doubt
 
 FRESH_S = 3.0
 """So old may figures of processors be."""
@@ -24,7 +23,7 @@ log = logs.get()
 
 
 class Doubts:
-    """Decides those of one process."""
+    """Decides those of one process; none while the time may not be right."""
 
     def __init__(
         self,
@@ -32,11 +31,13 @@ class Doubts:
         tables: Tables,
         store: SenderStore,
         *,
-        wall_ms: Callable[[], int] = now_ms,
+        wall_ms: Callable[[], int],
+        time_is_right: Callable[[], bool] = lambda: True,
     ) -> None:
         self._tables = tables
         self._store = store
         self._wall_ms = wall_ms
+        self._time_is_right = time_is_right
         self._lease_ms = round(settings.lease_s * 1000)
         self._patience = Patience(
             round(settings.in_doubt_every_s * 1000), round(settings.in_doubt_decide_s * 1000)
@@ -51,6 +52,32 @@ class Doubts:
         """How the mail stands now; None: it may be taken over. `ending`: how it would end without
         the doubt. Raises CallFailed.
         """
+        verdict, missing = await self._verdict(doubt, message, ending)
+        if isinstance(verdict, Resend):
+            return None
+        return await self._stays(doubt, message, verdict, missing)
+
+    async def settled(
+        self,
+        doubt: Doubtful,
+        message: EmailMessage,
+        *,
+        ending: Ending | None = None,
+        more_s: float = 0.0,
+    ) -> Answer:
+        """`judged`, and taken over if that is the verdict. Raises CallFailed."""
+        verdict, missing = await self._verdict(doubt, message, ending)
+        if not isinstance(verdict, Resend):
+            return await self._stays(doubt, message, verdict, missing)
+        answer = await self._store.take_over(doubt, message, more_s=more_s)
+        if isinstance(answer, Won):
+            _count("resend", doubt, missing)
+        return answer
+
+    async def _verdict(
+        self, doubt: Doubtful, message: EmailMessage, ending: Ending | None
+    ) -> tuple[Verdict, str | None]:
+        """With what is missing of the evidence, which may be asked more than once for one doubt."""
         now, missing = self._wall_ms(), None
         if now > doubt.look_ms:
             missing = await self._missing(doubt, now)
@@ -62,34 +89,23 @@ class Doubts:
             now_ms=now,
             patience=self._patience,
         )
+        if not self._time_is_right() and not isinstance(verdict, Wait):
+            verdict = Wait(now + self._patience.every_ms)  # another sender may know the time
         if isinstance(verdict, Wait):
             self._waiting[message.email_id] = doubt.record.lease_until, verdict.until_ms
+        else:
+            self._waiting.pop(message.email_id, None)
+        return verdict, missing
+
+    async def _stays(
+        self, doubt: Doubtful, message: EmailMessage, verdict: Wait | Unknown, missing: str | None
+    ) -> Answer:
+        """How a mail stands that is not taken over."""
+        if isinstance(verdict, Wait):
             return Doubtful(doubt.record, verdict.until_ms)
-        self._waiting.pop(message.email_id, None)
-        if missing is not None:
-            metrics.DOUBTS_WITHOUT_EVIDENCE.inc()
-            log.error("doubt_without_evidence", email_id=message.email_id, missing=missing)
-        if isinstance(verdict, Resend):
-            return None
         answer = await self._store.end_in_doubt(doubt, message, reason=verdict.reason)
         if isinstance(answer, Finished):
-            _count("unknown", doubt)
-        return answer
-
-    async def settled(
-        self,
-        doubt: Doubtful,
-        message: EmailMessage,
-        *,
-        ending: Ending | None = None,
-        more_s: float = 0.0,
-    ) -> Answer:
-        """`judged`, and taken over if that is the verdict. Raises CallFailed."""
-        if (answer := await self.judged(doubt, message, ending=ending)) is not None:
-            return answer
-        answer = await self._store.take_over(doubt, message, more_s=more_s)
-        if isinstance(answer, Won):
-            _count("resend", doubt)
+            _count("unknown", doubt, missing)
         return answer
 
     async def _missing(self, doubt: Doubtful, now: int) -> str | None:
@@ -110,7 +126,11 @@ class Doubts:
         return max(0.0, (now - since_ms) / 1000)
 
 
-def _count(verdict: str, doubt: Doubtful) -> None:
-    metrics.bound(metrics.DOUBTS, verdict).inc()
+def _count(verdict: str, doubt: Doubtful, missing: str | None) -> None:
+    """Where the verdict is written, which is once. `missing`: it was decided without that."""
     record = doubt.record
+    if missing is not None:
+        metrics.DOUBTS_WITHOUT_EVIDENCE.inc()
+        log.error("doubt_without_evidence", email_id=record.email_id, missing=missing)
+    metrics.bound(metrics.DOUBTS, verdict).inc()
     log.warning("doubt_decided", email_id=record.email_id, attempt=record.attempt, verdict=verdict)

@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
 from random import random
 
 from mailpipe import failpoints, metrics, origins
 from mailpipe.attachments import is_large
+from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Outcome, Retry
 from mailpipe.parking import IN_DOUBT
-from mailpipe.status import FAILED, REJECTED, SUPPRESSED
+from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.times import Times
-from mailpipe.timing import backoff_s, now_ms
+from mailpipe.timing import backoff_s
 from sender import ses
 from sender.answers import Answers
 from sender.capped import goes_back, over_cap
@@ -29,11 +30,11 @@ from sender.mime import Forged
 from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
-from sender.punctual import instant_comes
+from sender.punctual import Gate, instant_comes
 from sender.scheduling import Scheduling
 from sender.settings import SenderSettings
 from sender.slots import Slots
-from sender.store import SenderStore
+from sender.store import GIVEN_UP, SenderStore
 from sender.trust import Distrust, judge
 from sender.turns import Excess
 from sender.verdicts import Ending, last_ms, overdue, read, unsendable
@@ -59,13 +60,18 @@ class Sender:
         tenants: Tenants,
         pauses: Pauses,
         limiter: Limiter,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._trusted = settings.trusted
         self._slots = slots
         self._store = store
+        self._wall_ms = wall_ms
         self._scheduling = Scheduling(
-            store, slots, kept_s=settings.due_kept_s, expire_after_s=settings.expire_after_s
+            *(store, slots),
+            kept_s=settings.due_kept_s,
+            expire_after_s=settings.expire_after_s,
+            wall_ms=wall_ms,
         )
         self._bodies = bodies
         self._paths = paths
@@ -92,7 +98,7 @@ class Sender:
             return times
         if self._slots.turns_away(message.tenant):
             return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if ending := overdue(times, now_ms=now_ms()):
+        if ending := overdue(times, now_ms=self._wall_ms()):
             return await self._claim_and_end(message, ending)
         if (waits := await self._pauses.stops(message, received)) is not None:
             self._slots.paused()
@@ -140,7 +146,7 @@ class Sender:
             message,
             times,
             domains=tenant.domains,
-            now_ms=now_ms(),
+            now_ms=self._wall_ms(),
             expire_after_s=self._settings.expire_after_s + paused_s(received),
         )
         ending = await asyncio.to_thread(judged) if is_large(message.email) else judged()
@@ -158,29 +164,39 @@ class Sender:
             self._slots.paused()
             self._slots.give_back(instant)
             return waits  # found out while this mail waited for its slot
-        if ending := overdue(times, now_ms=now_ms()):
+        if ending := overdue(times, now_ms=self._wall_ms()):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
         try:
             ready = await self._ready(message, more_s=path.more_s)
-        except CallFailed:
+        except Exception:
             self._slots.give_back(instant)
             raise
         if not isinstance(ready, tuple):
             self._slots.give_back(instant)
             return ready
-        claim, request = ready
         send_s = self._settings.ses_timeout_s + path.more_s
         gate = partial(
             instant_comes,
             *(self._slots, instant),
             recipients=slots,
-            until_ms=last_ms(claim.lease_until_ms, times, send_s=send_s),
+            until_ms=last_ms(ready[0].lease_until_ms, times, send_s=send_s),
             send_s=send_s,
             lateness_s=self._settings.lateness_s,
+            wall_ms=self._wall_ms,
         )
-        answer = await ses.send(path.client, request, gate)
-        return await self._answers.answered(received, message, claim, answer)
+        answer = await self._send(message, *ready, path.client, Gate(gate))
+        return await self._answers.answered(received, message, ready[0], answer)
+
+    async def _send(
+        self, message: EmailMessage, claim: Won, request: SendEmail, client: Client, gate: Gate
+    ) -> str | CallFailed | None:
+        try:
+            return await ses.send(client, request, gate)
+        except GIVEN_UP:
+            if not gate.opened:
+                await self._store.let_go(message.email_id, claim.token)
+            raise
 
     async def _ready(
         self, message: EmailMessage, *, more_s: float
@@ -193,9 +209,8 @@ class Sender:
         failpoints.hit("sender.claimed")
         try:
             request = await self._request(message, claim, begun_s=begun_s)
-        except CallFailed:
-            with suppress(CallFailed):
-                await self._store.release(message.email_id, claim)
+        except GIVEN_UP:
+            await self._store.let_go(message.email_id, claim.token)
             raise
         return (claim, request) if isinstance(request, SendEmail) else request
 
@@ -235,7 +250,8 @@ class Sender:
         """The next attempt is ours, if nothing speaks against it. A mail in doubt is taken over
         when it may be; one that is at its end (`ending`) ends then.
         """
-        claim = await self._store.claim(message, more_s=more_s)
+        by_times = ending is not None and ending[0] == EXPIRED
+        claim = await self._store.claim(message, more_s=more_s, same_times=by_times)
         metrics.bound(metrics.CLAIMS, type(claim).__name__.lower()).inc()
         if isinstance(claim, Doubtful):
             return await self._doubts.settled(claim, message, more_s=more_s, ending=ending)

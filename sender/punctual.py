@@ -1,13 +1,27 @@
 """The gate of a mail's call to SES: the write waits for the mail's instant, and is never late."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from mailpipe import metrics
 from mailpipe.aws.queue import Received
 from mailpipe.outcomes import Retry
 from mailpipe.settling import pause_s
-from mailpipe.timing import now_ms
 from sender.slots import Slots
+
+
+class Gate:
+    """Of one send. `opened`: it has said yes, so that SES may have the mail."""
+
+    def __init__(self, comes: Callable[[], Awaitable[bool]]) -> None:
+        self._comes = comes
+        self.opened = False
+
+    async def __call__(self) -> bool:
+        """Whether the write may begin, now."""
+        comes = await self._comes()
+        self.opened = self.opened or comes
+        return comes
 
 
 async def instant_comes(
@@ -18,6 +32,7 @@ async def instant_comes(
     until_ms: int,
     send_s: float,
     lateness_s: float,
+    wall_ms: Callable[[], int],
 ) -> bool:
     """Wait for the slot. False when none comes while a send of `send_s` still ends by `until_ms`.
 
@@ -27,7 +42,7 @@ async def instant_comes(
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(max(0.0, instant - clock()))
-        left_s = (until_ms - now_ms()) / 1000 - send_s
+        left_s = (until_ms - wall_ms()) / 1000 - send_s
         if left_s < 0:
             return False
         if clock() - instant <= lateness_s:

@@ -10,6 +10,7 @@ copies are one item.
 import asyncio
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from mailpipe import records, scheduled
@@ -24,7 +25,6 @@ from mailpipe.resources import EMAIL_TRACKING
 from mailpipe.settling import Parking
 from mailpipe.status import FIRST_ENDED_RANK
 from mailpipe.times import Times, times_of
-from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Open, Scheduled
 from sender.slots import Slots
 from sender.store import SenderStore
@@ -41,31 +41,40 @@ class Scheduling:
     """
 
     def __init__(
-        self, store: SenderStore, slots: Slots, *, kept_s: float, expire_after_s: float
+        self,
+        store: SenderStore,
+        slots: Slots,
+        *,
+        kept_s: float,
+        expire_after_s: float,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._slots = slots
         self._kept_ms = round(kept_s * 1000)
         self._expire_after_s = expire_after_s
+        self._wall_ms = wall_ms
 
     async def look(
         self, message: EmailMessage, received: Received, domains: list[str]
     ) -> Times | Answer | Retry:
         """The times of a mail that may go now, kept until then if that was near; else why it does
-        not. Mail that was never for later costs nothing here, nor does a look what is due.
+        not. Mail that was never for later costs nothing here, nor does a look what is due; what is
+        over by its message is looked at, since it may have been given another time.
         """
         times, has_waited = times_of(message), SCHEDULED in received.attributes
-        if message.email.send_at is None and not has_waited:
+        over = self._over(times)
+        if message.email.send_at is None and not (has_waited or over):
             return times
-        if times.due_ms - now_ms() <= self._kept_ms and not self._over(times):
+        if times.due_ms - self._wall_ms() <= self._kept_ms and not over:
             message.recorded = message.recorded or has_waited
             return await self._comes(times.due_ms) or times
         answer = await self._store.look(message)
         if answer is None:
-            if times.due_ms <= now_ms() or _ends_at_once(message, domains):
+            if times.due_ms <= self._wall_ms() or _ends_at_once(message, domains):
                 return times  # the claim makes the record, even to end it
             answer = await self._store.make(message)
-        if isinstance(answer, Scheduled) and answer.send_at_ms - now_ms() <= self._kept_ms:
+        if isinstance(answer, Scheduled) and answer.send_at_ms - self._wall_ms() <= self._kept_ms:
             if (late := await self._comes(answer.send_at_ms)) is not None:
                 return late
         elif not isinstance(answer, Open | Doubtful):
@@ -75,15 +84,17 @@ class Scheduling:
         return Times(record.created_at, record.send_at, record.expires_at)
 
     def _over(self, times: Times) -> bool:
-        return expired(times, now_ms=now_ms(), expire_after_s=self._expire_after_s) is not None
+        return (
+            expired(times, now_ms=self._wall_ms(), expire_after_s=self._expire_after_s) is not None
+        )
 
     async def _comes(self, send_at_ms: int) -> Retry | None:
         """Its time, for a mail that stays in hand; else when it is to come again."""
-        if send_at_ms <= now_ms():
+        if send_at_ms <= self._wall_ms():
             return None
         if not self._slots.keep():
-            return Retry(max(1, math.ceil((send_at_ms - now_ms()) / 1000)), "scheduled")
-        await asyncio.sleep((send_at_ms - now_ms() + 1) / 1000)
+            return Retry(max(1, math.ceil((send_at_ms - self._wall_ms()) / 1000)), "scheduled")
+        await asyncio.sleep((send_at_ms - self._wall_ms() + 1) / 1000)
         return None
 
 

@@ -1,7 +1,10 @@
 """The sender's side of the record and of the suppression list, in DynamoDB."""
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
@@ -12,12 +15,21 @@ from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
-from mailpipe.timing import now_ms
 from sender.claims import Answer, Doubtful, Finished, Live, Open, Won, decide
+
+_T = TypeVar("_T")
+
+LET_GO_S = 5.0
+"""The longest that a claim is given back for: what gives up is ending, or DynamoDB is down."""
+
+GIVEN_UP = (Exception, asyncio.CancelledError)
+"""What ends the work on a mail early. Not GeneratorExit: nothing can be awaited after that."""
 
 
 class SenderStore:
-    """Claims and what ends them. Every method raises CallFailed when DynamoDB does not answer."""
+    """Claims and what ends them. Every method raises CallFailed when DynamoDB does not answer.
+    `wall_ms`: the time that all senders share (`Clock.wall_ms`), for it is compared with theirs.
+    """
 
     def __init__(
         self,
@@ -28,7 +40,7 @@ class SenderStore:
         lease_s: float,
         grace_s: float,
         retention: Retention,
-        wall_ms: Callable[[], int] = now_ms,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._tables = tables
         self._statements = EmailStatements(prefix)
@@ -38,13 +50,25 @@ class SenderStore:
         self._retention = retention
         self._wall_ms = wall_ms
 
-    async def claim(self, message: EmailMessage, *, more_s: float = 0.0) -> Answer:
+    async def claim(
+        self, message: EmailMessage, *, more_s: float = 0.0, same_times: bool = False
+    ) -> Answer:
         """Make the next attempt ours, for `more_s` longer than usual; a missing record is born with
-        the claim in it.
+        the claim in it. With `same_times` a mail is left open that has other times by now than
+        those of the message's version: who ends it by its times has to judge again.
 
         `recorded` only hints which of the two to try first.
         """
         token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
+        return await self._or_let_go(
+            message.email_id,
+            token,
+            self._claim(message, token, lease_ms=lease_ms, same_times=same_times),
+        )
+
+    async def _claim(
+        self, message: EmailMessage, token: str, *, lease_ms: int, same_times: bool
+    ) -> Answer:
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
@@ -72,6 +96,8 @@ class SenderStore:
             answer = self._why(fate, message, token)
             if not isinstance(answer, Open):
                 return answer
+            if same_times and answer.record.version != message.version:
+                return answer
             attempts, version = answer.record.attempt, answer.record.version
             marked = answer.record.fingerprint is not None
             doubted = answer.record.possible_duplicate
@@ -91,9 +117,7 @@ class SenderStore:
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
         await self._tables.write(self._statements.insert(born))
-        if (answer := await self.look(message)) is None:
-            raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="make")
-        return answer
+        return await self._stands(message, "make")
 
     async def take_over(
         self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
@@ -101,17 +125,16 @@ class SenderStore:
         """Claim a mail in doubt, which may then be sent twice."""
         record, token, now = doubt.record, secrets.token_hex(8), self._wall_ms()
         lease_until_ms = now + self._lease_ms + round(more_s * 1000)
-        fate = await self._tables.write(
-            self._statements.take_over(
-                message.email_id,
-                dead_token=record.token,
-                attempts=record.attempt,
-                doubts=record.doubts + 1,
-                token=token,
-                lease_until_ms=lease_until_ms,
-                now_ms=now,
-            )
+        take_over = self._statements.take_over(
+            message.email_id,
+            dead_token=record.token,
+            attempts=record.attempt,
+            doubts=record.doubts + 1,
+            token=token,
+            lease_until_ms=lease_until_ms,
+            now_ms=now,
         )
+        fate = await self._or_let_go(message.email_id, token, self._tables.write(take_over))
         if isinstance(fate, Applied):
             return Won(token, record.attempt + 1, lease_until_ms, doubted=True)
         return self._why(fate, message, token)
@@ -203,6 +226,22 @@ class SenderStore:
     async def release(self, email_id: str, claim: Won) -> None:
         """Nothing was sent: free for the next try."""
         await self._tables.write(self._statements.release(email_id, claim.token))
+
+    async def let_go(self, email_id: str, token: str) -> None:
+        """`release`, for who gives up, and has not begun to send. Never raises: where that fails
+        the claim runs out, and is a doubt.
+        """
+        with suppress(CallFailed, TimeoutError):
+            async with asyncio.timeout(LET_GO_S):
+                await self._tables.write(self._statements.release(email_id, token))
+
+    async def _or_let_go(self, email_id: str, token: str, claiming: Awaitable[_T]) -> _T:
+        """A claim of which nothing is heard may be written all the same."""
+        try:
+            return await claiming
+        except GIVEN_UP:
+            await self.let_go(email_id, token)
+            raise
 
     async def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> None:
         """SES accepted. A refusal means that an event has already said so."""

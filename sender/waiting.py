@@ -14,7 +14,7 @@ from mailpipe.due import DueItems
 from mailpipe.leases import Lease, Task, Work, lasts_s, run_leased
 from mailpipe.release import DueTimes, ScopeRelease
 from mailpipe.renewal import Renewal
-from sender.clock import Clock, ClockState
+from sender.clock import Clock
 from sender.settings import SenderSettings
 from sender.sweeping import Sweeper
 
@@ -31,7 +31,7 @@ def open_due(
         *(tables, settings.prefix, lanes),
         bucket=open_bodies_bucket(opened, settings.bodies_bucket),
         waits=settings.waits,
-        wall_ms=lambda: clock.epoch_us() // 1000,
+        wall_ms=clock.wall_ms,
     )
 
 
@@ -53,11 +53,12 @@ def side_tasks(
 
     def task(task: str, work: Work, every_s: float) -> Task:
         lease_s = lasts_s(every_s, least_s=settings.side_lease_s)
-        return Task(Lease(tables, settings.prefix, task, name, lease_s=lease_s), work, every_s)
+        lease = Lease(
+            *(tables, settings.prefix, task, name), lease_s=lease_s, wall_ms=clock.wall_ms
+        )
+        return Task(lease, work, every_s)
 
-    times = DueTimes(
-        due, tables, settings.prefix, time_is_right=lambda: clock.state is not ClockState.WRONG
-    )
+    times = DueTimes(due, tables, settings.prefix, time_is_right=lambda: clock.right)
     scopes = ScopeRelease(due, paused=paused, rate=rate, ramp=settings.ramp)
     tasks = {
         "release_due": task("release_due", times.work, settings.due_every_s),
@@ -70,6 +71,7 @@ def side_tasks(
             consumer.progress,
             fresh_s=settings.renew_after_s,
             stopped_at_s=settings.renew_stopped_s,
+            wall_ms=clock.wall_ms,
         )
         renew = f"renew_{consumer.queue.name}".replace("-", "_")
         tasks[renew] = task(renew, renewal.work, settings.renew_every_s)

@@ -98,7 +98,10 @@ class VirtualSender:
             *(cloud.tables, PREFIX, self._lanes), bucket=cloud.bucket, waits=settings.waits
         )
         self._adapting = Adapting(
-            *(settings, cloud.tables, account), name=name, probe_with=self._due.probe
+            *(settings, cloud.tables, account),
+            name=name,
+            probe_with=self._due.probe,
+            wall_ms=now_ms,
         )
         lead = Lead()
         self._limiter = SharedLimiter(
@@ -127,6 +130,7 @@ class VirtualSender:
             lease_s=settings.lease_s,
             grace_s=settings.in_doubt_grace_s,
             retention=Retention(tenants, usual_days=settings.retention_days),
+            wall_ms=now_ms,
         )
         paths = Paths(
             *(self._account, self._account),
@@ -141,17 +145,19 @@ class VirtualSender:
             pauses=pauses,
             limiter=self._limiter,
             grace_s=settings.in_doubt_grace_s,
+            wall_ms=now_ms,
         )
         sender = Sender(
             *(settings, slots, store),
             bodies=bodies,
             paths=paths,
             answers=answers,
-            doubts=Doubts(settings, cloud.tables, store),
+            doubts=Doubts(settings, cloud.tables, store, wall_ms=now_ms),
             lead=lead,
             tenants=tenants,
             pauses=pauses,
             limiter=self._limiter,
+            wall_ms=now_ms,
         )
         return Consumer(
             *(self._lanes[LANES[lane]], cloud.dead, sender.handle),

@@ -26,6 +26,7 @@ from mailpipe.outcomes import CallFailed, Outcome
 from mailpipe.partiql import insert_into
 from mailpipe.tenants import Retention, Tenant, Tenants
 from mailpipe.testing import InMemoryQueue
+from mailpipe.timing import now_ms
 from sender.answers import Answers
 from sender.board import Board
 from sender.doubts import Doubts
@@ -53,6 +54,7 @@ class ScriptedSes:
         self.script = list[CallFailed]()
         self.sent = list[SendEmail]()
         self.before_gate: Callable[[], Awaitable[None]] | None = None
+        self.at_write: Callable[[], Awaitable[None]] | None = None
 
     async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
         assert isinstance(request, SendEmail)
@@ -60,6 +62,8 @@ class ScriptedSes:
             await self.before_gate()
         if gate is not None and not await gate():
             raise missed(operation.name)
+        if self.at_write is not None:
+            await self.at_write()
         self.sent.append(request)
         if self.script:
             raise self.script.pop(0)
@@ -151,12 +155,14 @@ class Rig:
                 pauses=self.pauses,
                 limiter=self.limiter,
                 grace_s=grace_s,
+                wall_ms=now_ms,
             ),
-            doubts=Doubts(settings, parts.tables, self.store),
+            doubts=Doubts(settings, parts.tables, self.store, wall_ms=now_ms),
             lead=lead,
             tenants=Tenants(parts.tables),
             pauses=self.pauses,
             limiter=self.limiter,
+            wall_ms=now_ms,
         )
 
     async def handle(
@@ -188,6 +194,7 @@ def store(tables: Tables, settings: SenderSettings) -> SenderStore:
         lease_s=settings.lease_s,
         grace_s=settings.in_doubt_grace_s,
         retention=Retention(Tenants(tables), usual_days=90),
+        wall_ms=now_ms,
     )
 
 

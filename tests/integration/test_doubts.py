@@ -13,7 +13,7 @@ from mailpipe.lifecycle import Stop
 from mailpipe.outcomes import CallFailed, Done, Kind, Outcome, Park
 from mailpipe.parking import IN_DOUBT
 from mailpipe.partiql import delete_from, insert_into, update_in
-from mailpipe.records import Record
+from mailpipe.records import Attributes, Record
 from mailpipe.timing import iso, now_ms
 from sender.claims import Doubtful, Won
 from tests.integration.conftest import PREFIX, Parts, message
@@ -140,7 +140,10 @@ async def test_what_has_expired_in_doubt_is_unknown_not_expired(rig: Rig) -> Non
     rig.ses.script = [LOST]
     await rig.handle(one)
     await over(rig, one.email_id)
-    aged = replace(one, queued_at=iso(now_ms() - 5 * 86_400_000))
+    aged = replace(one, queued_at=iso(days_ago := now_ms() - 5 * 86_400_000))
+    key: Attributes = {"emailId": one.email_id}
+    made = update_in(PREFIX, resources.EMAIL_TRACKING, {"createdAt": days_ago}, key)
+    await rig.parts.tables.write(made)
     assert await rig.handle(aged) == Done()
     record = await recorded(rig, one.email_id)
     assert record.status == "unknown"

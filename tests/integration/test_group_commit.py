@@ -17,6 +17,7 @@ from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.partiql import Statement, insert_into
 from mailpipe.statements import EmailStatements
 from mailpipe.tenants import Retention, Tenants
+from mailpipe.timing import now_ms
 from sender.claims import Won
 from sender.store import SenderStore
 from tests.integration.conftest import HASH_KEY, PREFIX, Parts, message
@@ -165,6 +166,7 @@ async def test_a_claim_tries_first_what_the_door_hints_at(
         lease_s=1,
         grace_s=1,
         retention=Retention(Tenants(tables), usual_days=1),
+        wall_ms=now_ms,
     )
     one = msgspec.structs.replace(message(), recorded=recorded)
     assert isinstance(await store.claim(one), Won)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -232,6 +233,33 @@ async def test_what_its_message_takes_for_expired_goes_when_its_record_says(rig:
     await rig.store.make(one)
     await change(rig, one, sendAt=now_ms() - 1, version=1)
     assert await rig.handle(one, attributes={SCHEDULED: "1"}) == Done()
+    assert (await record(rig, one)).status == "sent"
+
+
+async def test_a_mail_that_was_moved_on_its_queue_does_not_end_by_its_old_time(rig: Rig) -> None:
+    """A backlog of days, of which its owner wants this mail a little later."""
+    one = message()
+    one.queued_at = iso(now_ms() - 3 * DAY_MS - HOUR_MS)
+    await rig.store.make(one)
+    await change(rig, one, sendAt=now_ms() - HOUR_MS, version=1)
+    assert await rig.handle(one) == Done()
+    assert (await record(rig, one)).status == "sent"
+
+
+async def test_mail_that_is_moved_while_it_is_ended_is_judged_again(rig: Rig) -> None:
+    one = message()
+    one.queued_at = iso(now_ms() - 3 * DAY_MS - HOUR_MS)
+    await rig.store.make(one)
+    claim = rig.store.claim
+
+    async def moved_before(*arguments: Any, **named: Any) -> Any:
+        rig.store.claim = claim  # type: ignore[method-assign]
+        await change(rig, one, sendAt=now_ms() - HOUR_MS, version=1)
+        return await claim(*arguments, **named)
+
+    rig.store.claim = moved_before  # type: ignore[method-assign]
+    assert isinstance(await rig.handle(one), Retry)
+    assert await rig.handle(one) == Done()
     assert (await record(rig, one)).status == "sent"
 
 

@@ -91,6 +91,7 @@ class World:
             pauses=cast(Pauses, nobody),
             limiter=cast(Limiter, nobody),
             grace_s=GRACE_MS / 1000,
+            wall_ms=lambda: self.now,
         )
 
     @property

@@ -201,3 +201,12 @@ def test_dates_are_read_and_what_is_none_is_passed_over() -> None:
         (1_795_514_400, 1.0, 2.0),
         (1_795_514_401, 3.0, 4.0),
     ]
+
+
+@pytest.mark.parametrize("offset_s", [-155.0, -0.005, 120.0])
+def test_what_is_compared_with_others_times_is_aws_s_time(offset_s: float) -> None:
+    """However far ours is off; where it is wrong that is said, too."""
+    world = World(offset_s)
+    world.rounds(4)
+    assert abs(world.clock.wall_ms() - world.aws_s * 1000) <= 11
+    assert world.clock.right == (abs(offset_s) < BUDGET_S)

@@ -112,8 +112,11 @@ class World:
             lease_s=25,
             grace_s=150,
             retention=retention,
+            wall_ms=now_ms,
         )
-        scheduling = Scheduling(store, cast(Slots, None), kept_s=1.5, expire_after_s=60)
+        scheduling = Scheduling(
+            store, cast(Slots, None), kept_s=1.5, expire_after_s=60, wall_ms=now_ms
+        )
         answers = Answers(
             store,
             slots=cast(Slots, None),
@@ -121,6 +124,7 @@ class World:
             pauses=cast(Any, None),
             limiter=cast(Any, None),
             grace_s=150,
+            wall_ms=now_ms,
         )
         message = email_decoder.decode(received.body)
         looked = await scheduling.look(message, received, [])
