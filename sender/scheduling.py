@@ -9,7 +9,6 @@ copies are one item.
 
 import asyncio
 import math
-import re
 from dataclasses import replace
 
 from mailpipe import records, scheduled
@@ -31,8 +30,6 @@ from sender.store import SenderStore
 from sender.verdicts import broken, expired, read
 
 TRIES = 5
-_EXPIRES = re.compile(r'"expiresAt"\s*:\s*"')
-"""Most mail does not, and need not be decoded."""
 
 
 class Scheduling:
@@ -98,7 +95,7 @@ def _ends_at_once(message: EmailMessage, domains: list[str]) -> bool:
 
 class TimedParking:
     """Parking of mail that has times: what is given another time while it is parked waits for that,
-    too; what expires while its scope is paused comes back then, to end.
+    too.
     """
 
     def __init__(self, parking: Parking, tables: Tables, bodies: Bodies) -> None:
@@ -112,9 +109,7 @@ class TimedParking:
         if park.name is not None:
             message = await self._with_lasting_body(message)
         await self._parking.park(message, queue, park)
-        if park.scope is not None and (expires_ms := expires_at(message)) is not None:
-            await self._parking.park(message, queue, Park(None, "expires", due_ms=expires_ms))
-        elif park.name is not None:
+        if park.name is not None:
             await self._follow(message, queue, park, park.name)
 
     async def _with_lasting_body(self, message: Received) -> Received:
@@ -139,11 +134,3 @@ class TimedParking:
                 return
             park = replace(park, due_ms=record.send_at)
             await self._parking.park(message, queue, park)
-
-
-def expires_at(message: Received) -> int | None:
-    """When this mail expires by its own word (epoch ms)."""
-    if not _EXPIRES.search(message.body):
-        return None
-    mail = read(message.body)
-    return times_of(mail).expires_at_ms if isinstance(mail, EmailMessage) else None
