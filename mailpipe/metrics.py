@@ -5,6 +5,7 @@ looking one up costs more than counting.
 """
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -242,3 +243,25 @@ WEBHOOK_SECONDS = Histogram(
 def bound(metric: Any, *labels: str) -> Any:
     """The child of a metric for these labels (from fixed sets, so few)."""
     return metric.labels(*labels)
+
+
+class Told:
+    """A gauge of which the holder of a lease tells (seconds, or a number). What is older than
+    `FRESH_S` counts no more: another process may hold the lease by now.
+    """
+
+    FRESH_S = 120.0
+
+    def __init__(self, gauge: Gauge, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._value = 0.0
+        self._until_s = clock()
+        gauge.set_function(self._now)
+
+    def set(self, value: float) -> None:
+        """It is so now."""
+        self._value = value
+        self._until_s = self._clock() + self.FRESH_S
+
+    def _now(self) -> float:
+        return self._value if self._clock() < self._until_s else 0.0

@@ -6,11 +6,12 @@ import pytest
 
 from mailpipe.aws.queue import Outgoing
 from mailpipe.due import WATERMARK
+from mailpipe.due_times import DueTimes
 from mailpipe.outcomes import CallFailed, Kind, Park
 from mailpipe.pace import LEAST_SHARE, Ramp
 from mailpipe.parking import WAITS_AT_MOST_S, Parked, Waits
 from mailpipe.partiql import delete_from
-from mailpipe.release import DueTimes, ScopeRelease
+from mailpipe.release import ScopeRelease
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig

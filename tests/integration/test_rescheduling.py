@@ -11,11 +11,11 @@ import pytest
 from mailpipe.aws.queue import Fault, Outgoing
 from mailpipe.aws.table import Applied
 from mailpipe.due import WATERMARK, DueItems
+from mailpipe.due_times import DueTimes
 from mailpipe.messages import encode
 from mailpipe.parking import MINUTE_MS, Waits
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Record, stub_expiry
-from mailpipe.release import DueTimes
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK
 from mailpipe.rules import Violation
 from mailpipe.testing import InMemoryQueue
