@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from mailpipe import metrics, resources
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.board import kind_of
-from mailpipe.due import WATERMARK, DueItems
+from mailpipe.due import DueItems
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.pace import passed
+from mailpipe.parked_items import WATERMARK
 from mailpipe.parking import MINUTE_MS, Parked
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes

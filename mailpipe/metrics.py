@@ -110,6 +110,9 @@ ACCEPT_TO_SEND = Histogram(
     buckets=_LATENCY_S,
 )
 ENDED_UNSENT = Counter("mailpipe_ended_unsent_total", "Mails ended without SES", ["status"])
+LEFT_OVER = Counter(
+    "mailpipe_left_over_total", "Copies of mail for later that found no record long after its time"
+)
 DISTRUSTED = Counter(
     "mailpipe_distrusted_total",
     "Mails quarantined for their tenant (unknown_tenant, disabled_tenant, forged: an alarm)",

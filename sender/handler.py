@@ -12,7 +12,7 @@ from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Dead, Outcome, Park, Retry
+from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
 from mailpipe.parking import IN_DOUBT
 from mailpipe.status import FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
@@ -114,7 +114,7 @@ class Sender:
         if (outcome := await self._settled(received, message)) is not None:
             return outcome
         looked = await self._scheduling.look(message, received, tenant.domains)
-        if isinstance(looked, Times | Retry):
+        if isinstance(looked, Times | Retry | Done):
             return looked
         return await self._answers.not_ours(looked)
 

@@ -11,13 +11,13 @@ import asyncio
 import math
 from dataclasses import replace
 
-from mailpipe import records, scheduled
+from mailpipe import logs, metrics, records, scheduled
 from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.messages import EmailMessage, encode
-from mailpipe.outcomes import Park, Retry
+from mailpipe.outcomes import Done, Park, Retry
 from mailpipe.parking import SCHEDULED
 from mailpipe.resources import EMAIL_TRACKING
 from mailpipe.settling import Parking
@@ -30,6 +30,8 @@ from sender.store import SenderStore
 from sender.verdicts import broken, expired, read
 
 TRIES = 5
+
+log = logs.get()
 
 
 class Scheduling:
@@ -47,7 +49,7 @@ class Scheduling:
 
     async def look(
         self, message: EmailMessage, received: Received, domains: list[str]
-    ) -> Times | Answer | Retry:
+    ) -> Times | Answer | Retry | Done:
         """The times of a mail that may go now, kept until then if that was near; else why it does
         not. Mail that was never for later costs nothing here, nor does a look what is due.
         """
@@ -59,6 +61,8 @@ class Scheduling:
             return await self._comes(times.due_ms) or times
         answer = await self._store.look(message)
         if answer is None:
+            if has_waited and self._over(times):
+                return _left_over(message)
             if times.due_ms <= now_ms() or _ends_at_once(message, domains):
                 return times  # the claim makes the record, even to end it
             answer = await self._store.make(message)
@@ -82,6 +86,15 @@ class Scheduling:
             return Retry(max(1, math.ceil((send_at_ms - now_ms()) / 1000)), "scheduled")
         await asyncio.sleep((send_at_ms - now_ms() + 1) / 1000)
         return None
+
+
+def _left_over(message: EmailMessage) -> Done:
+    """It had a record when it was parked, so its mail has ended so long ago that nobody remembers:
+    a copy for a time to which the mail was never moved. Its owner has heard of the end.
+    """
+    metrics.LEFT_OVER.inc()
+    log.warning("copy_without_record", email_id=message.email_id)
+    return Done()
 
 
 def _ends_at_once(message: EmailMessage, domains: list[str]) -> bool:

@@ -5,10 +5,10 @@ from collections.abc import Collection
 import pytest
 
 from mailpipe.aws.queue import Outgoing
-from mailpipe.due import WATERMARK
 from mailpipe.due_times import DueTimes
 from mailpipe.outcomes import CallFailed, Kind, Park
 from mailpipe.pace import LEAST_SHARE, Ramp
+from mailpipe.parked_items import WATERMARK
 from mailpipe.parking import WAITS_AT_MOST_S, Parked, Waits
 from mailpipe.partiql import delete_from
 from mailpipe.release import ScopeRelease

@@ -253,6 +253,16 @@ async def test_mail_without_a_time_of_its_own_is_given_one_by_its_record(
     assert len(rig.ses.sent) == 1
 
 
+async def test_a_copy_that_finds_no_record_long_after_its_mail_is_no_new_mail(rig: Rig) -> None:
+    one = later(in_ms=-100 * DAY_MS)
+    one.queued_at = iso(now_ms() - 101 * DAY_MS)
+    assert await rig.handle(one, attributes={SCHEDULED: "1"}) == Done()
+    assert await rig.parts.record(one.email_id) is None
+    assert await rig.announced() == []
+    assert await rig.handle(one) == Done()  # one that has never waited is a mail, and ends as such
+    assert (await record(rig, one)).status == "expired"
+
+
 def expiring(in_ms: int) -> EmailMessage:
     """A mail that expires so soon."""
     one = message(expires_at=iso(now_ms() + in_ms))
