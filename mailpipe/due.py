@@ -127,11 +127,16 @@ class DueItems:
         """See ParkedItems.watermark."""
         return await self._items.watermark()
 
-    async def first(self, scope: str, queue: str, most: int) -> list[Parked]:
-        """What waits for the scope and is from this queue, the oldest first. Raises CallFailed."""
+    async def first(
+        self, scope: str, queue: str, most: int, *, after: str | None = None
+    ) -> list[Parked]:
+        """What waits for the scope and is from this queue, the oldest first, or what comes `after`
+        a due key. Raises CallFailed.
+        """
         each = -(-most // SHARDS) + 1
         partitions = [resources.waits_for_scope(scope, number) for number in range(SHARDS)]
         low, high = range_of(queue)
+        low = low if after is None else f"{after}~"
         pages = [self.page(one, (low, high), limit=each) for one in partitions]
         return oldest(await asyncio.gather(*pages), most)
 

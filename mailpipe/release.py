@@ -14,6 +14,8 @@ from mailpipe.parking import WAITS_AT_MOST_S
 
 REST_S = 10.0
 """A scope without mail, or where something fails, is looked at again after this."""
+PASSED_S = 300.0
+"""So long what could not be sent is passed over."""
 LOOK_S = 30.0
 OVERDUE_AT_ONCE = 100
 
@@ -46,6 +48,7 @@ class ScopeRelease:
         self._paces = dict[tuple[str, str], Pace]()
         self._least = dict[str, Credit]()
         self._rests = dict[str, float]()
+        self._passed = dict[tuple[str, str], tuple[str, float]]()
         self._last_s = 0.0
         self._looked_s: float | None = None
         self._oldest = {
@@ -64,6 +67,7 @@ class ScopeRelease:
         self._last_s = now
         self._paces = {key: pace for key, pace in self._paces.items() if key[0] in kept}
         self._rests = {scope: at for scope, at in self._rests.items() if scope in kept}
+        self._passed = {key: at for key, at in self._passed.items() if key[0] in kept}
         wanted = [one for one in open_ if self._rests.get(one, now) <= now]
         random.shuffle(wanted)  # where there is room for few, no scope is always the last
         if wanted:
@@ -88,21 +92,38 @@ class ScopeRelease:
                 if most < 1:
                     continue
                 try:
-                    parked = await self._due.first(scope, name, most)
-                    sent = len(await self._due.send(parked))
+                    parked, sent = await self._send_first(scope, name, most, now)
                 except Exception as fault:  # one scope, or one item of it, stops no other
                     faults.append(fault)
                     self._rests[scope] = now + REST_S
                     _tell(scope, fault)
                     continue
                 went += 1
-                empty[scope] += not parked
+                empty[scope] += parked == 0
                 pace.took(sent)
                 least.took(sent)
                 free -= sent
         if faults and not went:
             raise faults[0]
         return [one for one, queues in empty.items() if queues == len(self._due.queues)]
+
+    async def _send_first(self, scope: str, queue: str, most: int, now: float) -> tuple[int, int]:
+        """How many were read, and how many of them went. What could not go is passed over until all
+        others were read, or for `PASSED_S`; then it is tried again.
+        """
+        after, since = self._passed.pop((scope, queue), (None, now))
+        if now - since >= PASSED_S:
+            after, since = None, now
+        parked = await self._due.first(scope, queue, most, after=after)
+        if not parked and after is not None:
+            after, since = None, now
+            parked = await self._due.first(scope, queue, most)
+        sent = await self._due.send(parked)
+        if len(sent) < len(parked):
+            after = parked[-1].due_key
+        if after is not None:
+            self._passed[scope, queue] = (after, since)
+        return len(parked), len(sent)
 
     async def _look(self, scopes: Iterable[str]) -> None:
         """Send what has waited as long as it may, and tell how old the oldest is."""
