@@ -14,10 +14,10 @@ from loadtest.virtual.life import Latency, Life
 from loadtest.virtual.tables import MemoryTables
 from mailpipe.aws.queue import BATCH, Received
 from mailpipe.due import DueItems
+from mailpipe.due_times import DueTimes
 from mailpipe.leases import Lease, Task, lasts_s, run_leased
 from mailpipe.outcomes import Park
 from mailpipe.parking import Waits
-from mailpipe.release import DueTimes
 from mailpipe.resources import MAIL_BULK
 
 CALL_S = (0.003, 0.012)

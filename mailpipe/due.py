@@ -15,6 +15,7 @@ from mailpipe.aws.table import Refused, Tables
 from mailpipe.board import kind_of
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park, Retry
+from mailpipe.parked_items import ParkedItems
 from mailpipe.parking import (
     MAX_INLINE_BYTES,
     MAX_ITEM_BODY_BYTES,
@@ -42,8 +43,6 @@ from mailpipe.timing import now_ms
 
 SCOPES = "scopes"
 """Partition with an item for each scope that mail may wait for: restored with that mail."""
-WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
-"""The minute before which nothing waits for a time. Restored with what waits, too."""
 TOLD_FOR_S = 30.0
 """A process says that often that it parks mail for a scope."""
 FORGET_S = 300.0
@@ -81,6 +80,7 @@ class DueItems:
         self._tables = tables
         self._prefix = prefix
         self._bucket = bucket
+        self._items = ParkedItems(tables, prefix, wall_ms)
         self._told = SharedReads[str, None](self._tell, most=MAX_SCOPES, fresh_s=TOLD_FOR_S)
 
     def instead_of(self, retry: Retry, message: Received, queue: str) -> Park | None:
@@ -96,7 +96,9 @@ class DueItems:
             message = scheduled(message)
         if park.scope is not None:
             await self._told.get(park.scope)
-            await self._put(await self._item_of(message, queue, park))
+            item = await self._item_of(message, queue, park)
+            # Refused: it was parked before, and its message has come once more.
+            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, attributes_of(item)))
         elif (delay_ms := (park.due_ms or 0) - self.wall_ms()) <= self.waits.soon_s * 1000:
             delay_s = delay_of(message.attributes, delay_ms)
             copy = copy_of(message, delay_s=delay_s, in_doubt=park.in_doubt)
@@ -107,18 +109,12 @@ class DueItems:
             elif fault is not None:
                 raise fault
         else:
-            item = await self._item_of(message, queue, park)
-            await self._put(item)
-            await self._not_passed(item)
+            await self._items.put(await self._item_of(message, queue, park))
         metrics.bound(metrics.PARKED, kind_of(park.scope)).inc()
 
     async def _item_of(self, message: Received, queue: str, park: Park) -> Parked:
         body_key = await self._body_kept(message)
         return item_of(message, queue, park, now_ms=self.wall_ms(), body_key=body_key)
-
-    async def _put(self, item: Parked) -> None:
-        # Refused: it was parked before, and its message has come once more.
-        await self._tables.write(insert_into(self._prefix, DUE_ITEMS, attributes_of(item)))
 
     async def scopes(self) -> dict[str, int]:
         """Those that mail may wait for, and when somebody has last said so (epoch ms). Raises
@@ -128,18 +124,19 @@ class DueItems:
         return {str(one["dueKey"]): at for one in items if isinstance(at := one.get("at"), int)}
 
     async def watermark(self) -> int | None:
-        """The minute before which nothing is looked for; None: nobody has looked yet. Raises
-        CallFailed.
-        """
-        item = await self._tables.get(DUE_ITEMS, WATERMARK)
-        minute = None if item is None else item.get("minute")
-        return minute if isinstance(minute, int) else None
+        """See ParkedItems.watermark."""
+        return await self._items.watermark()
 
-    async def first(self, scope: str, queue: str, most: int) -> list[Parked]:
-        """What waits for the scope and is from this queue, the oldest first. Raises CallFailed."""
+    async def first(
+        self, scope: str, queue: str, most: int, *, after: str | None = None
+    ) -> list[Parked]:
+        """What waits for the scope and is from this queue, the oldest first, or what comes `after`
+        a due key. Raises CallFailed.
+        """
         each = -(-most // SHARDS) + 1
         partitions = [resources.waits_for_scope(scope, number) for number in range(SHARDS)]
         low, high = range_of(queue)
+        low = low if after is None else f"{after}~"
         pages = [self.page(one, (low, high), limit=each) for one in partitions]
         return oldest(await asyncio.gather(*pages), most)
 
@@ -245,14 +242,6 @@ class DueItems:
         fate = await self._tables.write(update_in(self._prefix, DUE_ITEMS, changes, key, where))
         if isinstance(fate, Refused) and fate.item is None:
             await self._tables.write(insert_into(self._prefix, DUE_ITEMS, key | changes))
-
-    async def _not_passed(self, item: Parked) -> None:
-        """Where the clock of who releases is ahead, the minute of what was just put may have been
-        passed: then it goes to one that is still to come.
-        """
-        minute = await self.watermark()
-        if minute is not None and item.minute < minute:
-            await self._put(item.in_minute(minute + 1))
 
     async def _body_kept(self, message: Received) -> str | None:
         """Where a body that is too large for an item lies; None: it is not."""

@@ -14,6 +14,7 @@ from mailpipe.board import Pause, Reading
 from mailpipe.endings import ended_sentence, happened_ms
 from mailpipe.evidence import Figures
 from mailpipe.open_states import Place, Terms, could_go_ms, place_of, unheard
+from mailpipe.parking import Waits
 from mailpipe.presence import Presence
 from mailpipe.records import Attributes, Record
 from mailpipe.scopes import scopes_of_record
@@ -23,6 +24,8 @@ ENDED = "ended"
 """The state of what is not open any more."""
 STRAYS_AFTER_MS = 900_000
 """A mail that waits longer although nothing else does is not on its queue."""
+SOON_MS = round(Waits().soon_s * 1000)
+"""What is due so soon when it is moved lies on its queue already."""
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC", examples=["2026-11-24T10:00:00.000Z"])]
 
@@ -48,13 +51,15 @@ class Explanation(Struct, rename="camel", kw_only=True):
 
 class World(NamedTuple):
     """What has to be known besides the record: the board, the senders that live, how many mails are
-    on each lane's queue or in hand (of its own lane and of more urgent ones), what processors say
-    of events, and the event that has made its status.
+    on each lane's queue or in hand (of its own lane and of more urgent ones), when the oldest mail
+    of its lane was accepted that is still parked for each of its scopes (epoch ms), what processors
+    say of events, and the event that has made its status.
     """
 
     board: Reading = Reading(None, {}, {}, [])
     senders: list[Presence] = []
     depths: Mapping[str, int] = {}
+    parked: Mapping[str, int] = {}
     processors: list[Figures] = []
     event: Attributes | None = None
 
@@ -80,7 +85,7 @@ def explain(record: Record, world: World, now_ms: int) -> Explanation:
     if place is None:
         told = _Told(None, ended_sentence(record, world.event, now_ms))
     else:
-        told = _told(record, place, pause, world, now_ms)
+        told = _without_senders(_told(record, place, pause, world, now_ms), place, world)
     since_ms = happened_ms(record, world.event) if place is None else place.since_ms
     return Explanation(
         email_id=record.email_id,
@@ -102,6 +107,14 @@ def pause_of(record: Record, board: Reading) -> Pause | None:
     return next(
         (found for one in scopes_of_record(record) if (found := board.pauses.get(one))), None
     )
+
+
+def _without_senders(told: _Told, place: Place, world: World) -> _Told:
+    """What only a sender does is told so where none runs."""
+    if world.senders or place.state not in (states.PAUSED, states.IN_DOUBT, states.ENDING):
+        return told
+    said = f"{told.sentence} No sender runs now: it goes on when one does."
+    return told._replace(sentence=said, due_ms=None)
 
 
 def _told(record: Record, place: Place, pause: Pause | None, world: World, now_ms: int) -> _Told:
@@ -126,9 +139,23 @@ def _told(record: Record, place: Place, pause: Pause | None, world: World, now_m
 
 
 def _scheduled(record: Record, now_ms: int) -> _Told:
-    at_ms = could_go_ms(record)
-    said = f"Waits for its time, {moment(at_ms, now_ms)}, in {about((at_ms - now_ms) / 1000)}."
-    return _Told("time", said, due_ms=at_ms)
+    at_ms, held_ms = could_go_ms(record), _held_ms(record)
+    said = f"Waits for its time, {moment(at_ms, now_ms)}, in {about((at_ms - now_ms) / 1000)}"
+    said += _held(held_ms, now_ms) if held_ms > at_ms else ""
+    return _Told("time", f"{said}.", due_ms=max(at_ms, held_ms))
+
+
+def _held_ms(record: Record) -> int:
+    """Until when its queue may keep a message that was put there, delayed, for a time that is not
+    the mail's any more; 0: it does not.
+    """
+    old_ms = record.moved_from or 0
+    return old_ms if old_ms - record.updated_at <= SOON_MS else 0
+
+
+def _held(until_ms: int, now_ms: int) -> str:
+    until = moment(until_ms, now_ms)
+    return f"; it was moved when it lay on its queue already, which may keep it until {until}"
 
 
 def _turn(record: Record, world: World, now_ms: int) -> _Told:
@@ -141,6 +168,12 @@ def _turn(record: Record, world: World, now_ms: int) -> _Told:
         return _Told("sender", f"{begin}: no sender has read SES's quota yet.")
     before = max(0, sum(world.depths.values()) - 1)
     binds = presence.binds(world.senders, lane)
+    for scope, oldest_ms in world.parked.items():
+        if oldest_ms <= since_ms:  # else it has been released already
+            said = f"{scope_named(scope)} is being released after a pause, oldest first"
+            return _Told("turn", f"{begin}; {said}.", binds)
+    if now_ms < (held_ms := _held_ms(record)):
+        return _Told("turn", f"{begin}{_held(held_ms, now_ms)}.", binds, held_ms)
     if not before and now_ms - since_ms > STRAYS_AFTER_MS:
         why = "so its message waits for another try, or lies among the dead letters"
         return _Told("turn", f"{begin}, but nothing is on its queue, {why}.", binds)
@@ -220,6 +253,8 @@ def _in_doubt(record: Record, world: World, now_ms: int) -> _Told:
         "its answer. An event of SES settles it; without one it is decided by the mail's inDoubt, "
     )
     by = f"at {moment(by_ms, now_ms)} at the latest"
+    if now_ms > by_ms:
+        return _Told("verdict", f"{begin}{by}: it is late, and goes on when a sender looks at it.")
     if now_ms <= from_ms:
         said = f"{begin}from {moment(from_ms, now_ms)} on when events flow, else {by}."
         return _Told("verdict", said, due_ms=by_ms)

@@ -5,6 +5,7 @@ looking one up costs more than counting.
 """
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -113,6 +114,9 @@ ACCEPT_TO_SEND = Histogram(
     buckets=_LATENCY_S,
 )
 ENDED_UNSENT = Counter("mailpipe_ended_unsent_total", "Mails ended without SES", ["status"])
+LEFT_OVER = Counter(
+    "mailpipe_left_over_total", "Copies of mail for later that found no record long after its time"
+)
 DISTRUSTED = Counter(
     "mailpipe_distrusted_total",
     "Mails quarantined for their tenant (unknown_tenant, disabled_tenant, forged: an alarm)",
@@ -246,3 +250,25 @@ WEBHOOK_SECONDS = Histogram(
 def bound(metric: Any, *labels: str) -> Any:
     """The child of a metric for these labels (from fixed sets, so few)."""
     return metric.labels(*labels)
+
+
+class Told:
+    """A gauge of which the holder of a lease tells (seconds, or a number). What is older than
+    `FRESH_S` counts no more: another process may hold the lease by now.
+    """
+
+    FRESH_S = 120.0
+
+    def __init__(self, gauge: Gauge, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._value = 0.0
+        self._until_s = clock()
+        gauge.set_function(self._now)
+
+    def set(self, value: float) -> None:
+        """It is so now."""
+        self._value = value
+        self._until_s = self._clock() + self.FRESH_S
+
+    def _now(self) -> float:
+        return self._value if self._clock() < self._until_s else 0.0

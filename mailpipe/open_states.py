@@ -23,13 +23,11 @@ EXPIRED_AFTER_MS = 600_000
 class Terms(Struct, rename="camel", kw_only=True, frozen=True):
     """What the senders of a deployment go by, in milliseconds.
 
-    Mail expires after `expire_after_ms`, pauses not counted; a claim holds for `lease_ms`; a send
-    in doubt is decided from `grace_ms` after its claim on, `decide_ms` later in any case; mail of
-    which SES says no more is closed after `unheard_ms`; an end that is not announced after
-    `settle_ms` is announced again.
+    A claim holds for `lease_ms`; a send in doubt is decided from `grace_ms` after its claim on,
+    `decide_ms` later in any case; mail of which SES says no more is closed after `unheard_ms`; an
+    end that is not announced after `settle_ms` is announced again.
     """
 
-    expire_after_ms: int = 3 * DAY_MS
     lease_ms: int = 25_000
     grace_ms: int = 150_000
     decide_ms: int = 3_600_000

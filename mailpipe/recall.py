@@ -15,7 +15,7 @@ from mailpipe.aws.table import Applied, Tables
 from mailpipe.due import DueItems
 from mailpipe.ending import Ends
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.parking import Waits
+from mailpipe.parking import Parked, Waits
 from mailpipe.records import Record
 from mailpipe.rules import Violation, is_id
 from mailpipe.scheduled import scheduled_name
@@ -92,7 +92,7 @@ class Recall:
                 await self._bring(record, record.times())
                 return record
             waiting = await self._items.find(_name(record), record.times())
-            await self._items.put(waiting, send_at_ms)
+            copies = await self._items.put(waiting, send_at_ms)
             failpoints.hit("reschedule.copied")
             write = self._statements.reschedule(record, send_at_ms, at_ms=at_ms)
             if isinstance(await self._tables.write(write), Applied):
@@ -100,7 +100,16 @@ class Recall:
                 moved = structs.replace(record, status=SCHEDULED.status, send_at=send_at_ms)
                 await self._bring(moved, [send_at_ms, *record.times()])
                 return moved
+            await self._take_back(copies, record)
         raise _contended("reschedule")
+
+    async def _take_back(self, copies: list[Parked], record: Record) -> None:
+        """Somebody else came first: at this time the mail may find no record any more, unless it is
+        one that the record knows.
+        """
+        now = await self.record(record.email_id, record.tenant)
+        known = [] if now is None else now.times()
+        await self._items.delete([one for one in copies if one.at_ms not in known])
 
     async def _bring(self, record: Record, times: list[int]) -> None:
         """Have it wait for the time that it has now, and for no other of these. What others who

@@ -1,127 +1,25 @@
-"""What sends parked messages back: when they are due, and when their scope goes on.
+"""What sends parked messages back when their scope goes on, under a lease (`leases.py`)."""
 
-Each runs under a lease (`leases.py`), a piece at a time.
-"""
-
-import asyncio
 import itertools
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from mailpipe import logs, metrics, resources
-from mailpipe.aws.table import Refused, Tables
+from mailpipe import logs, metrics
 from mailpipe.board import kind_of, without_local_part
-from mailpipe.due import WATERMARK, DueItems
-from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.pace import LEAST_SHARE, Credit, Pace, Ramp, passed, room
-from mailpipe.parking import MINUTE_MS, WAITS_AT_MOST_S, Parked
-from mailpipe.partiql import insert_into, update_in
-from mailpipe.records import Attributes
-from mailpipe.resources import DUE_ITEMS, SHARDS
+from mailpipe.due import DueItems
+from mailpipe.outcomes import CallFailed
+from mailpipe.pace import LEAST_SHARE, Credit, Pace, Ramp, room
+from mailpipe.parking import WAITS_AT_MOST_S
 
-MINUTES_AT_ONCE = 60
-PAGE = 100
-LOOK_BACK_MINUTES = 15
-"""Where nobody has released anything yet."""
 REST_S = 10.0
 """A scope without mail, or where something fails, is looked at again after this."""
+PASSED_S = 300.0
+"""So long what could not be sent is passed over."""
 LOOK_S = 30.0
 OVERDUE_AT_ONCE = 100
 
 log = logs.get()
-
-
-@dataclass
-class _Sweep:
-    """One reading of all minutes, from the watermark on. `now_ms` is when it began: what it has
-    seen empty was so then, not later.
-    """
-
-    now_ms: int
-    first: int
-    next: int
-    busy: set[int]
-    oldest_ms: int
-
-
-class DueTimes:
-    """Sends what waits for a time, while `time_is_right`."""
-
-    def __init__(
-        self,
-        due: DueItems,
-        tables: Tables,
-        prefix: str,
-        *,
-        time_is_right: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._due = due
-        self._time_is_right = time_is_right
-        self._tables = tables
-        self._prefix = prefix
-        self._sweep: _Sweep | None = None
-        self._late = metrics.PARKED_OLDEST.labels(kind_of(None))
-
-    async def work(self) -> bool:
-        """Send what is due soon; True: there is more. Raises CallFailed.
-
-        What cannot be sent holds the watermark, and nothing else.
-        """
-        if not self._time_is_right():
-            raise CallFailed(Kind.NOTHING_HAPPENED, "ClockWrong", "another may have the time")
-        sweep = self._sweep = self._sweep or await self._begin()
-        soon = self._due.wall_ms() + round(self._due.waits.soon_s * 1000)
-        last = min(soon // MINUTE_MS, sweep.next + MINUTES_AT_ONCE)
-        while sweep.next <= last:
-            parked, goes_on = await self._of(sweep.next, soon)
-            sweep.oldest_ms = min([sweep.oldest_ms, *(one.at_ms for one in parked)])
-            sent = await self._due.send([one for one in parked if one.at_ms <= soon])
-            if goes_on and sent:
-                return True  # the rest of this minute
-            if goes_on or len(sent) < len(parked):
-                sweep.busy.add(sweep.next)
-            sweep.next += 1
-        await self._move(sweep, last)
-        if last < soon // MINUTE_MS:
-            return True
-        self._late.set((sweep.now_ms - sweep.oldest_ms) / 1000)
-        self._sweep = None
-        return False
-
-    async def _begin(self) -> _Sweep:
-        now = self._due.wall_ms()
-        first = await self._watermark(now)
-        return _Sweep(now, first, first, set(), now)
-
-    async def _of(self, minute: int, soon: int) -> tuple[list[Parked], bool]:
-        """The first of this minute, and whether more of it is due soon."""
-        partitions = [resources.waits_for_time(minute, number) for number in range(SHARDS)]
-        whole = ("0", "~")
-        pages = await asyncio.gather(
-            *[self._due.page(one, whole, limit=PAGE) for one in partitions]
-        )
-        parked = [one for items, _ in pages for one in items]
-        goes_on = any(more and items[-1].at_ms <= soon for items, more in pages if items)
-        return parked, goes_on
-
-    async def _watermark(self, now: int) -> int:
-        minute = await self._due.watermark()
-        return now // MINUTE_MS - LOOK_BACK_MINUTES if minute is None else minute
-
-    async def _move(self, sweep: _Sweep, last: int) -> None:
-        settle_s = self._due.waits.settle_s
-        minute = passed(sweep.first, last, sweep.busy, now_ms=sweep.now_ms, settle_s=settle_s)
-        if minute == sweep.first:
-            return
-        changes: Attributes = {"minute": minute}
-        where = ("minute", "<", minute)
-        fate = await self._tables.write(
-            update_in(self._prefix, DUE_ITEMS, changes, WATERMARK, where)
-        )
-        if isinstance(fate, Refused) and fate.item is None:
-            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, WATERMARK | changes))
 
 
 class ScopeRelease:
@@ -150,8 +48,12 @@ class ScopeRelease:
         self._paces = dict[tuple[str, str], Pace]()
         self._least = dict[str, Credit]()
         self._rests = dict[str, float]()
+        self._passed = dict[tuple[str, str], tuple[str, float]]()
         self._last_s = 0.0
         self._looked_s: float | None = None
+        self._oldest = {
+            kind: metrics.Told(metrics.PARKED_OLDEST.labels(kind)) for kind in metrics.SCOPE_KINDS
+        }
 
     async def work(self) -> None:
         """Send what may go now. Raises CallFailed."""
@@ -165,6 +67,7 @@ class ScopeRelease:
         self._last_s = now
         self._paces = {key: pace for key, pace in self._paces.items() if key[0] in kept}
         self._rests = {scope: at for scope, at in self._rests.items() if scope in kept}
+        self._passed = {key: at for key, at in self._passed.items() if key[0] in kept}
         wanted = [one for one in open_ if self._rests.get(one, now) <= now]
         random.shuffle(wanted)  # where there is room for few, no scope is always the last
         if wanted:
@@ -189,15 +92,14 @@ class ScopeRelease:
                 if most < 1:
                     continue
                 try:
-                    parked = await self._due.first(scope, name, most)
-                    sent = len(await self._due.send(parked))
+                    parked, sent = await self._send_first(scope, name, most, now)
                 except Exception as fault:  # one scope, or one item of it, stops no other
                     faults.append(fault)
                     self._rests[scope] = now + REST_S
                     _tell(scope, fault)
                     continue
                 went += 1
-                empty[scope] += not parked
+                empty[scope] += parked == 0
                 pace.took(sent)
                 least.took(sent)
                 free -= sent
@@ -205,9 +107,27 @@ class ScopeRelease:
             raise faults[0]
         return [one for one, queues in empty.items() if queues == len(self._due.queues)]
 
+    async def _send_first(self, scope: str, queue: str, most: int, now: float) -> tuple[int, int]:
+        """How many were read, and how many of them went. What could not go is passed over until all
+        others were read, or for `PASSED_S`; then it is tried again.
+        """
+        after, since = self._passed.pop((scope, queue), (None, now))
+        if now - since >= PASSED_S:
+            after, since = None, now
+        parked = await self._due.first(scope, queue, most, after=after)
+        if not parked and after is not None:
+            after, since = None, now
+            parked = await self._due.first(scope, queue, most)
+        sent = await self._due.send(parked)
+        if len(sent) < len(parked):
+            after = parked[-1].due_key
+        if after is not None:
+            self._passed[scope, queue] = (after, since)
+        return len(parked), len(sent)
+
     async def _look(self, scopes: Iterable[str]) -> None:
         """Send what has waited as long as it may, and tell how old the oldest is."""
-        now, ages = self._due.wall_ms(), dict.fromkeys(metrics.SCOPE_KINDS, 0.0)
+        now, ages = self._due.wall_ms(), dict.fromkeys(self._oldest, 0.0)
         for scope, queue in itertools.product(scopes, self._due.queues):
             try:
                 for first in await self._due.first(scope, queue, 1):
@@ -217,8 +137,8 @@ class ScopeRelease:
                         await self._send_overdue(scope, queue, now)
             except Exception as fault:
                 _tell(scope, fault)
-        for kind, age_s in ages.items():
-            metrics.bound(metrics.PARKED_OLDEST, kind).set(age_s)
+        for kind, told in self._oldest.items():
+            told.set(ages[kind])
 
     async def _send_overdue(self, scope: str, queue: str, now: int) -> None:
         last_ms = now - WAITS_AT_MOST_S * 1000

@@ -1,25 +1,18 @@
-"""Moves the items of mail that waits for its `sendAt`.
-
-A copy too many is harmless (`scheduled.py`); one too few would be a mail that nobody sends. So only
-the very item that was read is ever deleted, here and by who releases it: a put of an item that is
-there already gives it another `parkedAt`.
-"""
+"""Moves the items of mail that waits for its `sendAt`; `parked_items.py` says why that is safe."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
 from mailpipe import logs
-from mailpipe.aws.table import Applied, Tables
+from mailpipe.aws.table import Tables
 from mailpipe.due import DueItems
-from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.parking import MINUTE_MS, Parked, attributes_of, parked_of
-from mailpipe.partiql import delete_from, insert_into, update_in
-from mailpipe.records import Attributes
+from mailpipe.outcomes import CallFailed
+from mailpipe.parked_items import ParkedItems
+from mailpipe.parking import MINUTE_MS, Parked, parked_of
+from mailpipe.partiql import delete_from
 from mailpipe.resources import DUE_ITEMS
 from mailpipe.scheduled import key_of_time, moved
-
-TRIES = 5
 
 log = logs.get()
 
@@ -29,6 +22,7 @@ class ScheduledItems:
 
     def __init__(self, due: DueItems, tables: Tables, prefix: str) -> None:
         self._due = due
+        self._items = ParkedItems(tables, prefix, due.wall_ms)
         self._tables = tables
         self._prefix = prefix
 
@@ -46,11 +40,7 @@ class ScheduledItems:
         copy = structs.replace(moved(waiting[0], at_ms), parked_at=now)
         if at_ms < now:  # a minute that is over may have been passed by who releases what is due
             copy = copy.in_minute(now // MINUTE_MS)
-        copies = [await self._put(copy)]
-        passed = await self._due.watermark()
-        if passed is not None and copy.minute < passed:
-            copies.append(await self._put(copy.in_minute(passed + 1)))
-        return copies
+        return await self._items.put(copy)
 
     async def send_soon(self, waiting: Iterable[Parked]) -> None:
         """What is due soon goes to its queue, with a delay: it is looked for less often than that.
@@ -61,9 +51,7 @@ class ScheduledItems:
 
     async def delete(self, waiting: Iterable[Parked]) -> None:
         """They are not needed any more, as they were read."""
-        for one in waiting:
-            where = ("parkedAt", "=", one.parked_at)
-            await self._tables.write(delete_from(self._prefix, DUE_ITEMS, one.key, where))
+        await self._items.delete(waiting)
 
     async def forget(self, name: str, times: Iterable[int]) -> None:
         """The mail never goes. What is not deleted comes in its time, and is found ended."""
@@ -72,20 +60,3 @@ class ScheduledItems:
         for fate in await self._tables.write_all(statements):
             if isinstance(fate, CallFailed):
                 log.warning("parked_item_stays", code=fate.code)
-
-    async def _put(self, item: Parked) -> Parked:
-        for _ in range(TRIES):
-            insert = insert_into(self._prefix, DUE_ITEMS, attributes_of(item))
-            if isinstance(await self._tables.write(insert), Applied):
-                return item
-            there = await self._tables.get(DUE_ITEMS, item.key)
-            parked = None if there is None else parked_of(there)
-            if parked is None:
-                continue  # released meanwhile
-            again = structs.replace(parked, parked_at=max(item.parked_at, parked.parked_at + 1))
-            changes: Attributes = {"parkedAt": again.parked_at}
-            where = ("parkedAt", "=", parked.parked_at)
-            update = update_in(self._prefix, DUE_ITEMS, changes, item.key, where)
-            if isinstance(await self._tables.write(update), Applied):
-                return again
-        raise CallFailed(Kind.IN_DOUBT, "ItemContended", operation="park")

@@ -13,7 +13,7 @@ from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Dead, Outcome, Retry
+from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
 from mailpipe.parking import IN_DOUBT
 from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
@@ -101,8 +101,7 @@ class Sender:
         if ending := overdue(times, now_ms=self._wall_ms()):
             return await self._claim_and_end(message, ending)
         if (waits := await self._pauses.stops(message, received)) is not None:
-            self._slots.paused()
-            return waits
+            return await self._waits(message, waits)
         try:
             with self._paths.of(received, message) as path:
                 if path is None:
@@ -121,9 +120,23 @@ class Sender:
         if (outcome := await self._settled(received, message)) is not None:
             return outcome
         looked = await self._scheduling.look(message, received, tenant.domains)
-        if isinstance(looked, Times | Retry):
+        if isinstance(looked, Times | Retry | Done):
             return looked
         return await self._answers.not_ours(looked)
+
+    async def _waits(self, message: EmailMessage, waits: Outcome) -> Outcome:
+        """What waits for a scope may do so for days: there is a record before, by which it can be
+        cancelled or moved, and expires. What has ended, or goes later, does not wait for the scope.
+        """
+        self._slots.paused()
+        if not isinstance(waits, Park):
+            return waits
+        answer = await self._store.look(message) if message.recorded else None
+        if answer is None:
+            answer = await self._store.make(message)
+        if isinstance(answer, Open | Doubtful):
+            return waits
+        return await self._answers.not_ours(answer)
 
     async def _settled(self, received: Received, message: EmailMessage) -> Outcome | None:
         """What becomes of a mail that comes back in doubt, before it takes a slot from another;
@@ -161,9 +174,8 @@ class Sender:
         if isinstance(instant, Excess):
             return goes_back(self._settings)
         if (waits := self._pauses.holds(message, received)) is not None:
-            self._slots.paused()
             self._slots.give_back(instant)
-            return waits  # found out while this mail waited for its slot
+            return await self._waits(message, waits)  # found out while it waited for its slot
         if ending := overdue(times, now_ms=self._wall_ms()):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)

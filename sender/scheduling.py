@@ -9,17 +9,16 @@ copies are one item.
 
 import asyncio
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from mailpipe import records, scheduled
+from mailpipe import logs, metrics, records, scheduled
 from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.messages import EmailMessage, encode
-from mailpipe.outcomes import Park, Retry
+from mailpipe.outcomes import Done, Park, Retry
 from mailpipe.parking import SCHEDULED
 from mailpipe.resources import EMAIL_TRACKING
 from mailpipe.settling import Parking
@@ -31,8 +30,8 @@ from sender.store import SenderStore
 from sender.verdicts import broken, expired, read
 
 TRIES = 5
-_EXPIRES = re.compile(r'"expiresAt"\s*:\s*"')
-"""Most mail does not, and need not be decoded."""
+
+log = logs.get()
 
 
 class Scheduling:
@@ -57,7 +56,7 @@ class Scheduling:
 
     async def look(
         self, message: EmailMessage, received: Received, domains: list[str]
-    ) -> Times | Answer | Retry:
+    ) -> Times | Answer | Retry | Done:
         """The times of a mail that may go now, kept until then if that was near; else why it does
         not. Mail that was never for later costs nothing here, nor does a look what is due; what is
         over by its message is looked at, since it may have been given another time.
@@ -71,6 +70,8 @@ class Scheduling:
             return await self._comes(times.due_ms) or times
         answer = await self._store.look(message)
         if answer is None:
+            if has_waited and over:
+                return _left_over(message)
             if times.due_ms <= self._wall_ms() or _ends_at_once(message, domains):
                 return times  # the claim makes the record, even to end it
             answer = await self._store.make(message)
@@ -98,6 +99,15 @@ class Scheduling:
         return None
 
 
+def _left_over(message: EmailMessage) -> Done:
+    """It had a record when it was parked, so its mail has ended so long ago that nobody remembers:
+    a copy for a time to which the mail was never moved. Its owner has heard of the end.
+    """
+    metrics.LEFT_OVER.inc()
+    log.warning("copy_without_record", email_id=message.email_id)
+    return Done()
+
+
 def _ends_at_once(message: EmailMessage, domains: list[str]) -> bool:
     """Whether it breaks a rule, as far as that is seen without its body: its owner must not hear of
     it in a year.
@@ -109,7 +119,7 @@ def _ends_at_once(message: EmailMessage, domains: list[str]) -> bool:
 
 class TimedParking:
     """Parking of mail that has times: what is given another time while it is parked waits for that,
-    too; what expires while its scope is paused comes back then, to end.
+    too.
     """
 
     def __init__(self, parking: Parking, tables: Tables, bodies: Bodies) -> None:
@@ -123,9 +133,7 @@ class TimedParking:
         if park.name is not None:
             message = await self._with_lasting_body(message)
         await self._parking.park(message, queue, park)
-        if park.scope is not None and (expires_ms := expires_at(message)) is not None:
-            await self._parking.park(message, queue, Park(None, "expires", due_ms=expires_ms))
-        elif park.name is not None:
+        if park.name is not None:
             await self._follow(message, queue, park, park.name)
 
     async def _with_lasting_body(self, message: Received) -> Received:
@@ -150,11 +158,3 @@ class TimedParking:
                 return
             park = replace(park, due_ms=record.send_at)
             await self._parking.park(message, queue, park)
-
-
-def expires_at(message: Received) -> int | None:
-    """When this mail expires by its own word (epoch ms)."""
-    if not _EXPIRES.search(message.body):
-        return None
-    mail = read(message.body)
-    return times_of(mail).expires_at_ms if isinstance(mail, EmailMessage) else None

@@ -174,7 +174,6 @@ class SenderSettings(SweepingSettings, frozen=True, kw_only=True):
     def terms(self) -> Terms:
         """By when what is open ends."""
         return Terms(
-            expire_after_ms=round(self.expire_after_s * 1000),
             lease_ms=round(self.lease_s * 1000),
             grace_ms=round(self.in_doubt_grace_s * 1000),
             decide_ms=round(self.in_doubt_decide_s * 1000),

@@ -11,8 +11,9 @@ from mailpipe.aws.table import Tables
 from mailpipe.bodies import open_bodies_bucket
 from mailpipe.consumer import Consumer
 from mailpipe.due import DueItems
+from mailpipe.due_times import DueTimes
 from mailpipe.leases import Lease, Task, Work, lasts_s, run_leased
-from mailpipe.release import DueTimes, ScopeRelease
+from mailpipe.release import ScopeRelease
 from mailpipe.renewal import Renewal
 from sender.clock import Clock
 from sender.settings import SenderSettings

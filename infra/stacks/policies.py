@@ -45,7 +45,10 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant((_WHEREABOUTS, _SEND, "sqs:GetQueueAttributes"), queues=QUEUES_OF_MAIL),
         Grant((_WHEREABOUTS, _SEND), queues=(resources.SES_EVENTS,)),
         Grant((_INSERT, _UPDATE, "dynamodb:BatchGetItem"), tables=(resources.EMAIL_TRACKING,)),
-        Grant((_INSERT, _UPDATE, _DELETE, "dynamodb:BatchGetItem"), tables=(resources.DUE_ITEMS,)),
+        Grant(
+            (_INSERT, _UPDATE, _DELETE, "dynamodb:BatchGetItem", "dynamodb:Query"),
+            tables=(resources.DUE_ITEMS,),
+        ),
         Grant(("dynamodb:Query",), indexes=LISTS_OF_MAIL),
         Grant(("dynamodb:Query",), tables=(resources.EMAIL_EVENTS, resources.COORDINATION)),
         Grant(("dynamodb:BatchGetItem",), tables=(resources.ACCESS,)),

@@ -1,14 +1,19 @@
 """Parked mail: put before deleted, sent before removed, harmless wherever the process ends."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
 import pytest
 
 from mailpipe import origins
 from mailpipe.aws.queue import Received
-from mailpipe.due import FORGET_S, NO_QUEUE_S, WATERMARK
+from mailpipe.aws.table import Fate, Tables
+from mailpipe.due import FORGET_S, NO_QUEUE_S, DueItems
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park
-from mailpipe.parking import KEPT_S, PROBE, SET_ASIDE, attributes_of
-from mailpipe.partiql import delete_from, insert_into
+from mailpipe.parked_items import WATERMARK
+from mailpipe.parking import KEPT_S, PROBE, SET_ASIDE, Waits, attributes_of
+from mailpipe.partiql import Statement, delete_from, insert_into
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL, shard, waits_for_time
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig
@@ -17,6 +22,22 @@ from tests.integration.waiting_rig import Killed, Rig
 @pytest.fixture
 def rig(parts: Parts) -> Rig:
     return Rig(parts)
+
+
+class Slow:
+    """Tables with something else after each write of an item."""
+
+    def __init__(self, tables: Tables, then: Callable[[], Awaitable[None]]) -> None:
+        self._tables = tables
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tables, name)
+
+    async def write(self, statement: Statement) -> Fate:
+        fate = await self._tables.write(statement)
+        await self._then()
+        return fate
 
 
 async def parked(rig: Rig, *mails: Received, queue: str = MAIL_BULK) -> None:
@@ -177,6 +198,33 @@ async def test_a_minute_that_was_passed_gets_nothing_more(rig: Rig) -> None:
     partition = waits_for_time(minute + 1, shard(mail.message_id))
     (moved,), _ = await rig.due.page(partition, ("0", "~"), limit=10)
     assert (moved.message_id, moved.at_ms) == (mail.message_id, due_ms)
+    await tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
+
+
+async def test_a_put_that_took_long_gets_as_much_time_as_any_and_is_looked_at_again(
+    rig: Rig,
+) -> None:
+    """Each look at the watermark finds the minutes of the put before it passed."""
+    tables, mail, minutes = rig.parts.tables, rig.mail(), list[int]()
+
+    async def passed() -> None:
+        if len(minutes) < 2:
+            rig.now_ms += 600_000
+            minutes.append(rig.now_ms // 60_000)
+        mark = WATERMARK | {"minute": minutes[-1] - 2}
+        await tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
+        await tables.write(insert_into(PREFIX, DUE_ITEMS, mark))
+
+    due = DueItems(
+        *(cast(Tables, Slow(tables, passed)), PREFIX, rig.queues),
+        waits=Waits(),
+        wall_ms=lambda: rig.now_ms,
+    )
+    await due.park(mail, MAIL_BULK, Park(None, "later", due_ms=rig.now_ms + 61_000))
+    partition = waits_for_time(rig.now_ms // 60_000, shard(mail.message_id))
+    (kept,), _ = await rig.due.page(partition, ("0", "~"), limit=10)
+    assert kept.message_id == mail.message_id
+    assert len(minutes) == 2
     await tables.write(delete_from(PREFIX, DUE_ITEMS, WATERMARK))
 
 

@@ -11,9 +11,13 @@ import pytest
 
 from infra.local.stack import Stack
 from mailpipe import board, presence, resources
+from mailpipe.aws.queue import Received
 from mailpipe.board import Pause, pause_item
+from mailpipe.due import SCOPES, DueItems
 from mailpipe.messages import new_email_id
 from mailpipe.open_states import Terms
+from mailpipe.outcomes import Park
+from mailpipe.parking import Waits
 from mailpipe.partiql import delete_from, insert_into
 from mailpipe.records import Attributes, Value
 from mailpipe.statements import EmailStatements
@@ -109,6 +113,24 @@ async def test_a_paused_mail_says_since_when_and_how_that_ends(door: Door) -> No
     assert (body["state"], body["waitingFor"]) == ("paused", "pause")
     assert "is not verified at SES" in body["sentence"]
     assert body["sentence"].startswith("Waits because mail of the identity noreply@example.com")
+
+
+async def test_after_a_pause_the_mail_that_it_held_is_promised_no_time(door: Door) -> None:
+    await known(door)
+    accepted = await door.send()
+    scope, queue = "tenant#default#transactional", resources.MAIL_TRANSACTIONAL
+    due = DueItems(door.tables, PREFIX, {}, waits=Waits())
+    held = Received("m", "r", "{}", receives=1, sent_at_ms=1)
+    await due.park(held, queue, Park(scope, "paused"))
+    try:
+        said = await door.ask("GET", f"/emails/{accepted.body['emailId']}/explain")
+    finally:
+        (item,) = await due.first(scope, queue, 1)
+        for key in (item.key, {"waitsFor": SCOPES, "dueKey": scope}):
+            await door.tables.write(delete_from(PREFIX, resources.DUE_ITEMS, key))
+    end = "mail of the stream transactional is being released after a pause, oldest first."
+    assert said.body["sentence"].endswith(end)
+    assert said.body["dueBy"] is None
 
 
 async def test_a_mail_that_has_ended_says_by_what_event(door: Door) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Collection
 import pytest
 
 from mailpipe.aws.queue import Outgoing
-from mailpipe.due import WATERMARK
+from mailpipe.due_times import DueTimes
 from mailpipe.outcomes import CallFailed, Kind, Park
 from mailpipe.pace import LEAST_SHARE, Ramp
+from mailpipe.parked_items import WATERMARK
 from mailpipe.parking import WAITS_AT_MOST_S, Parked, Waits
 from mailpipe.partiql import delete_from
-from mailpipe.release import DueTimes, ScopeRelease
+from mailpipe.release import PASSED_S, ScopeRelease
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK, MAIL_TRANSACTIONAL
 from tests.integration.conftest import PREFIX, Parts
 from tests.integration.waiting_rig import Killed, Rig
@@ -100,10 +101,12 @@ async def test_a_scope_that_fails_stops_no_other(rig: Rig) -> None:
     await rig.due.park(rig.mail(), MAIL_BULK, Park(other, "paused"))
     first = rig.due.first
 
-    async def failing(scope: str, queue: str, most: int) -> list[Parked]:
+    async def failing(
+        scope: str, queue: str, most: int, *, after: str | None = None
+    ) -> list[Parked]:
         if scope == other:
             raise CallFailed(Kind.IN_DOUBT, "TimeoutError")
-        return await first(scope, queue, most)
+        return await first(scope, queue, most, after=after)
 
     rig.due.first = failing  # type: ignore[method-assign]
     scopes = Scopes(rig, others={other})
@@ -112,6 +115,38 @@ async def test_a_scope_that_fails_stops_no_other(rig: Rig) -> None:
     rig.scope = other
     with pytest.raises(CallFailed):
         await Scopes(rig).task.work()
+
+
+async def test_what_cannot_be_sent_keeps_no_mail_of_its_scope_waiting(rig: Rig) -> None:
+    for age in range(12):
+        large = rig.mail(age_s=60 + age, body_text="x" * 5000)
+        await rig.due.park(large, MAIL_BULK, Park(rig.scope, "paused"))
+    await park(rig, 2)
+    rig.bucket.fault = CallFailed(Kind.CONFIGURATION, "AccessDenied")
+    scopes = Scopes(rig, rate=4)
+    assert sum(await scopes.seconds(12)) == 2
+    assert await rig.waiting() == 12
+    rig.bucket.fault = None
+    assert sum(await scopes.seconds(8)) == 12
+    assert await rig.waiting() == 0
+
+
+async def test_what_could_not_be_sent_is_tried_again_before_all_others_have_gone(rig: Rig) -> None:
+    await park(rig, 8)
+    scopes = Scopes(rig, rate=1)
+    rig.queues[MAIL_BULK].fault = CallFailed(Kind.THROTTLED, "Slow")
+    await scopes.task.work()
+    (oldest,) = await rig.due.first(rig.scope, MAIL_BULK, 1)
+    rig.queues[MAIL_BULK].fault = None
+    scopes.now_s += 9
+    await scopes.task.work()
+    assert await rig.due.first(rig.scope, MAIL_BULK, 1) == [oldest]
+    for _ in range(round(PASSED_S / 9) + 1):
+        scopes.now_s += 9
+        await scopes.task.work()
+        await rig.on_queue()
+        await park(rig, 3)
+    assert [oldest] != await rig.due.first(rig.scope, MAIL_BULK, 1)
 
 
 async def test_what_has_waited_as_long_as_it_may_goes_though_its_scope_is_paused(rig: Rig) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from mailpipe.aws.queue import Fault, Outgoing
 from mailpipe.aws.table import Applied
-from mailpipe.due import WATERMARK, DueItems
+from mailpipe.due import DueItems
+from mailpipe.due_times import DueTimes
 from mailpipe.messages import encode
+from mailpipe.parked_items import WATERMARK
 from mailpipe.parking import MINUTE_MS, Waits
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Record, stub_expiry
-from mailpipe.release import DueTimes
 from mailpipe.resources import DUE_ITEMS, MAIL_BULK
 from mailpipe.rules import Violation
 from mailpipe.testing import InMemoryQueue
@@ -140,6 +141,25 @@ async def test_of_two_that_move_it_at_once_the_last_is_kept(
         assert await rig.waiting(email_id, (await rig.record(email_id)).send_at or 0)
 
     await at_every_call(parts, to_ms, moves, judge)
+
+
+async def test_a_move_that_loses_leaves_nothing_at_a_time_that_no_record_knows(
+    parts: Parts,
+) -> None:
+    """When it comes the record may be gone, and a copy without one would be a new mail."""
+    outcomes = set[bool]()
+
+    async def cancels(rig: Recalls, email_id: str) -> None:
+        await rig.recall().cancel(email_id, "default", reason="x")
+
+    async def judge(rig: Recalls, email_id: str) -> None:
+        record = await rig.record(email_id)
+        outcomes.add(lost := LATER not in record.times())
+        if lost:
+            assert await rig.waiting(email_id, LATER) is None
+
+    await at_every_call(parts, LATER, cancels, judge)
+    assert outcomes == {True, False}
 
 
 async def test_what_a_sender_parks_meanwhile_moves_too(parts: Parts) -> None:

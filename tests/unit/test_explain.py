@@ -31,6 +31,7 @@ QUOTA = Quota(
     read_at=NOW,
 )
 QUIET = Reading(QUOTA, {}, {}, [])
+LATE_DOUBT: dict[str, Any] = {"attempt": 1, "token": "t", "lease_until": NOW - DAY_MS}
 
 
 def sender(binds: str = "nothing", lane: str = "bulk") -> Presence:
@@ -186,7 +187,58 @@ def test_a_doubt_that_could_be_decided_says_what_is_missing(
     processors: list[Figures], said: str
 ) -> None:
     doubtful = record(attempt=1, token="t", lease_until=NOW - 1_200_000)
-    assert sentence(doubtful, World(processors=processors)).endswith(said)
+    assert sentence(doubtful, World(senders=[sender()], processors=processors)).endswith(said)
+
+
+def test_a_doubt_that_should_have_been_decided_promises_no_time_that_is_past() -> None:
+    explained = explain(record(**LATE_DOUBT), World(senders=[sender()]), NOW)
+    assert explained.sentence.endswith(": it is late, and goes on when a sender looks at it.")
+    assert explained.due_by is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reading"),
+    [
+        ({"status": "cancelled", "rank": 90}, QUIET),
+        ({}, pause("account", "daily_quota")),
+        ({"attempt": 1, "token": "t", "lease_until": NOW - 1}, QUIET),
+        (LATE_DOUBT, QUIET),
+    ],
+)
+def test_what_only_a_sender_does_is_told_so_where_none_runs(
+    changes: dict[str, Any], reading: Reading
+) -> None:
+    explained = explain(record(**changes), World(reading), NOW)
+    assert explained.sentence.endswith(" No sender runs now: it goes on when one does.")
+    assert explained.due_by is None
+
+
+def test_mail_that_a_release_has_not_come_to_is_promised_no_time() -> None:
+    one = record()
+    world = busy("rate", 70)._replace(parked={"account": one.created_at})
+    explained = explain(one, world, NOW)
+    assert explained.sentence == (
+        "Waits since 07:59:00 UTC in the bulk lane; all mail of the account is being released "
+        "after a pause, oldest first."
+    )
+    assert (explained.due_by, explained.waiting_for) == (None, "turn")
+    released = busy("rate", 70)._replace(parked={"account": one.created_at + 1})
+    assert explain(one, released, NOW).due_by is not None
+
+
+@pytest.mark.parametrize(("send_at", "state"), [(NOW - 1, "pending"), (NOW + 1, "scheduled")])
+def test_mail_that_was_moved_while_it_lay_on_its_queue_may_be_kept_there(
+    send_at: int, state: str
+) -> None:
+    moved = record(
+        send_at=send_at, moved_from=NOW + 40_000, version=1, updated_at=NOW - 10_000, rank=1
+    )
+    explained = explain(moved, busy("nothing", 1), NOW)
+    assert explained.state == state
+    assert "already, which may keep it until 08:00:40 UTC" in explained.sentence
+    assert explained.due_by == "2027-01-15T08:00:40.000Z"
+    from_afar = msgspec.structs.replace(moved, moved_from=NOW + 60_000)
+    assert "moved" not in sentence(from_afar, busy("nothing", 1))
 
 
 def event(kind: str, **details: str) -> dict[str, Any]:
@@ -294,6 +346,7 @@ WORLDS = st.builds(
     READINGS,
     st.lists(st.builds(sender, st.sampled_from(BINDS)), max_size=2),
     st.fixed_dictionaries({"bulk": st.integers(0, 10**9)}),
+    st.dictionaries(st.just("account"), st.just(NOW - DAY_MS)),
     st.lists(st.sampled_from(FIGURES), max_size=2),
     st.none() | st.builds(event, st.sampled_from(["delivery", "bounce", "?"])),
 )
