@@ -5,7 +5,8 @@ card when it starts, and dies at it. How often it comes to the instant first is 
 lives for `LIVES_S` of its service at most where mail flows at `PER_S`: senders die most often.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
 LIVES_S = {"ingest": 10.0, "sender": 2.0, "processor": 5.0, "notifier": 5.0}
@@ -30,29 +31,39 @@ HITS_PER_S = {
 class Decks:
     """What the replicas of each service die at, one after the other, as MAILPIPE_FAILPOINT has it.
 
-    With `stop_ms` every second card of the senders is a stop for so long right after a claim.
+    With `stops_ms` every second card of the senders is a stop right after a claim, for each of
+    these times in turn.
     """
 
-    def __init__(self, seed: int, *, rate: float, stop_ms: int | None = None) -> None:
+    def __init__(self, seed: int, *, rate: float, stops_ms: Sequence[int] = ()) -> None:
         self._share = rate / PER_S
-        self._stop_ms = stop_ms
+        self._stops_ms = stops_ms
         self._dealt = {
             service: self._deal(Random(f"{seed}:{service}"), service)  # noqa: S311 - reproducible
             for service in HITS_PER_S
         }
 
-    def next(self, service: str) -> str:
-        """The next card of its deck."""
-        return next(self._dealt[service])
+    def next(self, service: str, *, beside: Iterable[str] = ()) -> str:
+        """The next card of its deck. No stop when one of the cards `beside` is one: somebody must
+        be left to take over.
+        """
+        one_stops = any(map(is_stop, beside))
+        return next(card for card in self._dealt[service] if not (one_stops and is_stop(card)))
 
     def _deal(self, choice: Random, service: str) -> Iterator[str]:
         per_s = HITS_PER_S[service]
+        stops_ms = itertools.cycle(self._stops_ms if service == "sender" else ())
         while True:
             for name in choice.sample(sorted(per_s), len(per_s)):
-                if service == "sender" and self._stop_ms is not None:
+                for stop_ms in itertools.islice(stops_ms, 1):
                     nth = self._nth(choice, service, per_s["sender.claimed"])
-                    yield f"sender.claimed@{nth}=stop:{self._stop_ms}"
+                    yield f"sender.claimed@{nth}=stop:{stop_ms}"
                 yield f"{name}@{self._nth(choice, service, per_s[name])}"
 
     def _nth(self, choice: Random, service: str, per_s: float) -> int:
         return choice.randint(1, max(1, round(per_s * self._share * LIVES_S[service])))
+
+
+def is_stop(card: str) -> bool:
+    """Whether its replica is to stand still, not to die."""
+    return "=stop:" in card
