@@ -5,8 +5,7 @@ card when it starts, and dies at it. How often it comes to the instant first is 
 lives for `LIVES_S` of its service at most where mail flows at `PER_S`: senders die most often.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from random import Random
 
 LIVES_S = {"ingest": 10.0, "sender": 2.0, "processor": 5.0, "notifier": 5.0}
@@ -31,13 +30,12 @@ HITS_PER_S = {
 class Decks:
     """What the replicas of each service die at, one after the other, as MAILPIPE_FAILPOINT has it.
 
-    With `stops_ms` every second card of the senders is a stop right after a claim, for each of
-    these times in turn.
+    With `stop_ms` every second card of the senders is a stop for so long right after a claim.
     """
 
-    def __init__(self, seed: int, *, rate: float, stops_ms: Sequence[int] = ()) -> None:
+    def __init__(self, seed: int, *, rate: float, stop_ms: int | None = None) -> None:
         self._share = rate / PER_S
-        self._stops_ms = stops_ms
+        self._stop_ms = stop_ms
         self._dealt = {
             service: self._deal(Random(f"{seed}:{service}"), service)  # noqa: S311 - reproducible
             for service in HITS_PER_S
@@ -52,12 +50,11 @@ class Decks:
 
     def _deal(self, choice: Random, service: str) -> Iterator[str]:
         per_s = HITS_PER_S[service]
-        stops_ms = itertools.cycle(self._stops_ms if service == "sender" else ())
         while True:
             for name in choice.sample(sorted(per_s), len(per_s)):
-                for stop_ms in itertools.islice(stops_ms, 1):
+                if service == "sender" and self._stop_ms is not None:
                     nth = self._nth(choice, service, per_s["sender.claimed"])
-                    yield f"sender.claimed@{nth}=stop:{stop_ms}"
+                    yield f"sender.claimed@{nth}=stop:{self._stop_ms}"
                 yield f"{name}@{self._nth(choice, service, per_s[name])}"
 
     def _nth(self, choice: Random, service: str, per_s: float) -> int:

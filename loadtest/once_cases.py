@@ -65,12 +65,12 @@ class Durations:
 
     @property
     def short_stop_s(self) -> float:
-        """In `e`: a claim is over when its sender goes on, and nobody else may have it yet."""
+        """In `e`, by a signal: a claim is over when its sender goes on, and still nobody else's."""
         return self.lease_s + max(0.5, 3 * self.scale)
 
     @property
     def long_stop_s(self) -> float:
-        """In `e`: others have claimed and sent the mail of a sender when it goes on."""
+        """In `e`, at an instant: others have claimed and sent the mail when its sender goes on."""
         return self.after_a_kill_s + max(6.0, 15 * self.scale)
 
     @property
@@ -122,8 +122,8 @@ def mails_of(case: str, *, specials: int = SPECIALS) -> Callable[..., list[dict[
 
 
 def log_writes(case: str) -> bool:
-    """Whether the judge needs to know who wrote what: not where all load and all kills are heavy
-    already, and mail sent twice fails anyway.
+    """Whether the judge needs to know who claimed and recorded what. A proxy sees that, which makes
+    everything slower: not where any mail sent twice fails.
     """
     return case in ("c", "e")
 

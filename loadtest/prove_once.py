@@ -65,10 +65,8 @@ class CaseRun:
     def __init__(self, case: str, given: argparse.Namespace, say: Console) -> None:
         self._case, self._given, self._say = case, given, say
         self._durations = Durations(case, given.scale)
-        self._stops_s = (self._durations.short_stop_s, self._durations.long_stop_s)
-        # By signal the short one is first, at an instant the long one: the load is not long.
-        stops_ms = [round(one * 1000) for one in reversed(self._stops_s) if case == "e"]
-        self._decks = Decks(given.seed, rate=given.rate, stops_ms=stops_ms)
+        stop_ms = round(self._durations.long_stop_s * 1000) if case == "e" else None
+        self._decks = Decks(given.seed, rate=given.rate, stop_ms=stop_ms)
 
     async def judged(self) -> tuple[dict[str, Any], list[str]]:
         """Its row, and what of it is not as it must be."""
@@ -153,11 +151,13 @@ class CaseRun:
                 await asyncio.sleep(FAILING_S * self._given.scale)
 
     async def _freeze(self, dying: Dying) -> None:
-        """In `e`: senders stand still by a signal, one at a time."""
-        for stop_s in itertools.cycle(self._stops_s):
+        """In `e`: senders stand still by a signal, one after the other; another one does for much
+        longer by its failpoint, so that the third has to go on.
+        """
+        while True:
             await asyncio.sleep(FAILING_S * self._given.scale)
             if self._case == "e" and dying.killing:
-                await dying.freeze_one(stop_s)
+                await dying.freeze_one(self._durations.short_stop_s)
 
     async def _rest(self, stack: Stack, doors: Doors, load: Load, dying: Dying) -> None:
         """Until all mail has ended, as far as it was promised, and the outside logs stand still; or
@@ -261,9 +261,10 @@ async def prove(given: argparse.Namespace) -> int:
         for example in found["examples"] if faults else ():
             console.print(f"    {example}", markup=False)
     instants = list(itertools.chain.from_iterable(HITS_PER_S.values()))
+    too_little = once_done.proves_too_little(rows, instants)
     for sentence in once_done.spared(rows, instants):
-        console.print(f"  {sentence}", markup=False)
-    wrong = wrong or once_done.proves_too_little(rows, instants)
+        console.print(f"  {'not as it must be: ' * too_little}{sentence}", markup=False)
+    wrong = wrong or too_little
     path = proof.write(given.name, seed=given.seed, runs=rows, passed=not wrong)
     print(f"{'FAILED' if wrong else 'passed'}: {path.relative_to(ROOT)}")
     return 1 if wrong else 0

@@ -43,22 +43,24 @@ def name_of(case: str) -> str:
 
 
 async def test_deaths_at_exact_instants_lose_and_double_nothing() -> None:
-    """The seed begins with two senders that die soon, one with a claim, one with SES's yes in hand.
+    """Two runs side by side, since they mostly wait. The seed begins with two senders that die
+    soon, one with a claim, one with SES's yes in hand. b: the processors come later, and more die
+    while they catch up.
 
     Expected: nothing is lost, nothing is sent twice, every mail has its end and its webhooks.
     """
-    (a,) = await proved({"a": 1266})
-    assert a["duplicates"] == 0
+    a, b = await proved({"a": 1266, "b": 1266})
+    assert (a["duplicates"], b["duplicates"]) == (0, 0)
+    assert (b["webhooks_before_processors"], b["kills_while_catching_up"] > 0) == (0, True)
 
 
 async def test_what_goes_twice_was_in_flight_and_says_so_and_nothing_else_does() -> None:
-    """Three runs side by side, since they mostly wait. c: no event ever tells of a third of the
-    mails; senders die with SES's yes to some of them in hand. d: SES takes a third and cuts the
-    connection, their events come late. e: the first sender stands still with a claim in hand until
-    another has sent its mail, then goes on.
+    """c: no event ever tells of a third of the mails; senders die with SES's yes to some of them in
+    hand. d: SES takes a third and cuts the connection, their events come late. e: the first sender
+    stands still with a claim in hand until another has sent its mail, then goes on.
 
-    Expected: nothing is sent twice but what was in flight in c, and that is flagged; in e some
-    mail was taken over.
+    Expected: nothing is sent twice but what was in flight in c, and that is flagged; in e some mail
+    was taken over.
     """
     c, d, e = await proved({"c": 1007, "d": 1266, "e": 2316})
     assert c["duplicates"] <= c["in_flight_at_kills"] > 0

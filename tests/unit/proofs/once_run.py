@@ -16,7 +16,7 @@ KILLS = [
     Kill(START_S + 2.5, "sender-2", "anywhere"),
 ]
 STOPS = [
-    Stop(START_S + 0.1, START_S + 4.1, "sender-3", "failpoint"),
+    Stop(START_S + 0.1, START_S + 8.1, "sender-3", "failpoint"),
     Stop(START_S + 0.2, START_S + 1.9, "sender-2", "signal"),
 ]
 TAKEN_OVER = "hard-1"

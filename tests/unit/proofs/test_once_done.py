@@ -48,7 +48,7 @@ def test_answers_that_were_not_cut_are_told() -> None:
 
 NOT_LONG, NOT_SHORT, NOT_TAKEN = (
     "no sender stood still by a {how} for longer than its claims",
-    "no sender went on between the end of its claims and the next ones",
+    "no sender went on after its claims and before anybody could take over",
     "no mail of a sender that stood still was sent by another meanwhile",
 )
 
