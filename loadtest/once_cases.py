@@ -68,10 +68,11 @@ class Durations:
         """In `e`, by a signal: a claim is over when its sender goes on, and still nobody else's."""
         return self.lease_s + max(0.5, 3 * self.scale)
 
-    @property
-    def long_stop_s(self) -> float:
-        """In `e`, at an instant: others have claimed and sent the mail when its sender goes on."""
-        return self.after_a_kill_s + max(6.0, 15 * self.scale)
+    def long_stop_s(self, load_s: float) -> float:
+        """In `e`, at an instant: others have sent the mail when its sender goes on, even
+        when they were killed themselves for as long as the load lasts.
+        """
+        return load_s + self.after_a_kill_s + max(6.0, 10 * self.scale)
 
     @property
     def after_a_kill_s(self) -> float:

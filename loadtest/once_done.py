@@ -17,7 +17,7 @@ from loadtest.once_cases import CLOCKS_S
 
 ANYWHERE = "anywhere"
 ENOUGH = 0.9
-AT_INSTANTS = 0.5
+AT_INSTANTS = 0.4
 """Of the kills that are needed so many have to be at instants of the seed; on a quiet machine 0.8
 to 1.5 are."""
 ENOUGH_FOR_AN_INSTANT = 5

@@ -65,7 +65,8 @@ class CaseRun:
     def __init__(self, case: str, given: argparse.Namespace, say: Console) -> None:
         self._case, self._given, self._say = case, given, say
         self._durations = Durations(case, given.scale)
-        stop_ms = round(self._durations.long_stop_s * 1000) if case == "e" else None
+        stop_s = self._durations.long_stop_s(given.mails / given.rate)
+        stop_ms = round(stop_s * 1000) if case == "e" else None
         self._decks = Decks(given.seed, rate=given.rate, stop_ms=stop_ms)
 
     async def judged(self) -> tuple[dict[str, Any], list[str]]:
