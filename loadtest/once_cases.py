@@ -69,8 +69,8 @@ class Durations:
         return self.lease_s + max(0.5, 3 * self.scale)
 
     def long_stop_s(self, load_s: float) -> float:
-        """In `e`, at an instant: others have sent the mail when its sender goes on, even
-        when they were killed themselves for as long as the load lasts.
+        """In `e`, at an instant: others have sent the mail when its sender goes on, even when they
+        were killed themselves for as long as the load lasts.
         """
         return load_s + self.after_a_kill_s + max(6.0, 10 * self.scale)
 

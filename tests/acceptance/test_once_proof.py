@@ -64,5 +64,5 @@ async def test_what_goes_twice_was_in_flight_and_says_so_and_nothing_else_does()
     """
     c, d, e = await proved({"c": 1007, "d": 1266, "e": 2316})
     assert c["duplicates"] <= c["in_flight_at_kills"] > 0
-    assert (d["duplicates"], d["answers_cut"]) == (0, 45 // SPOILT)
+    assert (d["duplicates"], d["answers_cut"] >= 45 // SPOILT) == (0, True)
     assert (e["duplicates"], sum(e["taken_over"].values()) > 0) == (0, True)
