@@ -146,6 +146,10 @@ class Evidence:
         """Whether SES need not have accepted it."""
         return self.status(email_id) in self.excused and self.justified(email_id)
 
+    def ended_in_doubt(self, email_id: str) -> bool:
+        """Whether nobody knows what became of it, where that is allowed, whatever SES did."""
+        return self.status(email_id) == "unknown" and "unknown" in self.excused
+
     def justified(self, email_id: str) -> bool:
         """Whether a suppressed mail had a recipient that must not get mail at that time."""
         known, ack = self.statuses.get(email_id), self.acks.get(email_id)

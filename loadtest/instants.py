@@ -5,7 +5,7 @@ card when it starts, and dies at it. How often it comes to the instant first is 
 lives for `LIVES_S` of its service at most where mail flows at `PER_S`: senders die most often.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
 LIVES_S = {"ingest": 10.0, "sender": 2.0, "processor": 5.0, "notifier": 5.0}
@@ -41,9 +41,12 @@ class Decks:
             for service in HITS_PER_S
         }
 
-    def next(self, service: str) -> str:
-        """The next card of its deck."""
-        return next(self._dealt[service])
+    def next(self, service: str, *, beside: Iterable[str] = ()) -> str:
+        """The next card of its deck. No stop when one of the cards `beside` is one: somebody must
+        be left to take over.
+        """
+        one_stops = any(map(is_stop, beside))
+        return next(card for card in self._dealt[service] if not (one_stops and is_stop(card)))
 
     def _deal(self, choice: Random, service: str) -> Iterator[str]:
         per_s = HITS_PER_S[service]
@@ -56,3 +59,8 @@ class Decks:
 
     def _nth(self, choice: Random, service: str, per_s: float) -> int:
         return choice.randint(1, max(1, round(per_s * self._share * LIVES_S[service])))
+
+
+def is_stop(card: str) -> bool:
+    """Whether its replica is to stand still, not to die."""
+    return "=stop:" in card

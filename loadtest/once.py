@@ -3,34 +3,37 @@ twice, or within the bound and told. Pure.
 
 A mail is lost when it was promised and SES never accepted it, unless the API says `suppressed` and
 a recipient had bounced or complained before, or `unknown` (told by `unknown`, and bounded: a mail
-ends so only after three doubts). `duplicates` counts accepted attempts after the first. Only in `c`
-may there be any, and only of mails without events: each must be shown as `possibleDuplicate`, and
-each acceptance but the last must have been in flight when its sender died, which is: SES took it
-from this replica at most `IN_FLIGHT_S` before the last sign of life of its process, which is the
-last acceptance before its end. `in_flight_at_kills` counts these acceptances (in `c` of mails
-without events). It is an upper bound: when the answer was read and recorded cannot be seen from
-outside.
+ends so only after three doubts, so none may where three do not fit into the run).
+
+`duplicates` counts accepted attempts after the first. Only in `c` may there be any, and only of
+mails without events: each must be shown as `possibleDuplicate`, and each acceptance but the last
+must have been in flight when its sender died. That is: no record ever held the id that SES gave, as
+the proxy in front of the stores saw, and SES took it from this replica at most `IN_FLIGHT_S` before
+the last sign of life of its process, which is the last acceptance before its end.
+`in_flight_at_kills` counts these acceptances (in `c` of mails without events). Where no proxy looks
+on (a, b, d) it is an upper bound: what was recorded counts, too.
 
 A mail of which no event came must show SES's id of an accepted attempt (its answer proved it), or
 that nobody knows (`possibleDuplicate`, `unknown`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
 from loadtest import mails
 from loadtest.checker import Verdict, verdict_of
+from loadtest.claimed import recorded
 from loadtest.evidence import Evidence, gather
 from loadtest.once_done import Done, facts, not_done
 from loadtest.webhooks import AGAIN
 
 EXCUSED = ("suppressed", "unknown")
 UNDER_WAY = ("pending", "sending")
-KILLS_FOR_AN_UNKNOWN = 3
+DOUBTS_FOR_AN_UNKNOWN = 3
 IN_FLIGHT_S = 2.0
-"""From SES's yes until its record is durable, on a machine that starts a process each second."""
+"""From SES's yes until its record is written, on a machine that starts a process each second."""
 SEEN_LATE_S = 10.0
 """So late a slow machine sees the end of a process."""
 FAIL = (
@@ -48,15 +51,20 @@ class Sent(NamedTuple):
 
 
 def row(
-    done: Done, seen: Mapping[str, Any], *, cut: int, left: Mapping[str, int]
+    done: Done,
+    seen: Mapping[str, Any],
+    *,
+    cut: int,
+    left: Mapping[str, int],
+    stores: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """The numbers of a run. `seen` is the evidence, raw, with the adopted mails (`kills.adopted`)
-    among its acknowledgements; `left` what is in the queues in the end.
+    among its acknowledgements; `left` what is in the queues in the end; `stores` the log of writes.
     """
     known = gather(**seen, excused=EXCUSED)
     verdict = verdict_of(known)
     sends, statuses = _sends(seen["simulator"]), seen["statuses"]
-    faults, in_flight = _faults(done, known, verdict), _in_flight(done, sends)
+    faults, in_flight = _faults(done, known, verdict), _in_flight(done, sends, recorded(stores))
     return {
         "case": done.case,
         "lost": sum(known.status(one) != "unknown" for one in mails.lost_ids(known)),
@@ -89,7 +97,7 @@ def row(
         "left_in_queues": {name: count for name, count in sorted(left.items()) if count},
         "faults": {kind: count for kind, count in faults.items() if count > 0},
         "examples": [one for one in verdict.faults if not one.endswith(AGAIN)],
-        **facts(done, known, seen["simulator"]),
+        **facts(done, known, seen["simulator"], stores),
     }
 
 
@@ -113,8 +121,10 @@ def short(found: Mapping[str, Any], done: Done) -> list[str]:
         f"{one} was sent, nothing proves it, and nobody says so" for one in found["unproved"]
     ]
     faults += _too_often(found)
-    if found["unknown"] * KILLS_FOR_AN_UNKNOWN > found["kills"]:
+    if found["unknown"] * DOUBTS_FOR_AN_UNKNOWN > found["kills"]:
         faults.append(f"unknown: {found['unknown']}, after only {found['kills']} kills")
+    elif found["unknown"] and done.doubts_that_fit < DOUBTS_FOR_AN_UNKNOWN:
+        faults.append(f"unknown: {found['unknown']}, though no mail was in doubt three times")
     return faults + not_done(found, done)
 
 
@@ -147,8 +157,10 @@ def _sends(simulator: Iterable[Any]) -> dict[str, list[Sent]]:
     return {email_id: sorted(some) for email_id, some in found.items()}
 
 
-def _in_flight(done: Done, sends: Mapping[str, list[Sent]]) -> set[Sent]:
-    """Those whose sender ended before it must have recorded the answer."""
+def _in_flight(done: Done, sends: Mapping[str, list[Sent]], known: set[str]) -> set[Sent]:
+    """Those whose sender ended before it had recorded the answer; `known` are the ids of SES that
+    were recorded.
+    """
     found = set[Sent]()
     by_replica = dict[str, list[Sent]]()
     for one in sorted(chain.from_iterable(sends.values())):
@@ -157,7 +169,7 @@ def _in_flight(done: Done, sends: Mapping[str, list[Sent]]) -> set[Sent]:
         before = [one for one in by_replica.get(kill.replica, ()) if one.t <= kill.t]
         if before and kill.t - before[-1].t <= SEEN_LATE_S:
             found.update(one for one in before if before[-1].t - one.t <= IN_FLIGHT_S)
-    return found
+    return {one for one in found if one.message_id not in known}
 
 
 def _is_unproved(

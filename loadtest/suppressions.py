@@ -23,6 +23,9 @@ from typing import Any, NamedTuple
 TABLE = "EmailTracking"
 SUPPRESSED = "suppressed"
 CLOSE_NS = 50_000_000
+"""At least; where mail goes further apart, see `close_ns`."""
+CLOSE_SHARE = 1 / 6
+"""Of the time over which the mail of a race is spread."""
 EACH_SIDE = 0.1
 """Of the mails, at least."""
 CLOSE_RACES = 0.1
@@ -49,9 +52,21 @@ class _Seen(NamedTuple):
     unreadable: int
 
 
+def waits_s(accepted_ns: Mapping[str, int], stores: Iterable[Any]) -> list[float]:
+    """How long after a door's yes those of these mails were first claimed that were (seconds)."""
+    first = _first(_seen(stores, (), ()))
+    return [max(0, first[one] - at_ns) / 1e9 for one, at_ns in accepted_ns.items() if one in first]
+
+
+def close_ns(spread_s: float) -> int:
+    """What is close to the acknowledgement where early mail goes up to so long before it."""
+    return max(CLOSE_NS, round(spread_s * CLOSE_SHARE * 1e9))
+
+
 def row(
     races: Sequence[Race],
     *,
+    close_ns: int = CLOSE_NS,
     stores: Iterable[Any],
     simulator: Iterable[Any],
     receiver: Iterable[Any],
@@ -76,8 +91,8 @@ def row(
         "suppressed": sum(_status(one) == SUPPRESSED for one in statuses.values()),
         "claimed_before": sum(map(len, before.values())),
         "claimed_after": sum(map(len, after.values())),
-        "close_before": sum(min(late) <= CLOSE_NS for late in before.values()),
-        "close_after": sum(min(late) <= CLOSE_NS for late in after.values()),
+        "close_before": sum(min(late) <= close_ns for late in before.values()),
+        "close_after": sum(min(late) <= close_ns for late in after.values()),
         **{kind: counts[kind] for kind in FAIL if kind != "unreadable"},
         "unreadable": seen.unreadable,
         "examples": [f"{fault}: {one}" for one, _, fault in judged[:MAX_EXAMPLES]],
@@ -116,14 +131,20 @@ def _faults(email_id: str, race: Race, seen: _Seen, statuses: Mapping[str, Any])
 def _sides(races: Sequence[Race], seen: _Seen) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """How long before and after the acknowledgement the mails were first claimed, by address."""
     before, after = dict[str, list[int]](), dict[str, list[int]]()
-    first = dict[str, int]()
-    for (email_id, _), at_ns in seen.claims.items():
-        first[email_id] = min(at_ns, first.get(email_id, at_ns))
+    first = _first(seen)
     for race in races:
         for claimed_ns in (first[one] for one in race.mails if one in first):
             side = before if claimed_ns <= race.acknowledged_ns else after
             side.setdefault(race.address, []).append(abs(claimed_ns - race.acknowledged_ns))
     return before, after
+
+
+def _first(seen: _Seen) -> dict[str, int]:
+    """When each mail was first claimed."""
+    first = dict[str, int]()
+    for (email_id, _), at_ns in seen.claims.items():
+        first[email_id] = min(at_ns, first.get(email_id, at_ns))
+    return first
 
 
 def _seen(stores: Iterable[Any], simulator: Iterable[Any], receiver: Iterable[Any]) -> _Seen:

@@ -48,8 +48,9 @@ def _owed(known: Evidence) -> Iterator[Key]:
     for email_id, events in known.events.items():
         for event in events:
             yield from _to_subscribers(known, WEBHOOK_TYPES[event.event_type], email_id=email_id)
-    for email_id in known.acks.keys() - known.attempts.keys():
-        if known.unsent_rightly(email_id):
+    for email_id in known.acks:
+        unsent = email_id not in known.attempts and known.unsent_rightly(email_id)
+        if unsent or known.ended_in_doubt(email_id):
             kind = f"email.{known.status(email_id)}"
             yield from _to_subscribers(known, kind, email_id=email_id)
 

@@ -58,7 +58,9 @@ class Child:
         return int(self.ready["admin_port"])
 
     async def start(self, *, timeout_s: float = 30.0) -> None:
-        """Start it and wait until it is ready. Raises ChildFailed."""
+        """Start it and wait until it is ready, or has died at its failpoint, which may come before.
+        Raises ChildFailed.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         begun_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
@@ -78,6 +80,8 @@ class Child:
                     self.ready = said
                     return
             if self._process.returncode is not None:
+                if self._died_at_failpoint:
+                    return
                 raise ChildFailed(self._why(begun_at))
             await asyncio.sleep(0.02)
         await self.kill()
@@ -85,14 +89,16 @@ class Child:
 
     def died(self) -> str | None:
         """A sentence if the process has ended and nobody had asked it to, nor its failpoint."""
-        if self.exit_code is None or self._asked_to_end:
-            return None
-        if self._doomed and self.exit_code == -signal.SIGKILL:
+        if self.exit_code is None or self._asked_to_end or self._died_at_failpoint:
             return None
         return (
             f"{self.name} has ended by itself with exit code {self.exit_code}; "
             f"its last lines are in {self.log}"
         )
+
+    @property
+    def _died_at_failpoint(self) -> bool:
+        return self._doomed and self.exit_code == -signal.SIGKILL
 
     async def stop(self, *, timeout_s: float) -> int:
         """SIGTERM, wait, SIGKILL if that takes too long; the exit code (0 after a drain)."""

@@ -25,6 +25,7 @@ READS: dict[str, tuple[str, ...]] = {
     "notifier": (resources.WEBHOOKS,),
 }
 """The queues that each service consumes."""
+TIMES = resources.waits_for_time(0, 0).partition("#")[0] + "#"
 IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 
 
@@ -98,10 +99,13 @@ def newest_events(log: Path, count: int = 8) -> tuple[dict[str, Any], ...]:
 
 
 class Depths:
-    """Depths of the queues, read with an AWS client that is not ours."""
+    """Depths of the queues, and what waits for a time, read with AWS clients that are not ours."""
 
     def __init__(self, stack: Stack) -> None:
-        self._sqs: Any = clients(stack.cloud_url)("sqs")
+        made = clients(stack.cloud_url)
+        self._sqs: Any = made("sqs")
+        self._dynamodb: Any = made("dynamodb")
+        self._due_items = resources.physical(stack.plan.prefix, resources.DUE_ITEMS)
         self._urls = {
             name: self._sqs.get_queue_url(QueueName=resources.physical(stack.plan.prefix, name))[
                 "QueueUrl"
@@ -113,6 +117,15 @@ class Depths:
     def read(self) -> dict[str, int]:
         """Messages in each queue: visible, in flight and delayed together."""
         return {name: self._depth(url) for name, url in self._urls.items()}
+
+    def parked(self) -> int:
+        """What waits for a time, like mail in doubt: it has left its queue, and comes back."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._due_items,
+            FilterExpression="begins_with(waitsFor, :times)",
+            ExpressionAttributeValues={":times": {"S": TIMES}},
+        )
+        return sum(page["Count"] for page in pages)
 
     def in_flight(self, queues: Iterable[str]) -> int:
         """Messages that somebody has received and neither deleted nor handed back."""

@@ -194,6 +194,7 @@ class Stack:
             more["MAILPIPE_INGEST_PORT"] = str(ended.port)
         self.children.remove(ended)
         started = await self._child(ended.name, [sys.executable, "-m", service], **more)
+        started.ready = started.ready or ended.ready  # it may have died again, before it said so
         replicas = self.services[service]
         replicas[replicas.index(ended)] = started
         return started

@@ -1,6 +1,6 @@
 """Which replica dies where is a matter of the seed, and every instant has its turn."""
 
-from loadtest.instants import HITS_PER_S, Decks
+from loadtest.instants import HITS_PER_S, Decks, is_stop
 from mailpipe.failpoints import NAMES, parse
 
 BY_OTHER_LOADS = {"reschedule.copied", "reschedule.recorded", "end.written", "end.announced"}
@@ -37,8 +37,18 @@ def test_a_light_load_comes_to_an_instant_less_often() -> None:
 
 
 def test_every_second_sender_stands_still_where_that_is_asked_for() -> None:
-    dealt = [parse(one) for one in cards(Decks(1, rate=100, stop_ms=1500), "sender", 10)]
+    decks = Decks(1, rate=100, stop_ms=1500)
+    dealt = [parse(one) for one in cards(decks, "sender", 10)]
     assert {(one.name, one.action, one.stop_ms) for one in dealt[::2]} == {
         ("sender.claimed", "stop", 1500)
     }
     assert {one.action for one in dealt[1::2]} == {"kill"}
+    assert {parse(one).action for one in cards(decks, "processor", 10)} == {"kill"}
+
+
+def test_no_second_sender_is_to_stand_still() -> None:
+    decks = Decks(1, rate=100, stop_ms=1500)
+    first = decks.next("sender", beside=["sender.recorded@2"])
+    assert is_stop(first)
+    others = [decks.next("sender", beside=[first, "ingest.queued@1"]) for _ in range(9)]
+    assert not any(map(is_stop, others))

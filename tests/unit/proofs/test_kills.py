@@ -52,11 +52,11 @@ def test_an_honest_run_passes_and_counts_its_kills() -> None:
     assert faults() == []
 
 
-def test_a_mail_sent_twice_is_counted_and_listed_and_fails_nothing() -> None:
+def test_a_mail_sent_twice_is_counted_listed_and_told() -> None:
     run = found(accepted_again)
     assert run["duplicates"] == 1
     assert run["doubled"] == [{"emailId": "hard-1", "accepted": 2}]
-    assert short(run, seconds=SECONDS, rate=RATE) == []
+    assert short(run, seconds=SECONDS, rate=RATE) == ["sent twice: 1"]
 
 
 def test_a_webhook_that_came_again_under_its_id_fails_nothing() -> None:

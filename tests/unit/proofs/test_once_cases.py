@@ -4,7 +4,15 @@ from collections import Counter
 
 import pytest
 
-from loadtest.once_cases import LATE_STEPS, LATEST_S, Durations, faults, mails_of, special
+from loadtest.once_cases import (
+    CLOCKS_S,
+    LATE_STEPS,
+    LATEST_S,
+    Durations,
+    faults,
+    mails_of,
+    special,
+)
 
 
 def addresses(case: str) -> list[str]:
@@ -36,6 +44,20 @@ def test_each_mail_whose_answer_is_cut_has_one_delay_of_its_own() -> None:
 def test_the_grace_outlasts_the_latest_event(scale: float) -> None:
     late = max(one.get("seconds", 0.0) for one in faults("d", scale))
     assert Durations("d", scale).grace_s > late
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.05])
+def test_a_short_stop_ends_before_anybody_takes_over_and_a_long_one_later(scale: float) -> None:
+    durations = Durations("e", scale)
+    untaken_s = durations.lease_s + max(durations.grace_s, CLOCKS_S)
+    assert durations.lease_s < durations.short_stop_s < untaken_s
+    assert durations.long_stop_s(30.0) > 30 + durations.after_a_kill_s > 30 + untaken_s
+
+
+def test_as_many_mails_are_special_as_is_asked_for() -> None:
+    text = special("c") or ""
+    made = [mail["to"][0] for mail in mails_of("c", specials=3)(45, 1, first=0)]
+    assert [n for n, one in enumerate(made) if text in one] == list(range(0, 45, 3))
 
 
 def test_events_are_withheld_of_no_other_mail_and_nothing_is_done_where_they_flow() -> None:

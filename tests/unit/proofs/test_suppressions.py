@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.suppressions import Race, row, short
+from loadtest.suppressions import CLOSE_NS, Race, close_ns, row, short, waits_s
 
 MS = 1_000_000
 ACKNOWLEDGED = 1_000 * MS
@@ -103,3 +103,24 @@ def test_a_run_without_both_sides_proves_nothing(at: int) -> None:
     faults = judged(one_sided)
     assert f"only 0 mails were claimed {side} it" in faults
     assert f"only 0 races were close, {side} it" in faults
+
+
+def test_how_long_a_claim_takes_is_found_in_the_log_of_writes() -> None:
+    stores = [claim("a", 300 * MS), claim("a", 900 * MS, attempt=2), claim("b", 90 * MS)]
+    accepted = {"a": 100 * MS, "b": 100 * MS, "never": 100 * MS}
+    assert waits_s(accepted, stores) == [0.2, 0.0]
+
+
+def test_what_is_close_grows_with_the_time_over_which_mail_is_spread() -> None:
+    assert close_ns(0.16) == CLOSE_NS
+    assert close_ns(0.9) == 150 * MS
+
+    def far(found: Run) -> None:
+        for line in found["stores"]:
+            line["t_ns"] += -100 * MS if line["t_ns"] == IN_TIME else 100 * MS
+
+    found = run()
+    far(found)
+    races = found.pop("races")
+    assert row(races, **found)["close_before"] == 0
+    assert row(races, close_ns=close_ns(0.9), **found)["close_before"] == 4
