@@ -21,7 +21,7 @@ from rich.console import Console
 
 from infra.local.cloud import LOCAL_KEY
 from infra.local.demo import Run
-from infra.local.mails import DOORS, Door, Doors, mail_to
+from infra.local.mails import DOORS, Door, Doors, Refused, mail_to
 from infra.local.observe import Depths
 from infra.local.stack import Plan, Stack
 from loadtest import proof
@@ -46,6 +46,8 @@ WARM_UP_S = 2.0
 CLAIMED_S = 10.0
 """So long the claims of the warm-up are waited for."""
 SETTLED_S = 120.0
+BUSY = 503
+AGAIN_S = 1.0
 
 
 class Given(NamedTuple):
@@ -108,18 +110,27 @@ class Generator:
         await asyncio.sleep(after_s)
         mail = mail_to(local_part, 1)
         bulk = {"stream": "bulk"} if door == "sdk" else {}
-        return str((await self._doors.send(door, mail | bulk))["emailId"])
+        while True:
+            try:
+                return str((await self._doors.send(door, mail | bulk))["emailId"])
+            except Refused as refused:
+                if refused.status != BUSY:
+                    raise
+            await asyncio.sleep(AGAIN_S)  # the first may be sent all the same: no mail of a race
 
     async def _suppress(self, address: str, *, after_s: float) -> tuple[int, int]:
         """When it was asked for, and when the answer was there."""
         await asyncio.sleep(after_s)
         asked_ns = time.monotonic_ns()
         url, headers = f"{self._ingest}/suppression/add", {"X-API-Key": LOCAL_KEY}
-        async with self._http.post(url, json={"email": address}, headers=headers) as answer:
-            acknowledged_ns = time.monotonic_ns()
-            if answer.status != 200:
+        while True:
+            async with self._http.post(url, json={"email": address}, headers=headers) as answer:
+                acknowledged_ns = time.monotonic_ns()
+            if answer.status == 200:
+                return asked_ns, acknowledged_ns
+            if answer.status != BUSY:
                 raise AssertionError(f"POST /suppression/add answered {answer.status}")
-        return asked_ns, acknowledged_ns
+            await asyncio.sleep(AGAIN_S)
 
 
 async def _paced(
