@@ -53,11 +53,14 @@ async def door(cloud_environment: Stack) -> AsyncIterator[Door]:
 
 
 async def forget(door: Door) -> None:
-    """What other tests have left on the board, and senders that they have had."""
+    """What other tests have left on the board and parked, and senders that they have had."""
     for kind in (board.KIND, presence.KIND):
         for item in await door.tables.partition(resources.COORDINATION, kind):
             key: Attributes = {"kind": kind, "id": item["id"]}
             await door.tables.write(delete_from(PREFIX, resources.COORDINATION, key))
+    for item in await door.tables.partition(resources.DUE_ITEMS, SCOPES):
+        listed: Attributes = {"waitsFor": SCOPES, "dueKey": item["dueKey"]}
+        await door.tables.write(delete_from(PREFIX, resources.DUE_ITEMS, listed))
 
 
 async def known(door: Door, *items: Attributes) -> None:
