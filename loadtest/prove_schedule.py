@@ -40,9 +40,9 @@ def live_cases(*, small: bool, seconds: float) -> list[schedule_live.Case]:
             )
         ]
     return [
-        schedule_live.Case("live", round(200 * seconds), 200.0, 150.0, (20.0, 140.0)),
+        schedule_live.Case("live", round(200 * seconds), 200.0, 100.0, (20.0, 95.0)),
         schedule_live.Case(
-            *("live, senders killed", round(25 * seconds), 25.0, 40.0, (1.0, 35.0)),
+            *("live, senders killed", round(25 * seconds), 25.0, 30.0, (1.0, 28.0)),
             soon_s=10.0,
             every_s=2.0,
             kill_every_s=5.0,
@@ -96,7 +96,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="few mails")
-    parser.add_argument("--seconds", type=float, default=60.0, help="in which live mail is due")
+    parser.add_argument("--seconds", type=float, default=40.0, help="in which live mail is due")
     parser.add_argument("--only", default="", help="how the cases' names begin")
     parser.add_argument("--plant", choices=PLANTS, default="", help="a bug that has to be found")
     parser.add_argument("--seed", type=int, default=1)

@@ -64,9 +64,9 @@ def cases(*, small: bool, seed: int, plant: str) -> list[Case]:
     """What is simulated; in the small form a fiftieth, and only what is soon over."""
     size = 0.02 if small else 1.0
     found = [
-        Case("500 due a second", round(30_000 * size)),
+        Case("500 due a second", round(15_000 * size)),
         Case(
-            *("late inserts", 5_000 if not small else 250),
+            *("late inserts", 3_000 if not small else 250),
             per_s=50,
             ahead_s=(62.0, 80.0),
             slow_s=300.0,

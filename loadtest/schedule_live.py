@@ -41,9 +41,9 @@ QUOTAS = 4
 DAILY = 1_000_000
 HOLDS = ("mailpipe_side_task_last_success_seconds", "release_due")
 """The sender for which this metric is newest releases what is due."""
-KILLED_P95_MS = 15_000.0
+KILLED_P95_MS = 5_000.0
 """Mail that a killed sender had in hand waits for its lease, and for the proof that SES has not
-got it."""
+got it: 9.5 s. That is less than one of twenty mails; all others a new sender takes at once."""
 AGAIN_S = 0.2
 LOOK_S = 0.5
 PATIENCE_S = 60.0
