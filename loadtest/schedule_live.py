@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ AGAIN_S = 0.2
 LOOK_S = 0.5
 PATIENCE_S = 60.0
 """So long a door may say "come again", and mail of the SDK may have no record."""
-WITHIN_S = 120.0
+WITHIN_S = 180.0
 """So long mail that is due may take."""
 REST_S = 3.0
 """After the last send, to see whether any mail goes twice."""
@@ -216,7 +217,7 @@ class Killer:
 async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
     """The row of a case, on a stack of its own."""
     plan = Plan(
-        name=name,
+        name=f"{name}-killed" if case.kill_every_s else name,
         rate=QUOTAS * case.per_s,
         daily=DAILY,
         seed=seed,
@@ -232,7 +233,7 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
             async with killer.killing(case.kill_every_s):
                 owners = Owners(doors, http, stack.ingest_url)
                 orders = await owners.carry_out(mails)
-                await _all_over(stack, doors, orders)
+                left = await _all_over(stack, doors, orders)
             await asyncio.sleep(case.rest_s)
             ended = await _ended(doors, [one for one in orders if one.expires_s is not None])
             sent = list(_accepted(stack))
@@ -242,11 +243,14 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
         soon_s=case.soon_s,
         kills=killer.kills,
         cut=owners.cut,
+        left=left,
     )
 
 
-async def _all_over(stack: Stack, doors: Doors, orders: list[Order]) -> None:
-    """Until SES has taken each mail that is to go and has not expired, or the time is over."""
+async def _all_over(stack: Stack, doors: Doors, orders: list[Order]) -> dict[str, int]:
+    """Until SES has taken each mail that is to go and has not expired, or the time is over: then
+    how many are left, by what the API says of them.
+    """
     kept = {
         one.email_id: one
         for one in orders
@@ -261,8 +265,10 @@ async def _all_over(stack: Stack, doors: Doors, orders: list[Order]) -> None:
             if told & {"expired", "unknown"}:
                 kept.pop(email_id)
         if not kept:
-            return
+            break
         await asyncio.sleep(LOOK_S)
+    said = await _ended(doors, list(kept.values()))
+    return Counter(status for statuses in said.values() for status in statuses)
 
 
 async def _ended(doors: Doors, orders: list[Order]) -> dict[str, set[str]]:
