@@ -22,11 +22,10 @@ from loadtest.virtual.sender import HASH_KEY, VirtualSender
 from loadtest.virtual.tables import MemoryTables
 from mailpipe import records
 from mailpipe.aws.queue import Outgoing
-from mailpipe.due import DueItems
+from mailpipe.aws.table import Applied, Fate
 from mailpipe.leases import KIND
 from mailpipe.lifecycle import Stop
 from mailpipe.messages import Email, EmailMessage, Stream, encode, new_email_id
-from mailpipe.parking import Parked
 from mailpipe.partiql import Statement
 from mailpipe.recall import recall_of
 from mailpipe.records import Record
@@ -47,11 +46,20 @@ AFTER_A_DEATH_S = 240.0
 """After the last is due: what a dead sender had in hand is decided, and nothing comes twice."""
 
 
-class Passed(DueItems):
-    """A bug: what is put into a minute that was passed meanwhile stays there."""
+class Passed(MemoryTables):
+    """A bug: what was put into a minute that had been passed is not put into a later one, too."""
 
-    async def _not_passed(self, item: Parked) -> None:
-        pass
+    def __init__(self, prefix: str, **more: Any) -> None:
+        super().__init__(prefix, **more)
+        self._first = dict[str, Any]()
+
+    async def write(self, statement: Statement) -> Fate:
+        """See MemoryTables.write."""
+        table, partition, *due_key = statement.key
+        put = table == physical(PREFIX, DUE_ITEMS) and statement.text.startswith("INSERT")
+        if put and self._first.setdefault(str(due_key), partition) != partition:
+            return Applied()
+        return await super().write(statement)
 
 
 class World:
@@ -64,7 +72,8 @@ class World:
         self._random = Random(case.seed)  # noqa: S311 - a reproducible world is the point
         latency = Latency(*CALL_S, case.seed)
         conditions = ("rank", "leaseUntil", "attempt", "version")
-        self.tables = MemoryTables(
+        tables = Passed if case.plant == "passed-minutes" else MemoryTables
+        self.tables = tables(
             PREFIX,
             latency=latency,
             delays=self._delay,
@@ -122,11 +131,7 @@ class World:
 
         async def lives() -> None:
             life.begin()
-            sender = VirtualSender(
-                *(name, self.cloud, self.account, self._settings()),
-                parks=True,
-                due_items=Passed if self.case.plant == "passed-minutes" else DueItems,
-            )
+            sender = VirtualSender(name, self.cloud, self.account, self._settings(), parks=True)
             await sender.run(self._stop)
 
         self._senders[name] = life, asyncio.create_task(lives())

@@ -82,19 +82,10 @@ class GoodClock:
 
 
 class VirtualSender:
-    """One process, called `name` as no other. Without `parks` what waits is hidden in its queue;
-    `due_items` is what parks.
-    """
+    """One process, called `name` as no other. Without `parks` what waits is hidden in its queue."""
 
     def __init__(
-        self,
-        name: str,
-        cloud: Cloud,
-        account: Account,
-        settings: SenderSettings,
-        *,
-        parks: bool,
-        due_items: type[DueItems] = DueItems,
+        self, name: str, cloud: Cloud, account: Account, settings: SenderSettings, *, parks: bool
     ) -> None:
         self._name, self._cloud, self._settings = name, cloud, settings
         self._account = account
@@ -103,7 +94,7 @@ class VirtualSender:
         self._lanes = {
             name: Lane(lane, settings.trusted, urgent=urgent) for name, lane in lanes.items()
         }
-        self._due = due_items(
+        self._due = DueItems(
             *(cloud.tables, PREFIX, self._lanes), bucket=cloud.bucket, waits=settings.waits
         )
         self._adapting = Adapting(
