@@ -11,6 +11,7 @@ the queue. A verdict is one line:
 - `dead <reason>`: kept in the queue's dead letters
 - `suppressed`, `expired`, `cancelled`: accepted, and ended so without SES
 - `scheduled`: accepted, and waits for its time when all else has come to its end
+- `<status> <error>, <verdict>`: a change was refused so, and that became of the mail
 """
 
 import gzip
@@ -48,7 +49,8 @@ verdict is on that mail."""
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
     """What REST is asked. A header of null is left out; `bytes` go over a socket as they are.
-    `before` is asked first, or, `together`, at the same time.
+    `before` is asked first, or, `together`, at the same time; this then only when the mail of
+    `before` has come `until` there.
     """
 
     method: str = "POST"
@@ -58,6 +60,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     bytes: list[Any] = []
     before: list["Request"] = []
     together: bool = False
+    until: Literal["", "sending", "given back"] = ""
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True):

@@ -57,8 +57,10 @@ def judge(service: str, drains: Sequence[Drain], known: dict[str, Any]) -> list[
     ]
 
 
-def short(row: dict[str, Any], *, deadline_s: float) -> list[str]:
-    """What of a row is not as it must be."""
+def short(row: dict[str, Any], *, deadline_s: float, slack: float = 1.0) -> list[str]:
+    """What of a row is not as it must be. On a machine that does other work, too, what was not
+    begun may be visible again `slack` times as late.
+    """
     faults = list[str]()
     if row["exit"] != 0:
         faults.append(f"it ended with {row['exit']}")
@@ -71,10 +73,12 @@ def short(row: dict[str, Any], *, deadline_s: float) -> list[str]:
     if not row["in_hand_at_sigterm"]:
         faults.append("it had nothing in hand: nothing was shown")
     # Ingest reads no queue.
-    return faults if row["service"] == "ingest" else faults + _not_handed_back(row, deadline_s)
+    return (
+        faults if row["service"] == "ingest" else faults + _not_handed_back(row, deadline_s, slack)
+    )
 
 
-def _not_handed_back(row: dict[str, Any], deadline_s: float) -> list[str]:
+def _not_handed_back(row: dict[str, Any], deadline_s: float, slack: float) -> list[str]:
     faults, visible_s = list[str](), row["unstarted_visible_s"]
     sender = row["service"] == "sender"
     what = "mail that it had not begun" if sender else "what it had in hand"
@@ -82,7 +86,7 @@ def _not_handed_back(row: dict[str, Any], deadline_s: float) -> list[str]:
         faults.append(f"it left {row['in_flight_after_exit']} messages in flight")
     if visible_s is None:
         faults.append(f"{what} was never visible again")
-    elif visible_s > (VISIBLE_WITHIN_S if sender else deadline_s):
+    elif visible_s > (slack * VISIBLE_WITHIN_S if sender else deadline_s):
         faults.append(f"{what} was visible again after {visible_s} s")
     if sender and not row["unstarted"]:
         faults.append("it had no mail in hand that was not begun: nothing was shown")

@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 DAY_S = 86_400.0
+USUAL_EXPIRY_DAYS = 3
+"""After it could go, where a mail says nothing else."""
+BULK_SHARE = 0.9
+"""Of a day's quota; the rest is kept for transactional mail."""
 PLANTS = ("no-renewal", "not-parked", "pauses-counted", "short-bodies")
 """Bugs that the proof has to find."""
 
@@ -32,6 +36,18 @@ class Case(NamedTuple):
     may_expire: bool = False
     longest_days: float = 5.5
     plant: str = ""
+
+    @property
+    def may_expire_most(self) -> int:
+        """What the day's quota, all of it spent, leaves for the usual expiry."""
+        sent = USUAL_EXPIRY_DAYS * BULK_SHARE * (self.daily or 0)
+        return max(0, self.mails - round(sent)) if self.may_expire else 0
+
+    @property
+    def may_expire_least(self) -> int:
+        """In so many days no more than so many days' quotas can be sent, and the one before."""
+        most = (USUAL_EXPIRY_DAYS + 1) * (self.daily or 0)
+        return max(1, self.mails - most) if self.may_expire else 0
 
 
 def cases(*, small: bool, plant: str) -> list[Case]:

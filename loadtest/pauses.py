@@ -48,10 +48,11 @@ def row(
 
 def short(case: Case, found: Mapping[str, Any]) -> list[str]:
     """What of a case is not as it must be, in sentences. Only where it may expire may mail end so,
-    and there some must; elsewhere the oldest has waited long, or nothing was proved.
+    and there as much as the quota leaves; elsewhere the oldest has waited long, or nothing was
+    proved.
     """
     faults = [f"{found[kind]} {kind}" for kind in FAIL if found[kind]]
-    if bool(found["expired"]) != case.may_expire:
+    if not case.may_expire_least <= found["expired"] <= case.may_expire_most:
         faults.append(f"{found['expired']} expired")
     if found["mails"] < case.mails:
         faults.append(f"only {found['mails']} mails; {case.mails} are needed")

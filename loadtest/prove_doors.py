@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from infra.local.asking import Answer, Asker
+from infra.local.asking import Answer
 from infra.local.cloud import LOCAL_KEY, TENANT
 from infra.local.demo import Run
 from infra.local.grants import TRUST, add_doors, key_of
@@ -25,6 +25,7 @@ from infra.local.stored import dead_letters, stored_bodies, stored_ids
 from loadtest import doors, proof
 from loadtest.checker import read_log
 from loadtest.doors import ACCEPTED, Case, Door, Found, Message, Outside, Request, expand
+from loadtest.doors_claimed import Watching, spoil
 from loadtest.load import doors_of, quiet
 from loadtest.processes import ROOT, exit_code_of
 
@@ -73,7 +74,7 @@ class Asked:
         self.answer = Answer("not asked")
         self._message = case.queue or Message()
 
-    async def ask(self, asker: Asker, mail_id: str) -> None:
+    async def ask(self, asker: Watching, mail_id: str) -> None:
         """Ask once, or as often as the case says. `mail_id`: a mail that was sent before."""
         match self.door:
             case "queue":
@@ -86,7 +87,7 @@ class Asked:
                 self.answer = await self._rest(asker, mail_id)
         self.email_id = self.answer.email_id or ""
 
-    async def look(self, asker: Asker, statuses: dict[str, dict[str, Any]]) -> None:
+    async def look(self, asker: Watching, statuses: dict[str, dict[str, Any]]) -> None:
         """What the API says of the mail to its tenant. No queue shows a mail that was to wait for a
         time, and is due.
         """
@@ -96,7 +97,7 @@ class Asked:
                 return
             await asyncio.sleep(LOOK_S)
 
-    async def put(self, asker: Asker, *, again: bool = False) -> None:
+    async def put(self, asker: Watching, *, again: bool = False) -> None:
         """Onto the queue."""
         group = self._message.group
         self.answer = await asker.put(
@@ -105,7 +106,7 @@ class Asked:
             case=self.email_id,
         )
 
-    async def _rest(self, asker: Asker, mail_id: str) -> Answer:
+    async def _rest(self, asker: Watching, mail_id: str) -> Answer:
         asked = self.case.rest or Request()
         if asked.together:
             every = [*asked.before, asked]
@@ -114,8 +115,12 @@ class Asked:
             before = list[Answer]()
             for one in asked.before:
                 before.append(await self._one(asker, one, mail_id, _ids(before)))
+            if asked.until and not await asker.comes_to(_ids(before)[-1], asked.until, self.key):
+                return Answer(f"never {asked.until}", others=_ids(before))
             last = await self._one(asker, asked, mail_id, _ids(before))
         ids = _ids(before)
+        if asked.until:
+            return last._replace(email_id=ids[-1], others=ids)
         if doors.BEFORE in str(asked.path) and last.verdict == "200":
             return last._replace(verdict="accepted", email_id=ids[-1], others=ids)
         again = last.verdict == "accepted" and last.email_id in ids
@@ -123,7 +128,7 @@ class Asked:
         return last._replace(verdict=verdict, others=last.others + ids)
 
     async def _one(
-        self, asker: Asker, asked: Request, mail_id: str, before: tuple[str, ...] = ()
+        self, asker: Watching, asked: Request, mail_id: str, before: tuple[str, ...] = ()
     ) -> Answer:
         if asked.bytes:
             return await asker.bytes(doors.parts(asked.bytes))
@@ -165,16 +170,17 @@ class Seen:
 
     def verdict(self, asked: Asked) -> str:
         """The door's, or the sender's on what the door has taken."""
-        email_id = asked.email_id
-        if asked.answer.verdict not in ACCEPTED or not email_id:
-            return asked.answer.verdict
-        return doors.final(
-            asked.answer.verdict,
-            asked.door,
+        email_id, said = asked.email_id, asked.answer.verdict
+        changed = asked.case.rest is not None and asked.case.rest.until
+        if not email_id or (said not in ACCEPTED and not changed):
+            return said
+        became = doors.final(
+            *("accepted" if changed else said, asked.door),
             dead=self._dead.get(email_id),
             status=self._statuses[email_id],
             sent=self.sent[email_id],
         )
+        return f"{said}, {became}" if changed else became
 
 
 async def proved(given: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -182,9 +188,10 @@ async def proved(given: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     cases = [(case, door) for case in chosen(given.cases, given.seed) for door in case.asked()]
     asked = [Asked(case, door, number) for number, (case, door) in enumerate(cases)]
     plan = Plan(name=given.name, rate=5000, seed=given.seed, settings=SETTINGS)
-    async with Stack(plan) as stack, doors_of(stack) as both, Asker(stack) as asker:
+    async with Stack(plan) as stack, doors_of(stack) as both, Watching(stack) as asker:
         run, depths = Run(stack), Depths(stack)
         await asyncio.to_thread(add_doors, stack)
+        await spoil(stack)
         mail_id = await _bounced(both, run)
         await _all(one.ask(asker, mail_id) for one in asked)
         await quiet(run, depths, within_s=QUIET_S)

@@ -47,6 +47,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sigterms", type=int, default=10, help="to each service")
     parser.add_argument("--rate", type=float, default=200.0, help="mails a second")
     parser.add_argument("--deadline", type=float, default=6.0, help="MAILPIPE_DRAIN_S")
+    parser.add_argument("--slack", type=float, default=1.0, help="so many times as late is allowed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="prove-drain", help="of build/<name>.json, and folders")
     given = parser.parse_args(argv)
@@ -199,7 +200,7 @@ async def prove(given: argparse.Namespace) -> int:
         table.add_row(*("-" if one is None else str(one) for one in shown))
     console.print(table)
     for row in rows:
-        for fault in drains.short(row, deadline_s=given.deadline):
+        for fault in drains.short(row, deadline_s=given.deadline, slack=given.slack):
             passed = False
             console.print(f"  {row['service']}: {fault}", markup=False)
         if row["emails_per_s"] < 0.9 * given.rate:

@@ -41,6 +41,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--campaign", type=int, default=5000, help="bulk mails queued")
     parser.add_argument("--rate", type=float, default=50.0, help="SES's quota, recipients a second")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each case")
+    parser.add_argument("--slack", type=float, default=1.0, help="so many times as late is allowed")
     parser.add_argument("--name", default="prove-priority", help="of build/<name>.json, and folder")
     return parser.parse_args(argv)
 
@@ -109,7 +110,7 @@ async def seen(stack: Stack, enough: Callable[[set[str]], bool]) -> None:
 async def prove(given: argparse.Namespace) -> int:
     """Run, judge, print, write the proof."""
     console, rows = Console(), await measured(given)
-    faults = [fault for found in rows for fault in short(found)]
+    faults = [fault for found in rows for fault in short(found, slack=given.slack)]
     table = Table("case", "p95 ms", "alone", "mails", "lost", "beside/s", "beside still waiting")
     names = ("case", "p95_ms", "alone_p95_ms", "mails", "lost", "beside_per_s")
     for found in rows:

@@ -6,9 +6,11 @@ import asyncio
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -19,21 +21,36 @@ from infra.local.mails import DOORS, Door, Doors, Refused, mail_to
 from infra.local.observe import scrape
 from infra.local.stack import Plan, Stack
 from loadtest.checker import read_log
-from loadtest.load import UNAVAILABLE, doors_of
-from loadtest.prove_kills import Durations
+from loadtest.load import doors_of
+from loadtest.once_cases import Durations
+from loadtest.schedule_cases import SEVERAL
 from loadtest.schedule_plan import Change, Planned, planned
-from loadtest.schedules import Asked, Order, row
+from loadtest.schedules import (
+    MAX_P95_MS,
+    NO_ANSWER,
+    NONE_YET,
+    OK,
+    UNAVAILABLE,
+    Asked,
+    Order,
+    Terms,
+    row,
+)
 
 SENDERS = 3
 QUOTAS = 4
 DAILY = 1_000_000
 HOLDS = ("mailpipe_side_task_last_success_seconds", "release_due")
 """The sender for which this metric is newest releases what is due."""
-NONE_YET = 404
-"""Mail of the SDK has no record until a sender has seen it."""
+KILLED_P95_MS = 5_000.0
+"""Mail that a killed sender had in hand waits for its lease, and for the proof that SES has not
+got it: 9.5 s. That is less than one of twenty mails; all others a new sender takes at once."""
 AGAIN_S = 0.2
 LOOK_S = 0.5
-READY_S = 30.0
+PATIENCE_S = 60.0
+"""So long a door may say "come again", and mail of the SDK may have no record."""
+WITHIN_S = 180.0
+"""So long mail that is due may take."""
 REST_S = 3.0
 """After the last send, to see whether any mail goes twice."""
 
@@ -53,7 +70,7 @@ class Case(NamedTuple):
     every_s: float = 10.0
     kill_every_s: float = 0.0
     scale: float = 0.1
-    punctual: bool = True
+    late_ms: float | None = MAX_P95_MS
 
     @property
     def settings(self) -> dict[str, str]:
@@ -64,8 +81,26 @@ class Case(NamedTuple):
         }
         if not self.kill_every_s:
             return own
-        more = {"MAILPIPE_SENDER_SIDE_LEASE_S": "2", "MAILPIPE_SENDER_IN_DOUBT_EVERY_S": "1"}
-        return own | more | Durations(self.scale).settings()
+        return self._durations.settings() | {"MAILPIPE_SENDER_SIDE_LEASE_S": "2"} | own
+
+    @property
+    def rest_s(self) -> float:
+        """When all is sent and nobody is killed any more: a copy that must not be would come."""
+        return self._durations.after_a_kill_s if self.kill_every_s else REST_S
+
+    @property
+    def terms(self) -> Terms:
+        """What it has to show. A sender takes its time to start: half of the kills are enough."""
+        often = self.mails / self.per_s / self.kill_every_s if self.kill_every_s else 0
+        return Terms(
+            due=round(SEVERAL * self.mails),
+            kills=max(1, int(often / 2)) if often else 0,
+            late_ms=self.late_ms,
+        )
+
+    @property
+    def _durations(self) -> Durations:
+        return Durations("schedule", self.scale)
 
 
 class Owners:
@@ -84,36 +119,54 @@ class Owners:
         await self._until(one.born_s)
         send_at_s, text = self._time(one.due_s)
         mail = mail_to(f"success+{one.number}", one.number) | {"sendAt": text}
+        expires_s = None
+        if one.expires_s is not None:
+            expires_s, mail["expiresAt"] = self._time(one.expires_s)
         ack = await self._handed_over(DOORS[one.number % 2], mail)
         asked = list[Asked]()
         for _, at_once in itertools.groupby(one.changes, key=lambda change: change.at_s):
-            asked += await asyncio.gather(
+            for told in await asyncio.gather(
                 *[self._ask(ack["emailId"], change) for change in at_once]
-            )
-        return Order(ack["emailId"], send_at_s, ack["t"], tuple(asked))
+            ):
+                asked += told
+        return Order(ack["emailId"], send_at_s, ack["t"], tuple(asked), expires_s)
 
     async def _handed_over(self, door: Door, mail: dict[str, Any]) -> dict[str, Any]:
-        """The door's yes. What it has answered with 503 may be on the queue all the same: `cut`."""
+        """The door's yes. What it has answered with 503 may be on the queue all the same: `cut`.
+        Raises Refused if it does so for too long.
+        """
+        end_s = time.time() + PATIENCE_S
         while True:
             try:
                 return await self._doors.send(door, mail)
             except Refused as refused:
-                if refused.status != UNAVAILABLE:
+                if refused.status != UNAVAILABLE or time.time() > end_s:
                     raise
                 self.cut += 1
                 await asyncio.sleep(AGAIN_S)
 
-    async def _ask(self, email_id: str, change: Change) -> Asked:
+    async def _ask(self, email_id: str, change: Change) -> list[Asked]:
+        """The answers. "Come again" is followed; a mail that never gets a record is told."""
         await self._until(change.at_s)
+        end_s, told = time.time() + PATIENCE_S, list[Asked]()
+        while True:
+            one = await self._asked(email_id, change)
+            over = time.time() > end_s
+            if one.status != NONE_YET or over:
+                told.append(one)
+            if over or one.status not in (NONE_YET, UNAVAILABLE, NO_ANSWER):
+                return told
+            await asyncio.sleep(AGAIN_S)
+
+    async def _asked(self, email_id: str, change: Change) -> Asked:
         to_s, text = self._time(change.to_s)
         body = {"sendAt": text} if change.what == "reschedule" else None
         url = f"{self._ingest}/emails/{email_id}/{change.what}"
-        asked_s, status = time.time(), NONE_YET
-        while status == NONE_YET:
+        asked_s, status = time.time(), NO_ANSWER
+        with suppress(aiohttp.ClientError, TimeoutError):
             async with self._http.post(url, json=body, headers={"X-API-Key": LOCAL_KEY}) as answer:
-                status, answered_s = answer.status, time.time()
-            await asyncio.sleep(AGAIN_S if status == NONE_YET else 0)
-        return Asked(change.what, asked_s, answered_s, status, to_s)
+                status = answer.status
+        return Asked(change.what, asked_s, time.time(), status, to_s)
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, self._begun_s + at_s - time.time()))
@@ -164,7 +217,7 @@ class Killer:
 async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
     """The row of a case, on a stack of its own."""
     plan = Plan(
-        name=name,
+        name=f"{name}-killed" if case.kill_every_s else name,
         rate=QUOTAS * case.per_s,
         daily=DAILY,
         seed=seed,
@@ -180,24 +233,48 @@ async def ran(case: Case, *, name: str, seed: int) -> dict[str, Any]:
             async with killer.killing(case.kill_every_s):
                 owners = Owners(doors, http, stack.ingest_url)
                 orders = await owners.carry_out(mails)
-            await _all_sent(stack, orders, within_s=60.0 + Durations(1.0).after_a_kill_s)
+                left = await _all_over(stack, doors, orders)
+            await asyncio.sleep(case.rest_s)
+            ended = await _ended(doors, [one for one in orders if one.expires_s is not None])
             sent = list(_accepted(stack))
-    return row(case.name, orders, sent, soon_s=case.soon_s, kills=killer.kills, cut=owners.cut)
+    return row(
+        *(case.name, orders, sent),
+        ended=ended,
+        soon_s=case.soon_s,
+        kills=killer.kills,
+        cut=owners.cut,
+        left=left,
+    )
 
 
-async def _all_sent(stack: Stack, orders: list[Order], *, within_s: float) -> None:
-    """Until SES has taken each mail that it is to take, or the time is over; then a little more."""
+async def _all_over(stack: Stack, doors: Doors, orders: list[Order]) -> dict[str, int]:
+    """Until SES has taken each mail that is to go and has not expired, or the time is over: then
+    how many are left, by what the API says of them.
+    """
     kept = {
-        one.email_id
+        one.email_id: one
         for one in orders
-        if not any(asked.what == "cancel" and asked.status == 200 for asked in one.changes)
+        if not any(asked.what == "cancel" and asked.status == OK for asked in one.changes)
     }
-    deadline = time.monotonic() + within_s
-    while kept - {email_id for _, email_id in _accepted(stack)}:
-        if time.monotonic() > deadline:
-            return
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        for _, email_id in _accepted(stack):
+            kept.pop(email_id, None)
+        over = [one for one in kept.values() if (one.expires_s or inf) < time.time()]
+        for email_id, told in (await _ended(doors, over)).items():
+            if told & {"expired", "unknown"}:
+                kept.pop(email_id)
+        if not kept:
+            break
         await asyncio.sleep(LOOK_S)
-    await asyncio.sleep(REST_S)
+    said = await _ended(doors, list(kept.values()))
+    return Counter(status for statuses in said.values() for status in statuses)
+
+
+async def _ended(doors: Doors, orders: list[Order]) -> dict[str, set[str]]:
+    """What the API says of them."""
+    statuses = await doors.statuses(one.email_id for one in orders)
+    return {email_id: {str(said.get("status"))} for email_id, said in statuses.items()}
 
 
 def _accepted(stack: Stack) -> Iterator[tuple[float, str]]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 NEAR_S = 0.4
 """Around the due instant."""
 KINDS = {
-    "plain": 62,
+    "plain": 56,
+    "expires": 6,
     "cancel": 12,
     "cancel early": 4,
     "later": 8,
@@ -19,6 +20,8 @@ KINDS = {
     "both": 5,
 }
 """How often each story is told, in a hundred."""
+SOON_S, LATER_S = (0.5, 3.0), (20.0, 60.0)
+"""After it is due a mail expires: half of them so soon that one which is late does."""
 
 
 class Change(NamedTuple):
@@ -32,12 +35,13 @@ class Change(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A mail that is handed over at `born_s` and is due at `due_s`."""
+    """A mail that is handed over at `born_s`, is due at `due_s`, and expires at `expires_s`."""
 
     number: int
     born_s: float
     due_s: float
     changes: tuple[Change, ...] = ()
+    expires_s: float | None = None
 
 
 def planned(
@@ -51,7 +55,10 @@ def planned(
         due_s = first_s + number / per_s
         born_s = max(0.0, due_s - choice.uniform(*ahead_s))
         changes = _changes(choice, story, born_s, due_s)
-        made.append(Planned(number, born_s, due_s, tuple(changes)))
+        expires_s = None
+        if story == "expires":
+            expires_s = due_s + choice.uniform(*choice.choice((SOON_S, LATER_S)))
+        made.append(Planned(number, born_s, due_s, tuple(changes), expires_s))
     return made
 
 

@@ -55,6 +55,7 @@ class Doors:
                     body_html=mail.get("bodyHtml"),
                     metadata=mail.get("metadata", {}),
                     send_at=mail.get("sendAt"),
+                    expires_at=mail.get("expiresAt"),
                     attachments=[
                         Attachment(
                             filename=one["filename"],

@@ -14,6 +14,7 @@ from infra.local.template import REGION
 from infra.stacks.policies import FOR_404, GRANTS, Grant
 from mailpipe import resources
 from mailpipe.messages import new_email_id
+from tests.acceptance.test_pipeline import eventually
 
 Uses = dict[str, set[tuple[str, str]]]
 """By service: IAM action and name of the resource."""
@@ -131,13 +132,15 @@ async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours
         assert answer.ok, await answer.text()
 
 
-async def explain(stack: Stack, http: aiohttp.ClientSession, email_id: str) -> None:
-    """Why the mail waits, asked for until no sender has it in hand."""
+async def explained(stack: Stack, http: aiohttp.ClientSession, email_id: str, state: str) -> None:
+    """Why the mail waits, asked for until that is its state."""
     url, headers = f"{stack.ingest_url}/emails/{email_id}/explain", {"X-API-Key": LOCAL_KEY}
-    while True:
+
+    async def look() -> bool:
         async with http.get(url, headers=headers) as answer:
-            if (await answer.json())["state"] != "claimed":
-                return
+            return bool((await answer.json())["state"] == state)
+
+    await eventually(look)
 
 
 def in_hours(hours: float) -> str:
@@ -183,8 +186,8 @@ async def exercise(stack: Stack, doors: Doors, http: aiohttp.ClientSession) -> N
     for stream in resources.LANES:  # too large for an item of the table where it waits
         waits = dict(mail_to("success+policy", 4), stream=stream, bodyText="x" * 5_000)
         acks.append(await doors.send("rest", waits))
-    await explain(stack, http, acks[-1]["emailId"])
-    await asyncio.sleep(0.7)
+    for ack in acks:
+        await explained(stack, http, ack["emailId"], "paused")
     await http.put(account, json={"sendingEnabled": True})
     await doors.statuses(ack["emailId"] for ack in acks)
 

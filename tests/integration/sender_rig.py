@@ -1,4 +1,4 @@
-"""A sender with short leases over the local cloud; SES's answers are scripted."""
+"""A sender over the local cloud; SES's answers are scripted."""
 
 import asyncio
 import time
@@ -102,10 +102,17 @@ class Waiting:
 
 
 class Rig:
-    """A sender with short leases, and what it did."""
+    """A sender, and what it did. Its leases outlast what a busy machine stands still."""
 
     def __init__(
-        self, parts: Parts, *, grace_s: float = 0.0, decide_s: float = 0.0, lateness_s: float = 0.5
+        self,
+        parts: Parts,
+        *,
+        grace_s: float = 0.0,
+        decide_s: float = 0.0,
+        lateness_s: float = 0.5,
+        lease_margin_s: float = 9.7,
+        due_kept_s: float = 1.5,
     ) -> None:
         self.parts = parts
         self.ses, self.large = ScriptedSes(), ScriptedSes()
@@ -113,10 +120,11 @@ class Rig:
         settings = SenderSettings(
             address_hash_key=HASH_KEY.decode(),
             ses_timeout_s=0.3,
-            lease_margin_s=0.7,
+            lease_margin_s=lease_margin_s,
             in_doubt_grace_s=grace_s,
             in_doubt_decide_s=decide_s,
             lateness_s=lateness_s,
+            due_kept_s=due_kept_s,
             trusted_principals=INGEST,
         )
         self.lead = lead = Lead()

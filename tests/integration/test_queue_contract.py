@@ -14,7 +14,7 @@ from mailpipe.aws.queue import Outgoing, Queue, open_queues
 from mailpipe.messages import new_email_id
 from mailpipe.testing import InMemoryQueue
 
-VISIBILITY_S = 1
+VISIBILITY_S = 2
 MAX_RECEIVES = 3
 
 
@@ -116,7 +116,7 @@ async def test_an_unfinished_message_comes_back_and_is_counted(rig: Rig) -> None
 async def test_hiding_longer_keeps_it_away_and_zero_hands_it_back(rig: Rig) -> None:
     await rig.queue.send([Outgoing("m")])
     (message,) = await rig.queue.receive(1, wait_s=0)
-    assert await rig.queue.hide([(message.receipt, 3)]) == [None]
+    assert await rig.queue.hide([(message.receipt, 6)]) == [None]
     await rig.elapse(VISIBILITY_S + 0.2)
     assert await rig.queue.receive(1, wait_s=0) == []
     assert await rig.queue.hide([(message.receipt, 0)]) == [None]
@@ -126,7 +126,7 @@ async def test_hiding_longer_keeps_it_away_and_zero_hands_it_back(rig: Rig) -> N
 
 async def test_a_receive_may_say_how_long_its_messages_are_hidden(rig: Rig) -> None:
     await rig.queue.send([Outgoing("m")])
-    (message,) = await rig.queue.receive(1, wait_s=0, visibility_s=3)
+    (message,) = await rig.queue.receive(1, wait_s=0, visibility_s=6)
     await rig.elapse(VISIBILITY_S + 0.2)
     assert await rig.queue.receive(1, wait_s=0) == []
     assert await rig.queue.delete([message.receipt]) == [None]
@@ -143,10 +143,10 @@ async def test_an_old_receipt_cannot_delete(rig: Rig) -> None:
 
 
 async def test_a_delayed_message_waits_for_its_time(rig: Rig) -> None:
-    await rig.queue.send([Outgoing("m", delay_s=1)])
+    await rig.queue.send([Outgoing("m", delay_s=2)])
     assert await rig.queue.receive(1, wait_s=0) == []
     assert (await rig.queue.depth()).delayed == 1
-    await rig.elapse(1.3)
+    await rig.elapse(2.3)
     assert await receive_all(rig.queue) == ["m"]
 
 
@@ -168,7 +168,7 @@ async def test_the_depth_tells_what_waits_and_what_is_in_hand(rig: Rig) -> None:
 
 
 async def test_a_long_poll_ends_when_a_message_arrives(rig: Rig) -> None:
-    poll = asyncio.create_task(rig.queue.receive(1, wait_s=2))
+    poll = asyncio.create_task(rig.queue.receive(1, wait_s=5))
     await asyncio.sleep(0)
     await rig.queue.send([Outgoing("m")])
     (message,) = await poll

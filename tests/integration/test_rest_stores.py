@@ -74,7 +74,8 @@ def come_again(said: Said) -> bool:
 async def test_what_the_queue_does_not_take_is_not_promised_and_not_recorded(
     cloud_environment: Stack, fate: CallFailed | None
 ) -> None:
-    async with open_door(cloud_environment, queue=Queue(fate), answer_timeout_s=0.3) as door:
+    patience = {"answer_timeout_s": 0.3} if fate is None else {}
+    async with open_door(cloud_environment, queue=Queue(fate), **patience) as door:
         key = f"queue-{fate}"
         assert come_again(await door.send(headers={"Idempotency-Key": key}))
         assert await door.record(keyed_email_id("default", key)) is None
@@ -101,7 +102,7 @@ async def test_mail_on_the_queue_is_promised_though_the_request_is_overdue(
     cloud_environment: Stack,
 ) -> None:
     """A client that is told to come again would send a second mail."""
-    async with open_door(cloud_environment, stores=Unending, answer_timeout_s=0.3) as door:
+    async with open_door(cloud_environment, stores=Unending, answer_timeout_s=3) as door:
         plain, keyed = await asyncio.gather(
             door.send(), door.send(headers={"Idempotency-Key": "unending"})
         )
@@ -135,17 +136,19 @@ async def test_a_key_beyond_its_rate_is_told_when_to_come_again(
     cloud_environment: Stack,
 ) -> None:
     async with open_door(cloud_environment, key_per_second=2) as door:
-        assert (await door.ask("POST", "/send-emails", json={"emails": [MAIL] * 2})).status == 202
+        # Paid off in ten seconds, however long this test's next request takes.
+        assert (await door.ask("POST", "/send-emails", json={"emails": [MAIL] * 20})).status == 202
         said = await door.send()
         assert (said.status, said.body["error"]) == (429, "RATE_LIMIT_EXCEEDED")
-        assert said.headers["Retry-After"] == str(said.body["retryAfter"]) == "1"
+        assert said.headers["Retry-After"] == str(said.body["retryAfter"])
+        assert 1 <= said.body["retryAfter"] <= 10
         assert await door.queued("transactional") == []
         assert (await door.ask("GET", "/health")).status == 200
         await door.queued("bulk")
 
 
 async def test_refused_batches_count_against_the_rate(cloud_environment: Stack) -> None:
-    async with open_door(cloud_environment, key_per_second=1) as door:
+    async with open_door(cloud_environment, key_per_second=0.1) as door:
         body = {"emails": [MAIL] * 501}
         first = await door.ask("POST", "/send-emails", json=body)
         assert (first.status, first.body["error"]) == (413, "PAYLOAD_TOO_LARGE")

@@ -17,9 +17,9 @@ LATENESS_S = 0.1
 
 
 @asynccontextmanager
-async def punctual(parts: Parts) -> AsyncIterator[Rig]:
+async def punctual(parts: Parts, *, lease_margin_s: float = 9.7) -> AsyncIterator[Rig]:
     """A sender that drops a slot which it misses by a tenth of a second."""
-    rig, stop = Rig(parts, lateness_s=LATENESS_S), Stop()
+    rig, stop = Rig(parts, lateness_s=LATENESS_S, lease_margin_s=lease_margin_s), Stop()
     running = asyncio.create_task(rig.slots.run(stop))
     yield rig
     stop.set()
@@ -48,7 +48,7 @@ async def test_a_mail_that_misses_its_slot_keeps_its_claim_and_takes_the_next(pa
 async def test_a_mail_for_which_no_slot_comes_is_released_before_its_lease_ends(
     parts: Parts,
 ) -> None:
-    async with punctual(parts) as rig:
+    async with punctual(parts, lease_margin_s=2.7) as rig:
         one = message()
 
         async def paused() -> None:

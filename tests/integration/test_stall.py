@@ -22,8 +22,8 @@ from mailpipe.messages import new_email_id
 from mailpipe.outcomes import Done, Outcome
 from mailpipe.testing import InMemoryQueue
 
-VISIBILITY_S = 1.0
-STALL_S = 2.5
+VISIBILITY_S = 3.0
+STALL_S = 4.5
 
 
 @pytest.fixture
@@ -38,14 +38,15 @@ async def queue(aws: Stack) -> AsyncIterator[Queue]:
 async def test_a_stall_longer_than_the_visibility_is_noticed_and_lets_no_message_go(
     aws: Stack, queue: Queue
 ) -> None:
-    """1. A handler blocks the loop for 2.5 times the visibility. 2. Another polls all the time.
+    """1. A handler blocks the loop for longer than the visibility. 2. Another polls all the time.
 
     Expected: the other gets nothing; the message is deleted; metric and log name the stall.
     """
-    stop, others = Stop(), list[Any]()
+    stop, others, in_hand = Stop(), list[Any](), asyncio.Event()
 
     async def handle(_: Received) -> Outcome:
-        await asyncio.sleep(0.3)  # the watch has begun to wait
+        in_hand.set()
+        await asyncio.sleep(0.3)  # the watch has begun to wait, the other to poll
         time.sleep(STALL_S)  # noqa: ASYNC251 - the stall that the test is about
         stop.set()
         return Done()
@@ -67,7 +68,7 @@ async def test_a_stall_longer_than_the_visibility_is_noticed_and_lets_no_message
     with capture_logs() as logs:
         async with heartbeat, side_tasks(stop, watch=watch_loop()):
             consuming = asyncio.create_task(consumer.run(stop, drain_s=5))
-            await asyncio.sleep(0.2)
+            await in_hand.wait()
             other = asyncio.create_task(asyncio.to_thread(poll))
             await consuming
             await asyncio.sleep(0.3)

@@ -12,7 +12,7 @@ from mailpipe.aws.client import Aws, Side
 from mailpipe.outcomes import MISSED, CallFailed, Kind
 from tests.integration.scripted_aws import GET, SEND, SIDES, Serve, Sides, answer, request_of
 
-TIMEOUT_S = 0.6
+TIMEOUT_S = 1.5
 
 
 async def opens() -> bool:

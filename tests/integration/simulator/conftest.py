@@ -139,7 +139,7 @@ async def running(aws: Stack, tmp_path: Path) -> AsyncIterator[Running]:
 
     options: dict[str, Any] = {"endpoint_url": url, "region_name": "us-east-1"}
     options |= {"aws_access_key_id": "someone", "aws_secret_access_key": "test"}
-    config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=2)
+    config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=10)
     async with (
         AioSession().create_client("sesv2", config=config, **options) as ses,
         aiohttp.ClientSession() as http,

@@ -28,7 +28,7 @@ async def test_accept_then_drop(running: Running) -> None:
 async def test_accept_then_stall(running: Running) -> None:
     await fault(running, "stall_after_accept", seconds=30)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(running.send(), 0.3)
+        await asyncio.wait_for(running.send(), 3)
     (attempt,) = running.attempts()
     assert (attempt["verdict"], await running.events(attempt["messageId"], 2)) != ("refused", [])
     await running.control("DELETE", "faults")
@@ -53,7 +53,7 @@ async def test_an_error_without_accepting_and_a_share_of_throttles(running: Runn
 
 
 async def test_an_event_before_the_answer(running: Running) -> None:
-    await fault(running, "event_before_answer", seconds=1)
+    await fault(running, "event_before_answer", seconds=4)
     await asyncio.to_thread(running.receive)  # the message about the new destination
     sending = asyncio.create_task(running.send())
     (event,) = await asyncio.to_thread(running.receive)

@@ -105,6 +105,20 @@ def test_what_became_of_a_mail_is_part_of_the_verdict(
     assert final("accepted", door, dead=None, status=status, sent=sent) == verdict
 
 
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        *("200, cancelled", "200, accepted", "409 CONFLICT, cancelled", "never given back"),
+        "409 CONFLICT, accepted, then delivered, sent 2 times",
+    ],
+)
+def test_a_change_of_claimed_mail_is_refused_and_the_mail_is_sent_once(verdict: str) -> None:
+    claimed = [one for one in read() if one.rest is not None and one.rest.until]
+    assert len(claimed) == 4
+    found = [Found(one, "rest", verdict) for one in claimed]
+    assert judge(found, Outside(stored=[], sent=[], promised=[]))[0]["unequal"] == 4
+
+
 def test_a_dead_letter_is_told_by_its_kind() -> None:
     found = final("accepted", "queue", dead="tenant: no such", status={}, sent=0)
     assert found == "dead tenant"

@@ -69,6 +69,8 @@ def test_mail_that_was_not_begun_and_came_back_late_is_told() -> None:
     late = replace(FIRST, in_flight=((START_S + 1.0, 9), (START_S + 2.0, 9), (START_S + 2.2, 0)))
     (said,) = faults(late)
     assert said == ["mail that it had not begun was visible again after 1.195 s"]
+    (row,) = rows(late)
+    assert short(row, deadline_s=DEADLINE_S, slack=3) == []
 
 
 def test_mail_that_was_not_begun_and_never_came_back_is_told() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.pause_cases import DAY_S, PLANTS, Case, cases
+from loadtest.pause_cases import BULK_SHARE, DAY_S, PLANTS, USUAL_EXPIRY_DAYS, Case, cases
 from loadtest.pauses import row, short
+from sender.settings import SenderSettings
 
 CASE = Case("paused", 3)
 Run = dict[str, Any]
@@ -54,15 +55,32 @@ def test_what_must_not_be_is_told(change: Callable[[Run], object], fault: str) -
     assert f"paused: {fault}" in judged(change)
 
 
-def test_where_mail_may_expire_some_does() -> None:
-    case = CASE._replace(may_expire=True)
-    assert judged(case=case) == ["paused: 0 expired"]
+@pytest.mark.parametrize(
+    ("count", "faults"),
+    [
+        *((0, ["paused: 0 expired"]), (3, ["paused: 3 expired"]), (4, []), (7, [])),
+        *((8, ["paused: 8 expired"]), (12, ["paused: 12 expired"])),
+    ],
+)
+def test_as_much_expires_as_the_days_quotas_leave(count: int, faults: list[str]) -> None:
+    """Of twelve mails at two a day: in three days at least five go, with the day before eight."""
+    case = Case("paused", 12, daily=2, may_expire=True)
+    ids = [f"m{number}" for number in range(12)]
 
     def expired(found: Run) -> None:
-        found["sent"].pop(0)
-        found["ended"] = {"a": {"expired"}}
+        found["accepted"] = dict.fromkeys(ids, 0.0)
+        found["sent"] = [(DAY_S, one) for one in ids[count:]]
+        found["ended"] = {one: {"expired"} for one in ids[:count]}
 
-    assert judged(expired, case) == []
+    assert judged(expired, case) == faults
+
+
+def test_the_bounds_of_what_expires_are_those_of_the_senders_settings() -> None:
+    settings = SenderSettings(address_hash_key="k" * 32)
+    assert settings.expire_after_s == USUAL_EXPIRY_DAYS * DAY_S
+    assert settings.transactional_day_share == pytest.approx(1 - BULK_SHARE)
+    (case,) = (one for one in cases(small=False, plant="") if one.may_expire)
+    assert (case.may_expire_least, case.may_expire_most) == (400, 660)
 
 
 @pytest.mark.parametrize("plant", PLANTS)
