@@ -7,6 +7,7 @@ have happened (see `connection.py`).
 """
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,13 +18,18 @@ from mailpipe.http.connection import Connection, Missed, Unsent
 Gate = Callable[[], Awaitable[bool]]
 """Waits for the moment at which a request may be made; False: it is not to be made at all."""
 
+Dial = Callable[[], Awaitable[socket.socket]]
+"""Makes a socket that is connected. Raises OSError."""
+
 _TICKS = 20
 """Time-outs are looked at so often within one, so they come up to 5 % late: a timer for every call
 would cost a tenth of it."""
 
 
 class Connections:
-    """At most `limit` connections to one endpoint; the one used last is used first."""
+    """At most `limit` connections to one endpoint; the one used last is used first. `dial` makes
+    them where the name of the host is not just looked up and its addresses tried in turn.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class Connections:
         connect_timeout_s: float,
         timeout_s: float,
         keep_alive_s: float,
+        dial: Dial | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._host = host
@@ -44,6 +51,7 @@ class Connections:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._keep_alive_s = keep_alive_s
+        self._dial = dial
         self._idle = list[Connection]()
         self._open = set[Connection]()
         self._connecting = 0
@@ -124,11 +132,23 @@ class Connections:
         # Let the transports close.
         await asyncio.sleep(0)
 
-    def drop_stale(self) -> bool:
-        """Close what has been idle for too long; whether there are connections left."""
-        for connection in [one for one in self._idle if not self._is_fresh(one)]:
+    def __len__(self) -> int:
+        """Connections that are open or coming about."""
+        return len(self._open) + self._connecting
+
+    @property
+    def idle(self) -> bool:
+        """Whether the next request finds a connection."""
+        return bool(self._idle)
+
+    def close_idle(self, *, stale_only: bool = False) -> int:
+        """Close those that nothing is under way on; how many they were."""
+        closed = [one for one in self._idle if not stale_only or not self._is_fresh(one)]
+        for connection in closed:
+            self.forget(connection)
+            self._open.discard(connection)
             connection.close()
-        return bool(self._open or self._connecting)
+        return len(closed)
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended: there is room for another."""
@@ -161,7 +181,7 @@ class Connections:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 newcomer = True
-                while len(self._open) + self._connecting >= self._limit:
+                while len(self) >= self._limit:
                     await self._turn(last=newcomer)
                     if taken := self._take():
                         return taken
@@ -192,9 +212,7 @@ class Connections:
     async def _connect(self) -> Connection:
         self._connecting += 1
         try:
-            _, connection = await self.loop.create_connection(
-                lambda: Connection(self), self._host, self._port, ssl=self._tls
-            )
+            connection = await self._new()
         finally:
             self._connecting -= 1
             self._wake()
@@ -202,4 +220,23 @@ class Connections:
             raise ConnectionResetError("closed as soon as it was open")
         connection.idle_since = self.loop.time()
         self._open.add(connection)
+        return connection
+
+    async def _new(self) -> Connection:
+        def made() -> Connection:
+            return Connection(self)
+
+        if self._dial is None:
+            _, connection = await self.loop.create_connection(
+                made, self._host, self._port, ssl=self._tls
+            )
+            return connection
+        sock = await self._dial()
+        try:
+            _, connection = await self.loop.create_connection(
+                made, sock=sock, ssl=self._tls, server_hostname=self._host if self._tls else None
+            )
+        except BaseException:
+            sock.close()
+            raise
         return connection

@@ -2,11 +2,13 @@
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
+from notifier.names import Names
 from notifier.post import Posts, open_posts
 
 TIMEOUT_S = 1.0
@@ -189,4 +191,59 @@ async def test_the_request_is_what_was_asked_for(posts: Posts) -> None:
 )
 async def test_what_is_no_url_is_a_failure(posts: Posts, url: str) -> None:
     answer = await posts.post(url, body=b"{}", headers={})
-    assert (answer.ok, answer.reason) == (False, "no url")
+    assert (answer.ok, answer.reason) == (False, "bad request")
+
+
+async def test_a_header_stays_within_its_line(posts: Posts) -> None:
+    headers = {"webhook-id": "msg_1\r\nX-Other: y"}
+    answer = await posts.post("http://127.0.0.1:1/", body=b"{}", headers=headers)
+    assert answer.reason == "bad request"
+
+
+async def test_many_endpoints_have_few_sockets() -> None:
+    """Idle ones make room, those of who was used longest ago first."""
+    most, open_now, opened = 2, set[asyncio.StreamWriter](), list[str]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_now.add(writer)
+        opened.append(writer.get_extra_info("sockname")[1])
+        try:
+            await saying(SUCCESSES["empty"], close=False)(reader, writer)
+        finally:
+            open_now.discard(writer)
+
+    async with AsyncExitStack() as stack:
+        posts = await stack.enter_async_context(open_posts(connections=most, timeout_s=TIMEOUT_S))
+        urls = [await stack.enter_async_context(endpoint(serve)) for _ in range(3 * most)]
+        for url in urls:
+            assert (await posts.post(url, body=b"{}", headers={})).ok
+            await asyncio.sleep(0.01)  # what was closed is seen at the other end
+            assert len(open_now) <= 2 * most
+        for url in reversed(urls[-2 * most :]):
+            assert (await posts.post(url, body=b"{}", headers={})).ok
+    assert len(opened) == len(urls)
+
+
+async def test_names_are_looked_up_once_for_all_and_apart() -> None:
+    asked, go = list[str](), threading.Event()
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host == "hangs.example":
+            go.wait(10)
+        return [(host, port)]
+
+    names = Names(look_up)
+    try:
+        hanging = [asyncio.create_task(names.addresses("hangs.example", 443)) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert await names.addresses("works.example", 443) == [("works.example", 443)]
+        assert not any(task.done() for task in hanging)
+        go.set()
+        assert await asyncio.gather(*hanging) == [[("hangs.example", 443)]] * 50
+        assert sorted(asked) == ["hangs.example", "works.example"]
+        await names.addresses("works.example", 443)
+        assert len(asked) == 2
+    finally:
+        go.set()
+        names.close()
