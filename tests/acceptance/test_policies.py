@@ -134,13 +134,18 @@ async def recall(stack: Stack, http: aiohttp.ClientSession, email_id: str, hours
 
 async def explained(stack: Stack, http: aiohttp.ClientSession, email_id: str, state: str) -> None:
     """Why the mail waits, asked for until that is its state."""
-    url, headers = f"{stack.ingest_url}/emails/{email_id}/explain", {"X-API-Key": LOCAL_KEY}
 
     async def look() -> bool:
-        async with http.get(url, headers=headers) as answer:
-            return bool((await answer.json())["state"] == state)
+        return bool((await explanation(stack, http, email_id))["state"] == state)
 
     await eventually(look)
+
+
+async def explanation(stack: Stack, http: aiohttp.ClientSession, email_id: str) -> Any:
+    """The API's word on why the mail stands as it does."""
+    url, headers = f"{stack.ingest_url}/emails/{email_id}/explain", {"X-API-Key": LOCAL_KEY}
+    async with http.get(url, headers=headers) as answer:
+        return await answer.json()
 
 
 def in_hours(hours: float) -> str:
@@ -223,4 +228,6 @@ async def test_policies_allow_what_is_called_and_nothing_else(
         late = asyncio.get_running_loop().time() > deadline
         assert not late, f"allowed and never called: {too_much}"
         await doors.send("sdk", mail_to("success+policy", 2))
+        bulk = await doors.send("rest", dict(mail_to("success+policy", 3), stream="bulk"))
+        await explanation(stack, http, bulk["emailId"])  # before a sender has had it
         await asyncio.sleep(2)  # polls come back empty, too
