@@ -234,6 +234,10 @@ EVENTS = Counter("mailpipe_events_total", "Events handled, by kind", ["kind"])
 EVENT_LAG = Histogram(
     "mailpipe_event_lag_seconds", "From the event's own time to its status", buckets=_LATENCY_S
 )
+PROCESSOR_UNHEARD = Gauge(
+    "mailpipe_processor_unheard",
+    "1 while this processor takes no events because its figures cannot be published (an alarm)",
+)
 
 # --- notifier -------------------------------------------------------------------------------------
 WEBHOOKS = Counter(

@@ -44,7 +44,9 @@ class Place(NamedTuple):
 
 
 class OpenState(NamedTuple):
-    """For people: when a mail stands so, its deadline, what comes then, what alerts to it."""
+    """For people: when a mail stands so, its deadline, what comes then, what alerts to it (a query
+    of Prometheus).
+    """
 
     when: str
     deadline: str
@@ -57,6 +59,11 @@ CLAIMED, IN_DOUBT = "claimed", "in_doubt"
 SENT, DELAYED, ENDING = "sent", "delayed", "ending"
 
 _OLDEST = "mailpipe_open_oldest_seconds"
+_LATE = (
+    'mailpipe_parked_oldest_seconds{kind="time"} > 60 or '
+    'time() - max(mailpipe_side_task_last_success_seconds{task="release_due"}) > 120'
+)
+"""The second half is for when nobody can release: the first is told by who does, and ends then."""
 _EXPIRY = (
     "10 min after `expiresAt`; without one a sender ends it 3 days "
     "(`MAILPIPE_SENDER_EXPIRE_AFTER_S`) after it could go, pauses not counted; 28 days after that "
@@ -68,8 +75,7 @@ _CLOSED = "closed as it stands, with `outcome: no_event`; a later event still ra
 
 OPEN_STATES = {
     SCHEDULED: OpenState(
-        *("its `sendAt` is still to come", _EXPIRY, _EXPIRED),
-        'mailpipe_parked_oldest_seconds{kind="time"} > 60',
+        *("its `sendAt` is still to come", _EXPIRY, _EXPIRED, _LATE),
     ),
     PENDING: OpenState(
         *("it may go, and no sender holds it", _EXPIRY, _EXPIRED),

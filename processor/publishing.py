@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from mailpipe import evidence, logs, resources
+from mailpipe import evidence, logs, metrics, resources
 from mailpipe.aws.queue import BATCH, Queue
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.lifecycle import Stop
@@ -16,6 +16,8 @@ from processor.flow import Flow
 
 AGAIN_S = 1.0
 """After figures that could not be published."""
+LOOK_S = 1.0
+"""So long the look whether the queue is empty may take: what is in hand is told in time."""
 UNHEARD = "its figures cannot be published, so it takes no events"
 
 log = logs.get()
@@ -40,6 +42,7 @@ class Publisher:
         polled_empty: Callable[[], int],
         every_s: float,
         stop: Stop,
+        look_s: float = LOOK_S,
         wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._tables = tables
@@ -49,6 +52,7 @@ class Publisher:
         self._queue = queue
         self._polled_empty = polled_empty
         self._every_s = every_s
+        self._look_s = look_s
         self._wall_ms = wall_ms
         self._asked_at = 0
         self._empty_at = 0
@@ -56,6 +60,7 @@ class Publisher:
         self._stop = stop
         self._published = asyncio.Event()
         stop.wakes(self._published)
+        metrics.PROCESSOR_UNHEARD.set_function(lambda: 0.0 if self.heard() else 1.0)
 
     def heard(self) -> bool:
         """Whether others know that this process may have something in hand."""
@@ -87,12 +92,15 @@ class Publisher:
             await asyncio.sleep(pause_s)
 
     async def publish(self) -> None:
-        """Once. Raises CallFailed."""
+        """Once. A write that is carried out only after `withdraw` changes nothing. Raises
+        CallFailed.
+        """
         await self._look_whether_empty()
         figures = self._flow.figures(now_ms=self._wall_ms(), empty_at=self._empty_at)
         changes = evidence.changes_of(figures)
         table = resources.COORDINATION
-        fate = await self._tables.write(update_in(self._prefix, table, changes, self._key))
+        alive = ("at", ">", evidence.ENDED)
+        fate = await self._tables.write(update_in(self._prefix, table, changes, self._key, alive))
         if isinstance(fate, Refused):
             kept: Attributes = {name: one for name, one in changes.items() if one is not None}
             await self._tables.write(insert_into(self._prefix, table, self._key | kept))
@@ -114,9 +122,11 @@ class Publisher:
         if polled_at > self._asked_at:
             self._asked_at = polled_at
             try:
-                depth = await self._queue.depth()
-            except CallFailed as error:
-                log.warning("depth_unknown", code=error.code, text=error.text)
+                async with asyncio.timeout(self._look_s):
+                    depth = await self._queue.depth()
+            except (CallFailed, TimeoutError) as error:
+                code = error.code if isinstance(error, CallFailed) else "NoAnswer"
+                log.warning("depth_unknown", code=code, text=str(error))
                 return  # what is in hand is to be told all the same
             if depth.waiting == 0 and depth.in_flight == 0:
                 self._empty_at = polled_at

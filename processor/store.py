@@ -8,7 +8,7 @@ from mailpipe import failpoints, records, resources, suppression
 from mailpipe.addresses import BadAddress, normalised
 from mailpipe.aws.table import Refused, Tables
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.partiql import Statement, insert_into
+from mailpipe.partiql import insert_into
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import TERMINAL_RANKS, Standing
@@ -105,17 +105,15 @@ class ProcessorStore:
         several = len(record.recipients()) > 1
         if several:
             record, terminal = await self._raise_recipients(event, record, standing)
-        if standing.rank > record.rank:
-            at_ms = now_ms()
-            over_ms = record.over_at(at_ms)
-            ttl = await self._retention.expiry(record.tenant, over_ms) if terminal else None
-            raised = self._raise(event, record, standing, at_ms=at_ms, ttl=ttl)
-            fate = await self._tables.write(raised)
-            if not isinstance(fate, Refused):
-                return
-        if several and terminal:
-            await self._close(event.email_id)
-        await self._adopt(event, record)
+        applied = standing.rank > record.rank and await self._raise(
+            event, record, standing, terminal=terminal
+        )
+        # A raise that leaves the mail open may come after the one that has closed it: whose last
+        # recipient that was is known only now.
+        if several and applied != terminal:
+            await self._close_if_over(event.email_id)
+        if not applied:
+            await self._adopt(event, record)
 
     async def _adopt(self, event: Event, record: Record) -> None:
         """SES's id of an attempt that nobody has noted: of a mail that may have gone twice both
@@ -125,18 +123,22 @@ class ProcessorStore:
         if record.possible_duplicate and proves and f"a{proves[0]}" not in record.ids:
             await self._tables.write(self._statements.adopt(event.email_id, *proves))
 
-    def _raise(
-        self, event: Event, record: Record, standing: Standing, *, at_ms: int, ttl: int | None
-    ) -> Statement:
-        return self._statements.raise_to(
+    async def _raise(
+        self, event: Event, record: Record, standing: Standing, *, terminal: bool
+    ) -> bool:
+        """Whether the mail stood lower until now. `terminal`: nothing more is expected of it."""
+        at_ms = now_ms()
+        over_ms = record.over_at(at_ms)
+        raised = self._statements.raise_to(
             event.email_id,
             standing,
             source=event.hash,
             at_ms=at_ms,
             proves=_proves(event),
             sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
-            ttl=ttl,
+            ttl=await self._retention.expiry(record.tenant, over_ms) if terminal else None,
         )
+        return not isinstance(await self._tables.write(raised), Refused)
 
     async def _raise_recipients(
         self, event: Event, record: Record, standing: Standing
@@ -154,16 +156,20 @@ class ProcessorStore:
         again = await self.record(event.email_id)
         if again is None:
             raise CallFailed(Kind.IN_DOUBT, "RecordGone", operation="raise")
-        return again, all(rank in TERMINAL_RANKS for rank in again.ranks.values())
+        return again, _all_ended(again)
 
-    async def _close(self, email_id: str) -> None:
+    async def _close_if_over(self, email_id: str) -> None:
         record, at_ms = await self.record(email_id), now_ms()
-        if record is not None:
+        if record is not None and _all_ended(record):
             ttl = await self._retention.expiry(record.tenant, record.over_at(at_ms))
             standing = Standing(record.status, record.rank, terminal=True)
             await self._tables.write(
                 self._statements.close(email_id, standing, at_ms=at_ms, ttl=ttl)
             )
+
+
+def _all_ended(record: Record) -> bool:
+    return all(rank in TERMINAL_RANKS for rank in record.ranks.values())
 
 
 def _proves(event: Event) -> tuple[int, str] | None:

@@ -1,97 +1,34 @@
 """Mail for later: parked by its record, sent once and not before its time, whatever happens."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from mailpipe import records, resources
-from mailpipe.aws.queue import Received
 from mailpipe.bodies import Bodies
-from mailpipe.due import DueItems
-from mailpipe.messages import EmailMessage, email_decoder, encode
-from mailpipe.outcomes import Dead, Done, Outcome, Park, Retry
-from mailpipe.parking import MINUTE_MS, SCHEDULED, Parked, Waits
-from mailpipe.partiql import insert_into, update_in
-from mailpipe.records import Attributes, Record
-from mailpipe.resources import EMAIL_TRACKING, LANES, SHARDS, waits_for_time
-from mailpipe.scheduled import key_of_time, scheduled_name
-from mailpipe.testing import InMemoryQueue
+from mailpipe.messages import EmailMessage, email_decoder
+from mailpipe.outcomes import Dead, Done, Park, Retry
+from mailpipe.parking import SCHEDULED
+from mailpipe.partiql import insert_into
+from mailpipe.resources import EMAIL_TRACKING
+from mailpipe.scheduled import scheduled_name
 from mailpipe.timing import iso, now_ms
-from sender.scheduling import TimedParking
 from tests.integration.conftest import PREFIX, Parts, message
-from tests.integration.sender_rig import INGEST, Rig, rig
+from tests.integration.scheduling_rig import (
+    DAY_MS,
+    HOUR_MS,
+    Kept,
+    at_ms,
+    change,
+    kept,
+    later,
+    record,
+)
+from tests.integration.sender_rig import Rig, rig
 
-__all__ = ["rig"]  # a fixture
-QUEUE = LANES["transactional"]
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-
-
-def later(*, in_ms: int = HOUR_MS, **changes: object) -> EmailMessage:
-    """A mail for later, that no door has recorded."""
-    return message(send_at=iso(now_ms() + in_ms), **changes)
-
-
-class Kept:
-    """What waits for a time, and comes back."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self.queue = InMemoryQueue(QUEUE)
-        queues = {QUEUE: self.queue}
-        self.due = DueItems(rig.parts.tables, PREFIX, queues, bucket=rig.bucket, waits=Waits())
-        self.parking = TimedParking(self.due, rig.parts.tables, Bodies(rig.bucket))
-
-    async def park(self, one: EmailMessage, outcome: Outcome) -> None:
-        """As the consumer does it before it deletes the message."""
-        assert isinstance(outcome, Park)
-        await self.parking.park(whole(one), QUEUE, outcome)
-
-    async def at(self, at_ms: int) -> list[Parked]:
-        """What lies in the minute of this time."""
-        found = list[Parked]()
-        for number in range(SHARDS):
-            partition = waits_for_time(at_ms // MINUTE_MS, number)
-            found += (await self.due.page(partition, ("0", "~"), limit=100))[0]
-        return found
-
-    async def of(self, one: EmailMessage, at_ms: int) -> Parked | None:
-        """The item of this mail at this time."""
-        key = key_of_time(scheduled_name(one.tenant, one.email_id), at_ms)
-        return next((item for item in await self.at(at_ms) if item.key == key), None)
-
-
-def whole(one: EmailMessage) -> Received:
-    """As the queue hands it out, each copy under its own message id."""
-    return Received(
-        *(f"m-{now_ms()}", "r", encode(one)), receives=1, sent_at_ms=now_ms(), sender_id=INGEST
-    )
-
-
-@pytest.fixture
-def kept(rig: Rig) -> Kept:
-    return Kept(rig)
-
-
-async def record(rig: Rig, one: EmailMessage) -> Record:
-    item = await rig.parts.tables.get(EMAIL_TRACKING, {"emailId": one.email_id})
-    assert item is not None
-    return records.read(item)
-
-
-async def change(rig: Rig, one: EmailMessage, **changes: records.Value) -> None:
-    """As whoever cancels or reschedules writes it."""
-    key: Attributes = {"emailId": one.email_id}
-    await rig.parts.tables.write(update_in(PREFIX, EMAIL_TRACKING, changes, key))
-
-
-def at_ms(one: EmailMessage) -> int:
-    fields = records.fields_of(one)
-    assert fields.send_at is not None
-    return fields.send_at
+__all__ = ["kept", "rig"]  # fixtures
 
 
 async def test_mail_for_later_has_a_record_and_waits_under_its_name(rig: Rig, kept: Kept) -> None:
@@ -292,49 +229,6 @@ async def test_a_copy_that_finds_no_record_long_after_its_mail_is_no_new_mail(ri
     assert await rig.announced() == []
     assert await rig.handle(one) == Done()  # one that has never waited is a mail, and ends as such
     assert (await record(rig, one)).status == "expired"
-
-
-def expiring(in_ms: int) -> EmailMessage:
-    """A mail that expires so soon."""
-    one = message(expires_at=iso(now_ms() + in_ms))
-    one.queued_at = iso(now_ms() - HOUR_MS)
-    return one
-
-
-async def test_after_its_expiry_nothing_is_sent(rig: Rig) -> None:
-    one = expiring(-1)
-    assert await rig.handle(one) == Done()
-    found = await record(rig, one)
-    assert found.status == "expired"
-    assert found.reason is not None
-    assert "expiresAt" in found.reason
-    assert not rig.ses.sent
-
-
-async def test_what_expires_while_it_waits_for_its_instant_is_not_sent(rig: Rig) -> None:
-    one = expiring(3_000)
-    expires_ms = records.fields_of(one).expires_at or 0
-
-    async def too_long() -> None:
-        await asyncio.sleep((expires_ms - now_ms() + 1) / 1000)
-
-    rig.ses.before_gate = too_long
-    assert isinstance(await rig.handle(one), Retry)
-    assert not rig.ses.sent
-    rig.ses.before_gate = None
-    assert await rig.handle(one) == Done()
-    assert (await record(rig, one)).status == "expired"
-
-
-async def test_a_probe_that_comes_back_again_and_again_leaves_no_copies(
-    rig: Rig, kept: Kept
-) -> None:
-    one = expiring(HOUR_MS)
-    expires_ms = records.fields_of(one).expires_at or 0
-    for _ in range(3):
-        await kept.parking.park(whole(one), QUEUE, Park("account", "paused"))
-    bodies: Sequence[str | None] = [item.body for item in await kept.at(expires_ms)]
-    assert encode(one) not in bodies
 
 
 async def test_a_large_body_is_kept_with_the_mail_that_waits_longest(rig: Rig, kept: Kept) -> None:

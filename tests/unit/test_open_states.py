@@ -12,6 +12,7 @@ from mailpipe.open_states import (
     LOST_AFTER_MS,
     OPEN_STATES,
     PAUSED,
+    SCHEDULED,
     SENT,
     Terms,
     has_ended,
@@ -108,3 +109,10 @@ def test_the_page_lists_every_state_as_it_is() -> None:
     page = (DOCS / "behaviour.md").read_text()
     for name, one in OPEN_STATES.items():
         assert f"| `{name}` | {one.when} | {one.deadline} | {one.then} | `{one.alert}` |" in page
+
+
+def test_alerts_to_late_mail_also_go_off_where_nobody_releases_any() -> None:
+    told, last_done = OPEN_STATES[SCHEDULED].alert.split(" or ")
+    assert told.startswith('mailpipe_parked_oldest_seconds{kind="time"}')
+    assert 'mailpipe_side_task_last_success_seconds{task="release_due"}' in last_done
+    assert f"`{last_done}`" in " ".join((DOCS / "behaviour.md").read_text().split())

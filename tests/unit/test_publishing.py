@@ -3,6 +3,9 @@
 import asyncio
 from typing import cast
 
+import pytest
+from prometheus_client import REGISTRY
+
 from mailpipe import resources
 from mailpipe.aws.queue import BATCH, Depth
 from mailpipe.aws.table import Fate, Tables
@@ -21,33 +24,42 @@ DOWN = CallFailed(Kind.NOTHING_HAPPENED, "ConnectionRefused")
 
 
 class _Tables(MemoryTables):
-    """They may be down."""
+    """They may be down, or slow: who is cancelled meanwhile has still written (`late`)."""
 
-    down = False
+    down = slow = False
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix)
+        self.late = list[Statement]()
 
     async def write(self, statement: Statement) -> Fate:
         """See MemoryTables."""
+        if self.slow:
+            self.late.append(statement)
+            await asyncio.Event().wait()
         if self.down:
             raise DOWN
         return await super().write(statement)
 
 
 class _Queue(InMemoryQueue):
-    """Its depth may be unknown."""
+    """Its depth may be unknown, or not be told at all."""
 
-    down = False
+    down = hangs = False
 
     async def depth(self) -> Depth:
         """See InMemoryQueue."""
         if self.down:
             raise DOWN
+        if self.hangs:
+            await asyncio.Event().wait()
         return await super().depth()
 
 
 class Rig:
     """A publisher by a clock of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: float) -> None:
         self.now_ms, self.polled_ms, self.stop = NOW, 0, Stop()
         self.tables, self.queue = _Tables(PREFIX), _Queue("ses-events")
         self.flow = Flow(every_ms=EVERY, visibility_ms=60_000)
@@ -59,6 +71,7 @@ class Rig:
             every_s=EVERY / 1000,
             stop=self.stop,
             wall_ms=lambda: self.now_ms,
+            **settings,
         )
 
     def told(self, name: str) -> object:
@@ -133,6 +146,25 @@ async def test_what_is_in_hand_is_told_although_the_depth_is_unknown() -> None:
     assert rig.told("emptyAt") == NOW
 
 
+async def test_what_is_in_hand_is_told_although_the_queue_does_not_tell_its_depth() -> None:
+    rig = Rig(look_s=0)
+    rig.flow.received("m", 5)
+    rig.queue.hangs, rig.polled_ms = True, NOW - 1_000
+    async with asyncio.timeout(5):
+        await rig.publisher.publish()
+    assert (rig.told("oldestInHand"), rig.told("emptyAt")) == (5, 0)
+    assert rig.publisher.heard()
+
+
+async def test_an_alarm_says_that_it_takes_no_events() -> None:
+    rig = Rig()
+    assert REGISTRY.get_sample_value("mailpipe_processor_unheard") == 1
+    await rig.publisher.publish()
+    assert REGISTRY.get_sample_value("mailpipe_processor_unheard") == 0
+    rig.now_ms += LATER
+    assert REGISTRY.get_sample_value("mailpipe_processor_unheard") == 1
+
+
 async def test_who_ends_leaves_what_it_has_handled_and_no_empty_queue() -> None:
     rig = Rig()
     rig.flow.received("m", NOW - 9)
@@ -144,3 +176,19 @@ async def test_who_ends_leaves_what_it_has_handled_and_no_empty_queue() -> None:
     assert rig.told("emptyAt") == NOW + LATER
     await rig.publisher.withdraw()
     assert (rig.told("at"), rig.told("emptyAt"), rig.told("handled")) == (0, 0, NOW - 9)
+
+
+async def test_figures_that_are_written_only_after_the_end_do_not_take_it_back() -> None:
+    rig = Rig()
+    await rig.publisher.publish()
+    rig.tables.slow = True
+    publishing = asyncio.create_task(rig.publisher.publish())
+    await asyncio.sleep(0)
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    rig.tables.slow = False
+    await rig.publisher.withdraw()
+    (late,) = rig.tables.late
+    await rig.tables.write(late)
+    assert rig.told("at") == 0
