@@ -13,8 +13,6 @@ from infra.local.stack import SERVICES
 
 MIN_VISIBILITY_S = 3.0
 """The smallest that the services take."""
-CLOCKS_S = 5.0
-"""So far the senders let clocks differ when they weigh evidence."""
 POLL_S = 1.0
 """The long poll of the local cloud's services."""
 SPECIALS = 15
@@ -56,6 +54,11 @@ class Durations:
         return (1.25 * LATEST_S if self.case == "d" else 20) * self.scale
 
     @property
+    def clocks_s(self) -> float:
+        """So far clocks are let differ when evidence is weighed; there is one here."""
+        return max(0.5, 5 * self.scale)
+
+    @property
     def processors_away_s(self) -> float:
         """In `b`."""
         return LATEST_S * self.scale
@@ -74,16 +77,16 @@ class Durations:
         """In `e`, at an instant: others have sent the mail when its sender goes on, even when they
         were killed themselves for as long as the load lasts.
         """
-        return load_s + self.after_a_kill_s + max(6.0, 10 * self.scale)
+        return load_s + self.after_a_kill_s + max(10.0, 10 * self.scale)
 
     @property
     def after_a_kill_s(self) -> float:
         """When the last mail of a killed sender is proved or sent again: what killed processors had
         in hand has come back, evidence has been given and has been looked for.
         """
-        forgotten_s = self._every_s + CLOCKS_S + POLL_S + self.visibility_s + CLOCKS_S
+        forgotten_s = self._every_s + POLL_S + self.visibility_s + 2 * self.clocks_s
         longest_s = max(forgotten_s, self.lease_s + self.grace_s)
-        return longest_s + 2 * CLOCKS_S + 3 * self._every_s
+        return longest_s + 2 * self.clocks_s + 3 * self._every_s
 
     @property
     def _every_s(self) -> float:
@@ -101,6 +104,7 @@ class Durations:
             "MAILPIPE_SENDER_IN_DOUBT_GRACE_S": f"{self.grace_s:g}",
             "MAILPIPE_SENDER_IN_DOUBT_EVERY_S": f"{every_s:g}",
             "MAILPIPE_PROCESSOR_PUBLISH_EVERY_S": f"{every_s / 2:g}",
+            "MAILPIPE_PROCESSOR_CLOCKS_S": f"{self.clocks_s:g}",
             "MAILPIPE_SENDER_DUE_SOON_S": f"{every_s:g}",  # a longer doubt is parked in the table
             "MAILPIPE_SENDER_DUE_EVERY_S": f"{every_s / 2:g}",
             "MAILPIPE_SENDER_SIDE_LEASE_S": f"{max(1.0, 5 * self.scale):g}",

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from infra.local.stack import SERVICES
 from loadtest.claimed import Claim, claims
 from loadtest.evidence import Evidence
-from loadtest.once_cases import CLOCKS_S
 
 ANYWHERE = "anywhere"
 ENOUGH = 0.9
@@ -113,7 +112,7 @@ def _of_case(
     if done.case == "e":
         long = [one for one in done.stops if one.until - one.t > done.lease_s]
         # Before that no evidence can be there, so nobody else has their mail.
-        untaken_s = done.lease_s + max(done.grace_s, CLOCKS_S)
+        untaken_s = done.lease_s + done.grace_s
         short = [one for one in long if one.until - one.t < untaken_s]
         return {
             "stops": dict(sorted(Counter(one.how for one in long).items())),

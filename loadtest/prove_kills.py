@@ -62,6 +62,8 @@ class Durations:
         self.lease_margin_s = 15 * scale
         self.grace_s = 1.5 * self.visibility_s
         self.doubt_every_s = max(0.5, 30 * scale)
+        self.clocks_s = max(0.5, 5 * scale)
+        self.publish_every_s = max(0.25, 5 * scale)
         # What is in hand must be done well within the visibility, also on a machine that is
         # slowed by processes that start: else it comes back meanwhile, and never ends.
         self.in_hand = max(8, round(64 * self.visibility_s / 30))
@@ -76,6 +78,8 @@ class Durations:
             "MAILPIPE_SENDER_LEASE_MARGIN_S": f"{self.lease_margin_s:g}",
             "MAILPIPE_SENDER_IN_DOUBT_GRACE_S": f"{self.grace_s:g}",
             "MAILPIPE_SENDER_IN_DOUBT_EVERY_S": f"{self.doubt_every_s:g}",
+            "MAILPIPE_PROCESSOR_CLOCKS_S": f"{self.clocks_s:g}",
+            "MAILPIPE_PROCESSOR_PUBLISH_EVERY_S": f"{self.publish_every_s:g}",
         }
 
     @property

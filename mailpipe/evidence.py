@@ -14,7 +14,7 @@ from mailpipe.records import Attributes
 
 KIND = "processor"
 CLOCKS_MS = 5_000
-"""So far the clocks of senders, processors and SES may differ."""
+"""So far the clocks of senders, processors and SES may differ, where nobody says otherwise."""
 KEPT_S = 3_600
 ENDED = 0
 """`at` of a processor that has ended with nothing in hand."""
@@ -35,6 +35,7 @@ class Figures(Struct, rename="camel", kw_only=True, frozen=True):
     at `stood_at`, some while before, since when the others have published too (0: at `at`).
     `oldest_in_hand`: the earliest time of the events in hand, failed and to come again, or done
     lately. What it has in hand others get `visibility_ms` after it last took or kept something.
+    `clocks_ms`: so far clocks may differ.
     """
 
     at: int
@@ -44,23 +45,24 @@ class Figures(Struct, rename="camel", kw_only=True, frozen=True):
     empty_at: int = 0
     oldest_in_hand: int | None = None
     stood_at: int = 0
+    clocks_ms: int = CLOCKS_MS
 
     @property
     def quiet_at(self) -> int:
         """Then it has published again; or takes nothing from then on, and keeps nothing hidden."""
-        return self.at + 2 * self.every_ms + CLOCKS_MS
+        return self.at + 2 * self.every_ms + self.clocks_ms
 
     def counts(self, now_ms: int) -> bool:
         """Whether it may have anything in hand, dead or alive."""
-        return now_ms < self.quiet_at + self.visibility_ms + CLOCKS_MS
+        return now_ms < self.quiet_at + self.visibility_ms + self.clocks_ms
 
     def silent(self, now_ms: int) -> bool:
         """Whether it should have published again; or by its clock nobody can tell."""
-        return now_ms > self.quiet_at or now_ms < self.at - CLOCKS_MS
+        return now_ms > self.quiet_at or now_ms < self.at - self.clocks_ms
 
     def proves(self, since_ms: int, now_ms: int) -> bool:
         """Whether the events before `since_ms` had been received by somebody at `proved_at`."""
-        emptied = since_ms <= self.empty_at <= now_ms + CLOCKS_MS
+        emptied = since_ms <= self.empty_at <= now_ms + self.clocks_ms
         return self.proved_at != ENDED and (emptied or self.handled >= since_ms)
 
     @property
@@ -78,7 +80,8 @@ def missing(processors: Sequence[Figures], *, since_ms: int, now_ms: int) -> str
     """
     if not processors:
         return NONE_PUBLISH
-    since_ms += CLOCKS_MS
+    clocks_ms = max(one.clocks_ms for one in processors)
+    since_ms += clocks_ms
     counting = [one for one in processors if one.counts(now_ms)]
     if any(one.oldest_in_hand is not None and one.oldest_in_hand < since_ms for one in counting):
         return OLDER
@@ -87,14 +90,14 @@ def missing(processors: Sequence[Figures], *, since_ms: int, now_ms: int) -> str
     proofs = [one for one in processors if one.proves(since_ms, now_ms)]
     if not proofs:
         return NOTHING_SINCE
-    if not any(_all_since(proof, counting) for proof in proofs):
+    if not any(_all_since(proof, counting, clocks_ms) for proof in proofs):
         return NOT_ALL_SINCE
     return None
 
 
-def _all_since(proof: Figures, counting: Sequence[Figures]) -> bool:
+def _all_since(proof: Figures, counting: Sequence[Figures], clocks_ms: int) -> bool:
     """Its own clock it may compare with as it is."""
-    return all(one is proof or one.at >= proof.proved_at + CLOCKS_MS for one in counting)
+    return all(one is proof or one.at >= proof.proved_at + clocks_ms for one in counting)
 
 
 def key_of(name: str) -> Attributes:

@@ -44,6 +44,7 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
         flow = Flow(
             every_ms=round(settings.publish_every_s * 1000),
             visibility_ms=round((settings.poll_s + settings.visibility_s) * 1000),
+            clocks_ms=round(settings.clocks_s * 1000),
         )
         publisher = Publisher(
             *(tables, settings.prefix, token_hex(8)),

@@ -21,12 +21,13 @@ class Flow:
     nor those of no record: a mail in doubt has one.
 
     `every_ms`: how often `figures` is asked for; `visibility_ms`: how long messages are hidden,
-    from the beginning of the poll that brings them on.
+    from the beginning of the poll that brings them on; `clocks_ms`: so far clocks may differ.
     """
 
-    def __init__(self, *, every_ms: int, visibility_ms: int) -> None:
+    def __init__(self, *, every_ms: int, visibility_ms: int, clocks_ms: int = CLOCKS_MS) -> None:
         self._every_ms = every_ms
         self._visibility_ms = visibility_ms
+        self._clocks_ms = clocks_ms
         self._in_hand = dict[str, int]()
         self._failed = dict[str, tuple[int, int]]()
         self._handled = 0
@@ -55,7 +56,7 @@ class Flow:
             return
         if self._oldest is None or event_ms < self._oldest:
             self._oldest = event_ms
-        if self._handled < event_ms <= now_ms + CLOCKS_MS:
+        if self._handled < event_ms <= now_ms + self._clocks_ms:
             self._handled = event_ms
 
     def failed(self, message_id: str, *, now_ms: int, hidden_ms: int) -> None:
@@ -82,6 +83,7 @@ class Flow:
             empty_at=stood.empty_at,
             oldest_in_hand=min(times, default=None),
             stood_at=stood.at,
+            clocks_ms=self._clocks_ms,
         )
 
     def _before(self, stands: _Stood) -> _Stood:
@@ -90,7 +92,7 @@ class Flow:
         time they never would.
         """
         self._stood.append(stands)
-        long_ago = stands.at - 2 * self._every_ms - CLOCKS_MS
+        long_ago = stands.at - 2 * self._every_ms - self._clocks_ms
         while len(self._stood) > 1 and self._stood[1].at <= long_ago:
             self._stood.popleft()
         return self._stood[0]

@@ -15,6 +15,10 @@ class ProcessorSettings(Common, frozen=True, kw_only=True):
         float,
         Meta(ge=1, le=20, description="long poll of the queue: a short one may miss messages"),
     ] = 5.0
+    clocks_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="so far the clocks of our machines and SES's may differ"),
+    ] = 5.0
     visibility_s: Annotated[
         float, Meta(ge=3, le=43_200, description="renewed while an event is in hand")
     ] = 60.0

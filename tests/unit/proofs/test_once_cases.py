@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from loadtest.once_cases import (
-    CLOCKS_S,
     LATE_STEPS,
     LATEST_S,
     Durations,
@@ -49,7 +48,7 @@ def test_the_grace_outlasts_the_latest_event(scale: float) -> None:
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.05])
 def test_a_short_stop_ends_before_anybody_takes_over_and_a_long_one_later(scale: float) -> None:
     durations = Durations("e", scale)
-    untaken_s = durations.lease_s + max(durations.grace_s, CLOCKS_S)
+    untaken_s = durations.lease_s + durations.grace_s
     assert durations.lease_s < durations.short_stop_s < untaken_s
     assert durations.long_stop_s(30.0) > 30 + durations.after_a_kill_s > 30 + untaken_s
 
