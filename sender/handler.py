@@ -14,7 +14,7 @@ from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
-from mailpipe.parking import IN_DOUBT
+from mailpipe.parking import IN_DOUBT, PAUSED_MS
 from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.times import Times
@@ -41,6 +41,9 @@ from sender.verdicts import Ending, last_ms, overdue, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
+
+RECORDED = frozenset({PAUSED_MS, IN_DOUBT})
+"""Attributes of messages that waited where only recorded mail waits; `recorded` is but a hint."""
 
 
 class Sender:
@@ -255,6 +258,7 @@ class Sender:
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
+        message.recorded = message.recorded or not RECORDED.isdisjoint(received.attributes)
         return message, judged
 
     async def _claim(
