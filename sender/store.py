@@ -228,7 +228,10 @@ class SenderStore:
         await self._tables.write(self._statements.release(email_id, token))
 
     async def _write_claim(self, email_id: str, token: str, claim: Statement) -> Fate:
-        """A claim of which nothing is heard may be written all the same."""
+        """A claim of which nothing is heard may be written all the same. (So may an INSERT that is
+        refused, if it was made twice. The UPDATE after it tells; if that is throttled, the claim
+        stays as a doubt: too rare for one more write whenever a table throttles.)
+        """
         try:
             return await self._tables.write(claim, heard_s=HEARD_S)
         except GIVEN_UP as given_up:

@@ -8,10 +8,11 @@ import pytest
 from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws.client import Client
 from mailpipe.aws.table import Tables
+from mailpipe.consumer import SETTLE_S
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.tenants import Retention
 from mailpipe.timing import iso
-from sender.store import SenderStore
+from sender.store import HEARD_S, LET_GO_S, SenderStore
 from tests.unit.claim_parts import Nobody
 
 NOW = 1_795_514_400_000
@@ -57,3 +58,7 @@ async def test_it_is_given_back_after_it_is_written() -> None:
     with pytest.raises(asyncio.CancelledError):
         await work
     assert slow.written == ["INSERT", "UPDATE"]
+
+
+def test_the_end_of_a_drain_waits_for_that_and_for_the_message_to_be_handed_back() -> None:
+    assert HEARD_S + LET_GO_S < SETTLE_S
