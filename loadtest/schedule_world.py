@@ -53,13 +53,13 @@ class Passed(MemoryTables):
         super().__init__(prefix, **more)
         self._first = dict[str, Any]()
 
-    async def write(self, statement: Statement) -> Fate:
+    async def write(self, statement: Statement, *, heard_s: float = 0.0) -> Fate:
         """See MemoryTables.write."""
         table, partition, *due_key = statement.key
         put = table == physical(PREFIX, DUE_ITEMS) and statement.text.startswith("INSERT")
         if put and self._first.setdefault(str(due_key), partition) != partition:
             return Applied()
-        return await super().write(statement)
+        return await super().write(statement, heard_s=heard_s)
 
 
 class World:

@@ -59,7 +59,7 @@ class Answers:
     ) -> Outcome:
         """What SES said; None: no instant came, and it was not asked."""
         if answer is None:
-            await self._store.release(message.email_id, claim)
+            await self._store.let_go(message.email_id, claim.token)
             return no_slot(received, closed=self._slots.closed)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
@@ -159,5 +159,5 @@ class Answers:
         try:
             waits = await self._pauses.found(failure, message, received)
         finally:
-            await self._store.release(message.email_id, claim)
+            await self._store.let_go(message.email_id, claim.token)
         return waits or Retry(pause_s(received), failure.code)

@@ -91,7 +91,7 @@ class Clock:
         """An answer of AWS. One that cannot be true together with those before it (a clock was put
         right, a Date comes from elsewhere) begins anew.
         """
-        if self._was_set() or received_s < sent_s:
+        if self._was_set(self._wall_s()) or received_s < sent_s:
             return
         seen, known = told(date_s, sent_s, received_s), self.offset
         if known is not None:
@@ -107,9 +107,10 @@ class Clock:
     @property
     def offset(self) -> Offset | None:
         """As it is known now."""
-        if self._was_set() or self._offset is None:
+        wall_s = self._wall_s()
+        if self._was_set(wall_s) or self._offset is None:
             return None
-        return self._offset.after(self._wall_s() - self._at_s)
+        return self._offset.after(wall_s - self._at_s)
 
     @property
     def state(self) -> ClockState:
@@ -137,8 +138,12 @@ class Clock:
 
     def epoch_us(self) -> int:
         """Microseconds since the epoch: AWS's as near as it is known."""
-        offset = self.offset
-        return round((self._wall_s() - (offset.least_s if offset else 0.0)) * 1e6)
+        wall_s = self._wall_s()
+        known = None if self._was_set(wall_s) else self._offset
+        # Each mail asks several times: an offset that may be 0 may be it later, too.
+        if known is None or known.low_s <= 0.0 <= known.high_s:
+            return round(wall_s * 1e6)
+        return round((wall_s - known.after(wall_s - self._at_s).least_s) * 1e6)
 
     def wall_ms(self) -> int:
         """The same in milliseconds: what is compared with what other senders wrote."""
@@ -151,9 +156,13 @@ class Clock:
         """
         return self.state is not ClockState.WRONG
 
-    def _was_set(self) -> bool:
-        """Whether our clock was set since the last look: then nothing is known of it any more."""
-        ahead_s = self._ahead_of_steady_s()
+    def _was_set(self, wall_s: float) -> bool:
+        """Whether our clock, which just said `wall_s`, was set since the last look: then nothing is
+        known of it any more.
+        """
+        if abs(wall_s - self._steady_s() - self._ahead_s) <= STEP_S:
+            return False
+        ahead_s = self._ahead_of_steady_s()  # it may have been we who were stopped
         if abs(ahead_s - self._ahead_s) <= STEP_S:
             return False
         self._ahead_s, self._offset, self._was_good = ahead_s, None, False

@@ -14,7 +14,7 @@ from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
-from mailpipe.parking import IN_DOUBT
+from mailpipe.parking import IN_DOUBT, PAUSED_MS
 from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
 from mailpipe.times import Times
@@ -41,6 +41,9 @@ from sender.verdicts import Ending, last_ms, overdue, read, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
+
+RECORDED = frozenset({PAUSED_MS, IN_DOUBT})
+"""Attributes of messages that waited where only recorded mail waits; `recorded` is but a hint."""
 
 
 class Sender:
@@ -224,24 +227,25 @@ class Sender:
         except GIVEN_UP:
             await self._store.let_go(message.email_id, claim.token)
             raise
-        return (claim, request) if isinstance(request, SendEmail) else request
+        if isinstance(request, SendEmail):
+            return claim, request
+        return await self._answers.end(message, claim, request)
 
     async def _request(
         self, message: EmailMessage, claim: Won, *, begun_s: float
-    ) -> SendEmail | Outcome:
-        """What SES is asked for those recipients who may have the mail; or its end."""
+    ) -> SendEmail | Ending:
+        """What SES is asked for those recipients who may have the mail; or how it ends."""
         suppressed = await self._store.suppressed(message)
         self._lead.observe(time.perf_counter() - begun_s)
         if len(suppressed) == len(message.email.recipients()):
-            reason = "every recipient is on the suppression list"
-            return await self._answers.end(message, claim, (SUPPRESSED, reason))
+            return SUPPRESSED, "every recipient is on the suppression list"
         if suppressed:
             await self._store.leave_out(message.email_id, suppressed, doubted=claim.doubted)
         composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
         try:
             return await asyncio.to_thread(composed) if is_large(message.email) else composed()
         except Forged as forged:
-            return await self._answers.end(message, claim, (REJECTED, f"composed: {forged}"))
+            return REJECTED, f"composed: {forged}"
 
     async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
         """The message and its tenant, if it can be read and its sender may speak for the tenant."""
@@ -254,6 +258,7 @@ class Sender:
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
+        message.recorded = message.recorded or not RECORDED.isdisjoint(received.attributes)
         return message, judged
 
     async def _claim(

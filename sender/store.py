@@ -2,25 +2,27 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
-from mailpipe.aws.table import Applied, Refused, Tables
+from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import EmailMessage, RecordFields
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.status import SUPPRESSED, UNKNOWN, Standing
 from mailpipe.tenants import Retention
 from sender.claims import Answer, Doubtful, Finished, Live, Open, Won, decide
 
-_T = TypeVar("_T")
-
 LET_GO_S = 5.0
 """The longest that a claim is given back for: what gives up is ending, or DynamoDB is down."""
+
+HEARD_S = 3.0
+"""The longest that whoever is cancelled waits for the fate of its claim: given back before it is
+written, it would stay. Both together are less than what the end of a drain waits."""
 
 GIVEN_UP = (Exception, asyncio.CancelledError)
 """What ends the work on a mail early. Not GeneratorExit: nothing can be awaited after that."""
@@ -60,32 +62,22 @@ class SenderStore:
         `recorded` only hints which of the two to try first.
         """
         token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
-        return await self._or_let_go(
-            message.email_id,
-            token,
-            self._claim(message, token, lease_ms=lease_ms, same_times=same_times),
-        )
-
-    async def _claim(
-        self, message: EmailMessage, token: str, *, lease_ms: int, same_times: bool
-    ) -> Answer:
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
         for _ in range(5):
             lease_until_ms = self._wall_ms() + lease_ms
-            fate = await self._tables.write(
-                self._statements.claim(
-                    message.email_id,
-                    message.tenant,
-                    attempts=attempts,
-                    version=version,
-                    fingerprint=message.fingerprint,
-                    marked=marked,
-                    token=token,
-                    lease_until_ms=lease_until_ms,
-                )
+            claim = self._statements.claim(
+                message.email_id,
+                message.tenant,
+                attempts=attempts,
+                version=version,
+                fingerprint=message.fingerprint,
+                marked=marked,
+                token=token,
+                lease_until_ms=lease_until_ms,
             )
+            fate = await self._write_claim(message.email_id, token, claim)
             if isinstance(fate, Applied):
                 return Won(token, attempts + 1, lease_until_ms, doubted)
             if fate.item is None:
@@ -134,7 +126,7 @@ class SenderStore:
             lease_until_ms=lease_until_ms,
             now_ms=now,
         )
-        fate = await self._or_let_go(message.email_id, token, self._tables.write(take_over))
+        fate = await self._write_claim(message.email_id, token, take_over)
         if isinstance(fate, Applied):
             return Won(token, record.attempt + 1, lease_until_ms, doubted=True)
         return self._why(fate, message, token)
@@ -166,7 +158,7 @@ class SenderStore:
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
         born |= {"attempt": 1, "token": token, "leaseUntil": lease_until_ms}
-        fate = await self._tables.write(self._statements.insert(born))
+        fate = await self._write_claim(message.email_id, token, self._statements.insert(born))
         return Won(token, 1, lease_until_ms, doubted=False) if isinstance(fate, Applied) else None
 
     async def _make_stubs(self, message: EmailMessage, fields: RecordFields) -> None:
@@ -223,24 +215,28 @@ class SenderStore:
         for position in sorted(positions):
             await self._tables.write(self._statements.raise_recipient(email_id, position, rank))
 
-    async def release(self, email_id: str, claim: Won) -> None:
-        """Nothing was sent: free for the next try."""
-        await self._tables.write(self._statements.release(email_id, claim.token))
-
     async def let_go(self, email_id: str, token: str) -> None:
-        """`release`, for who gives up, and has not begun to send. Never raises: where that fails
-        the claim runs out, and is a doubt.
+        """Nothing was sent: free for the next try. Never raises: where that fails the claim runs
+        out, and is a doubt.
         """
         with suppress(CallFailed, TimeoutError):
             async with asyncio.timeout(LET_GO_S):
-                await self._tables.write(self._statements.release(email_id, token))
+                await self.release(email_id, token)
 
-    async def _or_let_go(self, email_id: str, token: str, claiming: Awaitable[_T]) -> _T:
-        """A claim of which nothing is heard may be written all the same."""
+    async def release(self, email_id: str, token: str) -> None:
+        """`let_go`, however long it takes. Raises CallFailed."""
+        await self._tables.write(self._statements.release(email_id, token))
+
+    async def _write_claim(self, email_id: str, token: str, claim: Statement) -> Fate:
+        """A claim of which nothing is heard may be written all the same. (So may an INSERT that is
+        refused, if it was made twice. The UPDATE after it tells; if that is throttled, the claim
+        stays as a doubt: too rare for one more write whenever a table throttles.)
+        """
         try:
-            return await claiming
-        except GIVEN_UP:
-            await self.let_go(email_id, token)
+            return await self._tables.write(claim, heard_s=HEARD_S)
+        except GIVEN_UP as given_up:
+            if not isinstance(given_up, CallFailed) or given_up.kind is Kind.IN_DOUBT:
+                await self.let_go(email_id, token)
             raise
 
     async def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> None:

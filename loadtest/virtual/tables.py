@@ -147,8 +147,8 @@ class MemoryTables(Tables):
     async def close(self) -> None:
         """See Tables.close."""
 
-    async def write(self, statement: Statement) -> Fate:
-        """See Tables.write."""
+    async def write(self, statement: Statement, *, heard_s: float = 0.0) -> Fate:
+        """See Tables.write. What is cancelled here is written, or never will be."""
         await alive()
         if late_s := self._delays(statement):
             await asyncio.sleep(late_s)

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
-from mailpipe.aws.retries import FIRST_WAIT_S, again
+from mailpipe.aws.retries import FIRST_WAIT_S, again, told
 from mailpipe.outcomes import CallFailed, Kind
 
 E = TypeVar("E")
@@ -254,9 +254,12 @@ class Batcher(Generic[E, F]):
             return fate
 
         fate: F | CallFailed = first
+        tries = [first] if isinstance(first, CallFailed) else []
         try:
             await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
-            fate = await again(attempt)
+            fate = await again(attempt, tries)
+            if isinstance(fate, CallFailed):
+                fate = told([*tries, fate])
         except CallFailed as failed:
             fate = failed
         except Exception as bug:

@@ -13,7 +13,7 @@ import tenacity
 
 from mailpipe.aws.client import Client
 from mailpipe.aws.operations import A, Operation, Q
-from mailpipe.outcomes import CallFailed
+from mailpipe.outcomes import CallFailed, Kind
 
 T = TypeVar("T")
 
@@ -29,15 +29,36 @@ _again = tenacity.AsyncRetrying(
 )
 
 
-async def again(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Up to four attempts with jittered waits between them. Raises the last CallFailed."""
-    return await _again.copy()(attempt)
+def told(tries: list[CallFailed]) -> CallFailed:
+    """What the failures of one request say together: the last, unless that is to say that nothing
+    happened, and an earlier one may have arrived.
+    """
+    doubts = [one for one in tries if one.kind is Kind.IN_DOUBT]
+    return doubts[-1] if doubts and tries[-1].repeatable else tries[-1]
+
+
+async def again(attempt: Callable[[], Coroutine[Any, Any, T]], tries: list[CallFailed]) -> T:
+    """Up to four more attempts with jittered waits between them. `tries`: how earlier ones failed;
+    those that fail here are added. Raises CallFailed, as `told`.
+    """
+
+    async def noted() -> T:
+        try:
+            return await attempt()
+        except CallFailed as failed:
+            tries.append(failed)
+            raise
+
+    try:
+        return await _again.copy()(noted)
+    except CallFailed:
+        raise told(tries) from None
 
 
 async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> A:
     """Call an operation that is harmless to repeat: a plain attempt, then up to four more.
 
-    Raises the last CallFailed.
+    Raises CallFailed, as `told`.
     """
 
     async def attempt() -> A:
@@ -47,11 +68,12 @@ async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> 
 
 
 async def repeated(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """A plain attempt, then up to four more. Raises the last CallFailed."""
+    """A plain attempt, then up to four more. Raises CallFailed, as `told`."""
     try:
         return await attempt()
     except CallFailed as error:
         if not error.repeatable:
             raise
+        tries = [error]
     await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
-    return await again(attempt)
+    return await again(attempt, tries)

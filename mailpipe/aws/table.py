@@ -4,6 +4,7 @@ A failed condition is a normal answer, not an error: `Refused` carries the item 
 Everything here is harmless to repeat (conditional writes), so transient failures are.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -70,12 +71,26 @@ class Tables:
         await self._writes.close()
         await self._reads.close()
 
-    async def write(self, statement: Statement) -> Fate:
-        """Carry out one conditional write. Raises CallFailed."""
-        fate = await self._writes.submit(statement)
+    async def write(self, statement: Statement, *, heard_s: float = 0.0) -> Fate:
+        """Carry out one conditional write. Raises CallFailed. Who is cancelled meanwhile goes on
+        when its fate is known, at the latest after `heard_s`: what is written then comes after it.
+        """
+        if heard_s:
+            fate = await self._heard(await self._writes.place(statement), heard_s)
+        else:
+            fate = await self._writes.submit(statement)
         if isinstance(fate, CallFailed):
             raise fate
         return fate
+
+    async def _heard(
+        self, fate: "asyncio.Future[Fate | CallFailed]", heard_s: float
+    ) -> Fate | CallFailed:
+        try:
+            return await asyncio.shield(fate)
+        except asyncio.CancelledError:
+            await asyncio.wait([fate], timeout=heard_s)
+            raise
 
     async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
         """Carry out several, each with a fate of its own, in order."""

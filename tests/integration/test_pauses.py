@@ -1,6 +1,7 @@
 """A sender to which SES gives answers that are about more than one mail."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -8,10 +9,12 @@ from msgspec.structs import replace
 from mailpipe import metrics, resources
 from mailpipe.aws import errors
 from mailpipe.board import ACCOUNT, KIND, Pause, pause_item
+from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Done, Park, Retry
 from mailpipe.parking import KEPT_S, WAITS_AT_MOST_S
 from mailpipe.partiql import delete_from, insert_into
 from mailpipe.timing import iso, now_ms
+from sender.claims import Answer
 from sender.pauses import MANY, paused_s
 from tests.integration.conftest import PREFIX, message, received
 from tests.integration.sender_rig import Rig, rig
@@ -227,6 +230,26 @@ async def test_a_used_up_day_ends_when_a_reading_shows_room(rig: Rig) -> None:
         assert rig.board.pauses[ACCOUNT].reason == "daily_quota"
     await rig.pauses.judge(replace(later, sent_24_hours=49_950))
     assert rig.board.pauses == {}
+
+
+@pytest.mark.parametrize("parked", [True, False])
+async def test_what_a_pause_has_held_is_claimed_as_recorded_which_it_need_not_be(
+    rig: Rig, parked: bool
+) -> None:
+    one, claim, hints = message(), rig.store.claim, list[bool]()
+
+    async def noted(mail: EmailMessage, **more: Any) -> Answer:
+        hints.append(mail.recorded)
+        return await claim(mail, **more)
+
+    rig.store.claim = noted  # type: ignore[method-assign, assignment]
+    if parked:
+        await rig.board.pause(SHOP, "identity_not_verified", code="x", probe_at=1)
+        assert isinstance(await rig.handle(replace(one)), Park)
+        (pause,) = rig.board.pauses.values()
+        assert await rig.board.resume(pause)
+    assert await rig.handle(one, attributes={"paused_ms": "1000"}) == Done()
+    assert (hints, len(rig.ses.sent)) == ([True], 1)
 
 
 async def test_our_own_pauses_do_not_count_towards_the_expiry(rig: Rig) -> None:

@@ -3,13 +3,15 @@ it would be a doubt, and after three of them the mail would end as unknown.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from tests.integration.conftest import message
-from tests.integration.sender_rig import Rig, rig
+from tests.integration.sender_rig import Rig, rig, suppress
 
 __all__ = ["rig"]
 
@@ -58,15 +60,33 @@ async def test_a_bug_before_the_call_is_no_doubt(rig: Rig) -> None:
         assert (record.attempt, record.lease_until, record.doubts) == (attempt, 0, 0)
 
 
-async def test_an_end_that_cannot_be_written_is_no_doubt(rig: Rig) -> None:
-    one = message(subject="")
+async def breaks_a_rule(_: Rig) -> EmailMessage:
+    return message(subject="")
+
+
+async def to_nobody(rig: Rig) -> EmailMessage:
+    await suppress(rig.parts, "gives-back@example.com")
+    return message(to=["gives-back@example.com"])
+
+
+@pytest.mark.parametrize("mail", [breaks_a_rule, to_nobody])
+async def test_an_end_that_cannot_be_written_is_no_doubt(
+    rig: Rig, mail: Callable[[Rig], Awaitable[EmailMessage]]
+) -> None:
+    one, let_go, times = await mail(rig), rig.store.let_go, list[str]()
+
+    async def noted(email_id: str, token: str) -> None:
+        times.append(token)
+        await let_go(email_id, token)
 
     async def fails(*_: object, **__: object) -> None:
         raise CallFailed(Kind.THROTTLED, "ThrottlingException")
 
     rig.store.end = fails  # type: ignore[method-assign, assignment]
+    rig.store.let_go = noted  # type: ignore[method-assign]
     with pytest.raises(CallFailed):
         await rig.handle(one)
     record = await rig.parts.record(one.email_id)
     assert record is not None
     assert (record.status, record.lease_until) == ("pending", 0)
+    assert len(times) == 1, "tried for 5 s each time, while the end of a drain waits"

@@ -51,8 +51,8 @@ class MemoryTables:
         self.repeats = False
         self.watch: Callable[[Attributes | None, Attributes], None] = lambda before, after: None
 
-    async def write(self, statement: Statement) -> Fate:
-        """See Tables.write."""
+    async def write(self, statement: Statement, *, heard_s: float = 0.0) -> Fate:
+        """See Tables.write. What is cancelled here is written, or never will be."""
         await self._step("before a write")
         fate = self._carried_out(statement)
         await self._step("after a write")

@@ -9,7 +9,7 @@ from mailpipe import records, resources
 from mailpipe.aws.queue import Received
 from mailpipe.aws.table import Fate, Tables
 from mailpipe.messages import Email, EmailMessage, OwnEvent, own_event_decoder
-from mailpipe.outcomes import CallFailed, Done, Kind
+from mailpipe.outcomes import CallFailed, Done, Kind, Park, Retry
 from mailpipe.partiql import Statement
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
@@ -30,14 +30,15 @@ LAST = Received("m", "r", "", receives=1, sent_at_ms=NOW)
 class Throttled(MemoryTables):
     """Takes no write for so many tries."""
 
-    failures = 0
+    failures = writes = 0
     kind = Kind.THROTTLED
 
-    async def write(self, statement: Statement) -> Fate:
+    async def write(self, statement: Statement, *, heard_s: float = 0.0) -> Fate:
+        self.writes += 1
         if self.failures > 0:
             self.failures -= 1
             raise CallFailed(self.kind, "ThrottlingException", operation="write")
-        return await super().write(statement)
+        return await super().write(statement, heard_s=heard_s)
 
 
 class Rig:
@@ -168,7 +169,7 @@ async def test_a_claim_of_which_nothing_is_heard_is_given_back(rig: Rig, recorde
     await rig.store.make(rig.message)
     written, write = asyncio.Event(), rig.tables.write
 
-    async def unheard(statement: Statement) -> Fate:
+    async def unheard(statement: Statement, **_: float) -> Fate:
         fate = await write(statement)
         if rig.record.lease_until > 0:
             written.set()
@@ -190,3 +191,37 @@ async def test_a_refusal_that_cannot_be_written_is_no_doubt(rig: Rig) -> None:
     with pytest.raises(CallFailed):
         await rig.answers.answered(LAST, rig.message, claim, CallFailed(Kind.REFUSED, "x"))
     assert (rig.record.status, rig.record.lease_until) == ("pending", 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "writes"),
+    [(Kind.THROTTLED, 1), (Kind.NOTHING_HAPPENED, 1), (Kind.REFUSED, 1), (Kind.IN_DOUBT, 2)],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_only_a_claim_that_may_be_written_is_given_back(
+    rig: Rig, kind: Kind, writes: int, recorded: bool
+) -> None:
+    rig.message.recorded, rig.tables.kind, rig.tables.failures = recorded, kind, 1
+    with pytest.raises(CallFailed):
+        await rig.store.claim(rig.message)
+    assert rig.tables.writes == writes
+
+
+async def test_a_mail_that_got_no_instant_comes_back_as_told_although_its_claim_stays(
+    rig: Rig,
+) -> None:
+    claim = await rig.claimed()
+    rig.tables.failures = 1
+    assert isinstance(await rig.answers.answered(LAST, rig.message, claim, None), Retry)
+
+
+async def test_what_waits_for_a_pause_is_parked_although_its_claim_stays(rig: Rig) -> None:
+    waits = Park("account", "paused: account: x")
+
+    async def found(*_: object) -> Park:
+        return waits
+
+    claim, rig.pauses.found = await rig.claimed(), found
+    rig.tables.failures = 1
+    failure = CallFailed(Kind.CONFIGURATION, "x")
+    assert await rig.answers.answered(LAST, rig.message, claim, failure) == waits

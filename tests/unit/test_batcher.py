@@ -128,6 +128,19 @@ async def test_what_failed_in_part_is_tried_again_alone() -> None:
     assert calls.made == [[1, 2, 3, 4], [2], [2]]
 
 
+async def test_an_entry_that_may_have_arrived_once_stays_in_doubt() -> None:
+    tries = list[int]()
+
+    def script(entries: list[int]) -> Sequence[Fate]:
+        tries.append(len(entries))
+        if len(tries) == 1:
+            return [DOUBT]
+        raise THROTTLED
+
+    assert await batcher(Calls(script), most=1).submit(1) is DOUBT
+    assert tries == [1, 1]
+
+
 async def test_one_bad_entry_does_not_fail_its_neighbours() -> None:
     def script(entries: list[int]) -> Sequence[Fate] | None:
         if 3 in entries:

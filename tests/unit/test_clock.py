@@ -185,6 +185,52 @@ def test_our_clock_is_believed_as_long_as_nothing_speaks_against_it() -> None:
     assert Offset(-0.3, -0.2).least_s == -0.2
 
 
+@given(offsets, st.integers(1, 3), st.floats(0, 300))
+@settings(max_examples=50)
+def test_the_time_is_ours_less_the_least_that_aws_s_answers_demand(
+    offset_s: float, rounds: int, later_s: float
+) -> None:
+    world = World(offset_s)
+    world.rounds(rounds)
+    world.aws_s += later_s
+    known = world.clock.offset
+    assert known is not None
+    assert world.clock.epoch_us() == round((world.ours_s - known.least_s) * 1e6)
+
+
+class Readings:
+    """Two clocks that go together; who reads them is stopped for `stopped_s` between the two."""
+
+    def __init__(self) -> None:
+        self.now_s, self.stopped_s = START_S, 0.0
+        self.read = list[str]()
+        self.clock = Clock(self.wall_s, self.steady_s, budget_s=BUDGET_S)
+        self.clock.observe(floor(START_S), START_S, START_S)
+        self.read.clear()
+
+    def wall_s(self) -> float:
+        self.read.append("wall")
+        return self.now_s
+
+    def steady_s(self) -> float:
+        self.now_s, self.stopped_s = self.now_s + self.stopped_s, 0.0
+        self.read.append("steady")
+        return self.now_s
+
+
+def test_to_tell_the_time_each_clock_is_read_once() -> None:
+    readings = Readings()
+    assert readings.clock.wall_ms() == START_S * 1000
+    assert sorted(readings.read) == ["steady", "wall"]
+
+
+def test_who_is_stopped_between_two_readings_takes_no_clock_for_set() -> None:
+    readings = Readings()
+    readings.stopped_s = 60.0
+    assert readings.clock.offset is not None
+    assert readings.clock.contradictions == 0
+
+
 def told() -> tuple[list[tuple[int, float, float]], Callable[[int, float, float], None]]:
     seen = list[tuple[int, float, float]]()
     return seen, lambda *one: seen.append(one)

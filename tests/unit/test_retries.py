@@ -51,3 +51,20 @@ async def test_it_ends_with_the_last_failure() -> None:
     with pytest.raises(CallFailed):
         await call_again(client, sqs.GET_QUEUE_URL, REQUEST)
     assert client.calls == 5
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (Kind.THROTTLED, Kind.IN_DOUBT),
+        (Kind.NOTHING_HAPPENED, Kind.IN_DOUBT),
+        (Kind.REFUSED, Kind.REFUSED),
+    ],
+)
+async def test_that_nothing_happened_is_not_said_of_a_call_that_may_have_arrived_before(
+    last: Kind, kind: Kind
+) -> None:
+    client = Failing(Kind.IN_DOUBT, *[last] * 4)
+    with pytest.raises(CallFailed) as failed:
+        await call_again(client, sqs.GET_QUEUE_URL, REQUEST)
+    assert failed.value.kind is kind
