@@ -15,7 +15,7 @@ from mailpipe.aws.table import Refused, Tables
 from mailpipe.board import kind_of
 from mailpipe.messages import MAX_MESSAGE_BYTES
 from mailpipe.outcomes import CallFailed, Kind, Park, Retry
-from mailpipe.parked_items import ParkedItems
+from mailpipe.parked_items import ParkedItems, Watermark
 from mailpipe.parking import (
     MAX_INLINE_BYTES,
     MAX_ITEM_BODY_BYTES,
@@ -123,7 +123,7 @@ class DueItems:
         items = await self._tables.partition(DUE_ITEMS, SCOPES)
         return {str(one["dueKey"]): at for one in items if isinstance(at := one.get("at"), int)}
 
-    async def watermark(self) -> int | None:
+    async def watermark(self) -> Watermark | None:
         """See ParkedItems.watermark."""
         return await self._items.watermark()
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailpipe import metrics, resources
-from mailpipe.aws.table import Refused, Tables
+from mailpipe.aws.table import Tables
 from mailpipe.board import kind_of
 from mailpipe.due import DueItems
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.pace import passed
-from mailpipe.parked_items import WATERMARK
+from mailpipe.parked_items import WATERMARK, Watermark
 from mailpipe.parking import MINUTE_MS, Parked
 from mailpipe.partiql import insert_into, update_in
 from mailpipe.records import Attributes
@@ -30,14 +30,15 @@ _Rest = dict[int, str]
 @dataclass
 class _Sweep:
     """One look at these minutes, a page of each shard in turn. `now_ms` is when it began: what it
-    has seen empty was so then, not later. A `whole` one looks at all, from the watermark on, others
-    only at those that have a rest.
+    has seen empty was so then, not later. A `whole` one looks at all, from the watermark's minutes
+    on, others only at those that have a rest.
     """
 
     now_ms: int
     minutes: Sequence[int]
     whole: bool
     oldest_ms: int
+    mark: Watermark | None = None
     next: int = 0
     busy: set[int] = field(default_factory=set)
     sent: bool = False
@@ -92,12 +93,9 @@ class DueTimes:
         whole = not self._rests or now - self._whole_ms >= WHOLE_EVERY_MS
         if not whole:
             return _Sweep(now, sorted(self._rests), whole, now)
-        self._whole_ms = now
-        return _Sweep(now, range(await self._first(now), self._soon() // MINUTE_MS + 1), whole, now)
-
-    async def _first(self, now: int) -> int:
-        minute = await self._due.watermark()
-        return now // MINUTE_MS - LOOK_BACK_MINUTES if minute is None else minute
+        self._whole_ms, mark = now, await self._due.watermark()
+        first = now // MINUTE_MS - LOOK_BACK_MINUTES if mark is None else mark.look_from
+        return _Sweep(now, range(first, self._soon() // MINUTE_MS + 1), whole, now, mark)
 
     def _soon(self) -> int:
         return self._due.wall_ms() + round(self._due.waits.soon_s * 1000)
@@ -152,12 +150,14 @@ class DueTimes:
         first, last = sweep.minutes[0], sweep.minutes[-1]
         settle_s = self._due.waits.settle_s
         minute = passed(first, last, sweep.busy, now_ms=sweep.now_ms, settle_s=settle_s)
-        if minute == first:
+        seen = first if sweep.mark is None else sweep.mark.minute
+        if minute < seen or minute == first:
             return
-        changes: Attributes = {"minute": minute}
-        where = ("minute", "<", minute)
-        fate = await self._tables.write(
-            update_in(self._prefix, DUE_ITEMS, changes, WATERMARK, where)
-        )
-        if isinstance(fate, Refused) and fate.item is None:
-            await self._tables.write(insert_into(self._prefix, DUE_ITEMS, WATERMARK | changes))
+        # What was passed before was looked at once more by now; what is passed now is, next time.
+        changes: Attributes = {"minute": minute, "lookFrom": seen}
+        if sweep.mark is None:
+            write = insert_into(self._prefix, DUE_ITEMS, WATERMARK | changes)
+        else:
+            where = ("minute", "=", seen)
+            write = update_in(self._prefix, DUE_ITEMS, changes, WATERMARK, where)
+        await self._tables.write(write)

@@ -6,6 +6,7 @@ there already gives it another `parkedAt`.
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -21,6 +22,15 @@ WATERMARK: Attributes = {"waitsFor": "watermark", "dueKey": "T"}
 TRIES = 5
 
 
+class Watermark(NamedTuple):
+    """Before `minute` nothing is put any more. The minutes from `look_from` on were passed last and
+    are looked at once more: who put something there meanwhile may have asked just before.
+    """
+
+    minute: int
+    look_from: int
+
+
 class ParkedItems:
     """Every method raises CallFailed."""
 
@@ -29,23 +39,28 @@ class ParkedItems:
         self._prefix = prefix
         self._wall_ms = wall_ms
 
-    async def watermark(self) -> int | None:
-        """The minute before which nothing is looked for; None: nobody has looked yet."""
-        item = await self._tables.get(DUE_ITEMS, WATERMARK)
-        minute = None if item is None else item.get("minute")
-        return minute if isinstance(minute, int) else None
+    async def watermark(self) -> Watermark | None:
+        """None: nobody has looked for anything yet."""
+        item = await self._tables.get(DUE_ITEMS, WATERMARK) or {}
+        minute = item.get("minute")
+        if not isinstance(minute, int):
+            return None
+        look_from = item.get("lookFrom")
+        return Watermark(minute, look_from if isinstance(look_from, int) else minute)
 
     async def put(self, item: Parked) -> list[Parked]:
         """Keep it; all that was put for that. The clock of who releases may be ahead of ours, or a
         call have taken long: where the minute of the item has been passed meanwhile it is put into
-        a later one, too, which is not passed before another such delay is over.
+        a later one, too, which is not passed before another such delay is over. The item is written
+        before the watermark is read, the watermark before its minutes are looked at once more: one
+        of the two sees the other.
         """
         found = [await self._put(item)]
         for _ in range(TRIES):
-            passed = await self.watermark()
-            if passed is None or found[-1].minute >= passed:
+            mark = await self.watermark()
+            if mark is None or found[-1].minute >= mark.minute:
                 return found
-            minute = max(self._wall_ms() // MINUTE_MS, passed + 1)
+            minute = max(self._wall_ms() // MINUTE_MS, mark.minute + 1)
             found.append(await self._put(item.in_minute(minute)))
         raise _contended()
 

@@ -16,6 +16,7 @@ from mailpipe.due import DueItems
 from mailpipe.due_times import PAGE, DueTimes
 from mailpipe.metrics import PARKED_OLDEST, Told
 from mailpipe.outcomes import CallFailed, Kind, Park
+from mailpipe.parked_items import Watermark
 from mailpipe.parking import (
     MINUTE_MS,
     PAUSED_MS,
@@ -84,8 +85,8 @@ class Minute:
     def wall_ms(self) -> int:
         return self.now_ms
 
-    async def watermark(self) -> int:
-        return NINE // MINUTE_MS - 2
+    async def watermark(self) -> Watermark:
+        return Watermark(NINE // MINUTE_MS - 2, NINE // MINUTE_MS - 2)
 
     async def page(
         self, partition: str, between: tuple[str, str], *, limit: int
