@@ -96,7 +96,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="few mails")
-    parser.add_argument("--seconds", type=float, default=30.0, help="in which live mail is due")
+    parser.add_argument("--seconds", type=float, default=15.0, help="in which live mail is due")
     parser.add_argument("--only", default="", help="how the cases' names begin")
     parser.add_argument("--plant", choices=PLANTS, default="", help="a bug that has to be found")
     parser.add_argument("--seed", type=int, default=1)
