@@ -41,11 +41,7 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
         )
         webhooks = Webhooks(await queues.open(WEBHOOKS), Endpoints(tables))
         events = await queues.open(SES_EVENTS)
-        flow = Flow(
-            every_ms=round(settings.publish_every_s * 1000),
-            visibility_ms=round((settings.poll_s + settings.visibility_s) * 1000),
-            clocks_ms=round(settings.clocks_s * 1000),
-        )
+        flow = _flow(settings)
         publisher = Publisher(
             *(tables, settings.prefix, token_hex(8)),
             flow=flow,
@@ -75,6 +71,14 @@ async def main(settings: ProcessorSettings, stop: Stop) -> None:
             lifecycle.ready(admin_port=admin_port)
             await consumer.run(stop, drain_s=settings.drain_s)
         await publisher.withdraw()
+
+
+def _flow(settings: ProcessorSettings) -> Flow:
+    return Flow(
+        every_ms=round(settings.publish_every_s * 1000),
+        visibility_ms=round((settings.poll_s + settings.visibility_s) * 1000),
+        clocks_ms=round(settings.clocks_s * 1000),
+    )
 
 
 if __name__ == "__main__":

@@ -153,18 +153,6 @@ async def _consumers(
     doubts = Doubts(
         settings, shared.tables, store, wall_ms=wall_ms, time_is_right=lambda: clock.right
     )
-    answers = {
-        lane: Answers(
-            store,
-            slots=one,
-            events=events,
-            pauses=shared.pauses,
-            limiter=shared.limiter,
-            grace_s=settings.in_doubt_grace_s,
-            wall_ms=wall_ms,
-        )
-        for lane, one in slots.items()
-    }
     return [
         Consumer(
             lanes[name],
@@ -173,7 +161,7 @@ async def _consumers(
                 *(settings, slots[lane], store),
                 bodies=bodies[lane],
                 paths=paths[lane],
-                answers=answers[lane],
+                answers=_answers(settings, shared, store, slots=slots[lane], events=events),
                 doubts=doubts,
                 lead=shared.lead,
                 tenants=tenants,
@@ -189,6 +177,20 @@ async def _consumers(
         )
         for lane, name in LANES.items()
     ]
+
+
+def _answers(
+    settings: SenderSettings, shared: Shared, store: SenderStore, *, slots: Slots, events: Queue
+) -> Answers:
+    return Answers(
+        store,
+        slots=slots,
+        events=events,
+        pauses=shared.pauses,
+        limiter=shared.limiter,
+        grace_s=settings.in_doubt_grace_s,
+        wall_ms=shared.clock.wall_ms,
+    )
 
 
 async def _sweeper(settings: SenderSettings, shared: Shared, board: Board) -> Sweeper:
