@@ -9,6 +9,7 @@ message is in hand its visibility is renewed.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from random import random
 from typing import Protocol
 
@@ -66,15 +67,15 @@ class Consumer:
         self._handle = handle
         self._heartbeat = heartbeat
         self._poll_s = poll_s
-        self._free = concurrency
+        self._concurrency = self._free = concurrency
         self._slot_freed = asyncio.Event()
-        self._tasks = set[asyncio.Task[None]]()
-        self._handling = set[asyncio.Task[None]]()
+        self._tasks = dict[str, asyncio.Task[None]]()  # by receipt
+        self._handling = set[str]()
         name = queue.name
         self._seconds = metrics.HANDLE_SECONDS.labels(name)
-        metrics.IN_HAND.labels(name).set_function(lambda: len(self._tasks))
+        metrics.IN_HAND.labels(name).set_function(lambda: concurrency - self._free)
         self._oldest = metrics.OLDEST_RECEIVED.labels(name)
-        self._settling = Settling(queue, dead, heartbeat, parking)
+        self._settling = Settling(queue, dead, heartbeat, parking, settled=self._settled)
         self._failed_polls = metrics.QUEUE_FAULTS.labels(name, "receive")
 
     @property
@@ -141,20 +142,17 @@ class Consumer:
         self._heartbeat.hold(message.receipt, self.queue.url)
         back = Retry(0, "stopping")
         work = self._settling.settle(message, back) if stopping else self._work(message)
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks[message.receipt] = asyncio.create_task(work)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _settled(self, message: Received) -> None:
+        """Called by `Settling` for each message, once."""
+        self._tasks.pop(message.receipt, None)
         self._free += 1
         self._slot_freed.set()
 
     async def _work(self, message: Received) -> None:
         begun = time.perf_counter()
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this is one
-        self._handling.add(task)
+        self._handling.add(message.receipt)
         try:
             outcome = await self._handle(message)
         except asyncio.CancelledError:
@@ -166,26 +164,32 @@ class Consumer:
             outcome = Retry(pause_s(message), "bug")
             log.exception("handler_bug", queue=self.queue.name, message_id=message.message_id)
         finally:
-            self._handling.discard(task)
+            self._handling.discard(message.receipt)
         self._seconds.observe(time.perf_counter() - begun)
         await self._settling.settle(message, outcome)
 
     async def _drain(self, drain_s: float) -> None:
         deadline = asyncio.get_running_loop().time() + drain_s
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=drain_s)
-        late = list(self._handling)
+        await self._all_settled(drain_s)
+        late = [self._tasks[receipt] for receipt in self._handling]
         for task in late:
             task.cancel()
         if late:
             log.warning("drain_deadline", queue=self.queue.name, handed_back=len(late))
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=SETTLE_S)
+        await self._all_settled(SETTLE_S)
         log.info(
             "drained",
             queue=self.queue.name,
             left_s=round(deadline - asyncio.get_running_loop().time(), 3),
         )
+
+    async def _all_settled(self, timeout_s: float) -> None:
+        """Until nothing is in hand, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._free < self._concurrency:
+                    self._slot_freed.clear()
+                    await self._slot_freed.wait()
 
 
 def _after_failed_polls_s(failures: int) -> float:

@@ -3,7 +3,9 @@ else.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import random
 from typing import Protocol
 
@@ -12,6 +14,7 @@ from mailpipe.aws.queue import (
     MAX_ATTRIBUTES,
     MAX_DELAY_S,
     MAX_VISIBILITY_S,
+    Fault,
     Outgoing,
     Queue,
     Received,
@@ -57,15 +60,24 @@ class Progress:
 
 
 class Settling:
-    """Settles the messages of one queue. Without `parking` what would be parked is hidden."""
+    """Settles the messages of one queue. Without `parking` what would be parked is hidden.
+    `settled` hears of each message when that is done.
+    """
 
     def __init__(
-        self, queue: Queue, dead: Queue, heartbeat: Heartbeat, parking: Parking | None
+        self,
+        queue: Queue,
+        dead: Queue,
+        heartbeat: Heartbeat,
+        parking: Parking | None,
+        *,
+        settled: Callable[[Received], None],
     ) -> None:
         self._queue = queue
         self._dead = dead
         self._heartbeat = heartbeat
         self._parking = parking
+        self._settled = settled
         self.progress = Progress(time.monotonic())
         self._faults = {
             operation: metrics.QUEUE_FAULTS.labels(queue.name, operation)
@@ -86,7 +98,9 @@ class Settling:
                 self.progress.finished_s = time.monotonic()
             match outcome:
                 case Done():
-                    await self._delete(message)
+                    # A task that waited for this would only be woken to end.
+                    self._queue.delete_soon(message.receipt, partial(self._deleted, message))
+                    return
                 case Retry(after_s):
                     await self._hide(message, after_s)
                 case Park():
@@ -96,8 +110,15 @@ class Settling:
         except Exception:
             # The message comes back by itself when its visibility ends.
             log.exception("settle_bug", queue=self._queue.name)
-        finally:
-            self._heartbeat.drop(message.receipt)
+        self._over(message)
+
+    def _deleted(self, message: Received, fault: Fault) -> None:
+        self._report("delete", fault)
+        self._over(message)
+
+    def _over(self, message: Received) -> None:
+        self._heartbeat.drop(message.receipt)
+        self._settled(message)
 
     async def _delete(self, message: Received) -> None:
         self._report("delete", *await self._queue.delete([message.receipt]))
@@ -151,7 +172,7 @@ class Settling:
         )
         await self._delete(message)
 
-    def _report(self, operation: str, fault: CallFailed | None) -> None:
+    def _report(self, operation: str, fault: Fault) -> None:
         if fault is not None:
             self._faults[operation].inc()
             log.warning(

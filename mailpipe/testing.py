@@ -169,10 +169,16 @@ class InMemoryQueue:
 
     async def delete(self, receipts: Sequence[str]) -> list[Fault]:
         """See mailpipe.aws.queue.Queue.delete. An old receipt deletes nothing."""
+        faults = list[Fault]()
         for receipt in receipts:
-            if (stored := self._held(receipt)) is not None:
-                del self._messages[stored.message_id]
-        return [None] * len(receipts)
+            self.delete_soon(receipt, faults.append)
+        return faults
+
+    def delete_soon(self, receipt: str, told: Callable[[Fault], None]) -> None:
+        """See mailpipe.aws.queue.Queue.delete_soon."""
+        if (stored := self._held(receipt)) is not None:
+            del self._messages[stored.message_id]
+        told(None)
 
     async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
         """See mailpipe.aws.queue.Queue.hide. Nobody has a message in hand for more than 12 hours

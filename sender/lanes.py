@@ -49,6 +49,7 @@ class Lane:
     def __init__(self, queue: Queue, trusted: Collection[str] | None, *, urgent: Queue) -> None:
         self.name, self.url = queue.name, queue.url
         self.delete, self.hide, self.depth = queue.delete, queue.hide, queue.depth
+        self.delete_soon = queue.delete_soon
         self._queue = queue
         self._trusted = trusted
         self._urgent = urgent

@@ -2,10 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loadtest.virtual.counters import MemoryCounters
-from loadtest.virtual.life import Latency, alive
+from loadtest.virtual.life import Latency, alive, is_dead
 from loadtest.virtual.tables import MemoryTables
 from mailpipe.aws.queue import BATCH, Fault, Outgoing, Received
 from mailpipe.messages import OwnEvent, own_event_decoder
@@ -67,6 +67,11 @@ class Lane(InMemoryQueue):
         """See InMemoryQueue.delete."""
         await alive()
         return await super().delete(receipts)
+
+    def delete_soon(self, receipt: str, told: Callable[[Fault], None]) -> None:
+        """See InMemoryQueue.delete_soon. Who is dead does nothing any more."""
+        if not is_dead():
+            super().delete_soon(receipt, told)
 
     async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
         """See InMemoryQueue.hide."""

@@ -37,8 +37,13 @@ class Latency:
         await alive()
 
 
+def is_dead() -> bool:
+    """Whether the process is that now does something."""
+    life = _current.get()
+    return life is not None and life.dead
+
+
 async def alive() -> None:
     """Does not return to a dead process as long as anything is simulated."""
-    life = _current.get()
-    if life is not None and life.dead:
+    if is_dead():
         await asyncio.sleep(FOR_EVER_S)

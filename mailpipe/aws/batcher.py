@@ -99,6 +99,12 @@ class Batcher(Generic[E, F]):
             await self._turn()
         return self._put(entry)
 
+    def post(self, entry: E, told: "Callable[[F | CallFailed], None]") -> None:
+        """`submit` for who does not wait, neither for the fate, of which `told` hears, nor for room
+        in the buffer.
+        """
+        self._put(entry).add_done_callback(lambda fate: told(fate.result()))
+
     async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
         """The fates of several, in order. Waits while the buffer is full."""
         fates = []

@@ -4,7 +4,7 @@ Batch calls answer 200 with failures inside, so every method reports the fate of
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import NamedTuple, Protocol
@@ -93,6 +93,12 @@ class Queue(Protocol):
         """The work of these messages is durable. Any number of receipts."""
         ...
 
+    def delete_soon(self, receipt: str, told: Callable[[Fault], None]) -> None:
+        """`delete` for who does not wait: `told` hears its fate, once. Who calls bounds how many
+        are on their way.
+        """
+        ...
+
     async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
         """Hide (receipt, seconds) from now; 0 hands the message back. Any number."""
         ...
@@ -150,6 +156,10 @@ class SqsQueue:
     async def delete(self, receipts: Sequence[str]) -> list[Fault]:
         """See Queue.delete."""
         return await self._deletes.submit_all(receipts)
+
+    def delete_soon(self, receipt: str, told: Callable[[Fault], None]) -> None:
+        """See Queue.delete_soon."""
+        self._deletes.post(receipt, told)
 
     async def hide(self, entries: Sequence[tuple[str, int]]) -> list[Fault]:
         """See Queue.hide."""
