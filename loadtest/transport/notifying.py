@@ -7,15 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from infra.local.demo import ENDPOINTS
 from loadtest.transport.endpoints import TENANT, endpoints_at
 from loadtest.transport.instant import Reply, serve
-from loadtest.transport.queues import Backlog, queue_url, well
-from mailpipe import resources
-from mailpipe.messages import WebhookMessage, encode, short_hash
-from mailpipe.timing import iso, now_ms
+from loadtest.transport.queues import Backlog, queue_url, stamp, well
 
 
 def webhook(number: int) -> str:
@@ -26,7 +21,7 @@ def webhook(number: int) -> str:
         "type": "email.delivered",
         "emailId": f"019a0000-0000-7000-8000-{mail:012d}",
         "event": "delivery",
-        "timestamp": iso(now_ms()),
+        "timestamp": stamp(),
         "recipient": recipient,
         "recipients": [recipient],
         "details": {
@@ -36,19 +31,22 @@ def webhook(number: int) -> str:
         },
         "metadata": {"order": str(mail)},
     }
-    message = WebhookMessage(
-        webhook_id=f"msg_{short_hash(str(number))}",
-        tenant=TENANT,
-        endpoint=list(ENDPOINTS)[place],
-        event_type="email.delivered",
-        event=msgspec.Raw(msgspec.json.encode(said)),
-    )
-    return encode(message)
+    message = {
+        "type": "webhook.v1",
+        "webhookId": f"msg_{number:032x}",
+        "tenant": TENANT,
+        "endpoint": list(ENDPOINTS)[place],
+        "eventType": "email.delivered",
+        "event": said,
+        "attempt": 1,
+        "firstAttemptAt": 0,
+    }
+    return json.dumps(message, separators=(",", ":"))
 
 
 def main() -> None:
     """Serve a queue as deep as the first argument says."""
-    backlog = Backlog(resources.WEBHOOKS, int(sys.argv[1]), webhook)
+    backlog = Backlog("webhooks", int(sys.argv[1]), webhook)
     endpoints = endpoints_at(sys.argv[2])
     answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
         b"GetQueueUrl": queue_url,

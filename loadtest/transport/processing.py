@@ -6,18 +6,13 @@ Of a hundred mails, each to one recipient, 92 are delivered, 5 bounce, 3 are com
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from loadtest.transport.endpoints import TENANT, endpoints_at
 from loadtest.transport.instant import Reply, serve
-from loadtest.transport.queues import Backlog, answered, queue_url, well, written
-from mailpipe import records, resources
-from mailpipe.aws.items import to_item
-from mailpipe.messages import RecordFields
-from mailpipe.records import Attributes
-from mailpipe.status import SENT
-from mailpipe.timing import iso, now_ms
+from loadtest.transport.queues import Backlog, answered, item, queue_url, stamp, well, written
 
 SENDER = "Shop <noreply@shop.example>"
 
@@ -25,7 +20,7 @@ SENDER = "Shop <noreply@shop.example>"
 def event(number: int) -> str:
     """Of two, the first is the mail's Send, the second says what became of it."""
     mail, later = divmod(number, 2)
-    at = iso(now_ms())
+    at = stamp()
     kind, facts = _outcome(mail, at) if later else ("Send", {})
     said = {"eventType": kind, "mail": _mail(mail, at), kind.lower(): facts}
     return json.dumps(said, separators=(",", ":"))
@@ -62,18 +57,17 @@ def _outcome(mail: int, at: str) -> tuple[str, dict[str, Any]]:
 
 
 def _mail(mail: int, at: str) -> dict[str, Any]:
-    subject = f"Your order {mail} is on its way"
     headers = {
         "From": SENDER,
         "To": _recipient(mail),
-        "Subject": subject,
+        "Subject": _subject(mail),
         "X-Email-Id": _email_id(mail),
         "MIME-Version": "1.0",
         "Content-Type": 'multipart/alternative; boundary="----=_Part_1_2.3"',
     }
     tags = {
         "ses:operation": "SendEmail",
-        "ses:configuration-set": resources.CONFIGURATION_SET,
+        "ses:configuration-set": "enterprise-email",
         "ses:source-ip": "203.0.113.7",
         "ses:from-domain": "shop.example",
         "ses:caller-identity": "sender",
@@ -95,7 +89,7 @@ def _mail(mail: int, at: str) -> dict[str, Any]:
             "from": [SENDER],
             "to": [_recipient(mail)],
             "messageId": _message_id(mail),
-            "subject": subject,
+            "subject": _subject(mail),
         },
         "tags": {name: [value] for name, value in tags.items()},
     }
@@ -113,34 +107,48 @@ def _recipient(mail: int) -> str:
     return f"customer-{mail}@shop-{mail % 50}.example"
 
 
-def record(email_id: str) -> Attributes:
+def _subject(mail: int) -> str:
+    return f"Your order {mail} is on its way"
+
+
+def _record(email_id: str) -> dict[str, Any]:
     """Of a mail that a sender has noted as sent."""
-    mail = int(email_id[-12:])
-    fields = RecordFields(
+    mail, now_ms = int(email_id[-12:]), int(time.time() * 1000)
+    return item(
+        emailId=email_id,
+        tenant=TENANT,
         stream="bulk",
-        created_at=now_ms(),
-        from_=SENDER,
+        status="sent",
+        rank=20,
+        attempt=1,
+        leaseUntil=0,
+        token="0123456789abcdef",  # noqa: S106 - of a claim
+        version=0,
+        ids={"a1": _message_id(mail)},
+        ranks={"r0": 0},
+        createdAt=now_ms,
+        updatedAt=now_ms,
+        sentAt=now_ms,
+        **{"from": SENDER},
         to=[_recipient(mail)],
-        subject=f"Your order {mail} is on its way",
-        metadata={"order": str(mail)},
-        tags={"campaign": "orders"},
+        cc=[],
+        bcc=[],
+        subject=_subject(mail),
+        metadata=f'{{"order":"{mail}"}}',
+        tags='{"campaign":"orders"}',
+        dayKey=f"{TENANT}#2026-11-24#3",
+        open="open#3",
+        fingerprint="-",
+        recipientKey=f"{TENANT}#{_recipient(mail)}",
     )
-    return records.born(email_id, TENANT, fields) | {
-        "status": SENT.status,
-        "rank": SENT.rank,
-        "attempt": 1,
-        "token": "t" * 16,
-        "ids": {"a1": _message_id(mail)},
-        "sentAt": now_ms(),
-    }
 
 
 def _read(request: dict[str, Any]) -> Reply:
     """Records, and tenants as they are without an item."""
     found = {
         table: [
-            to_item(record(key["emailId"]["S"]))
-            for key in (wanted["Keys"] if table.endswith(resources.EMAIL_TRACKING) else ())
+            _record(key["emailId"]["S"])
+            for key in (wanted["Keys"] if table.endswith("EmailTracking") else ())
         ]
         for table, wanted in request["RequestItems"].items()
     }
@@ -149,7 +157,7 @@ def _read(request: dict[str, Any]) -> Reply:
 
 def main() -> None:
     """Serve a queue as deep as the argument says."""
-    backlog = Backlog(resources.SES_EVENTS, int(sys.argv[1]), event)
+    backlog = Backlog("ses-events", int(sys.argv[1]), event)
     endpoints = endpoints_at("http://127.0.0.1")
     answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
         b"GetQueueUrl": queue_url,

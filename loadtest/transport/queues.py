@@ -1,4 +1,4 @@
-"""A queue that never runs empty, for servers that answer at once.
+"""A queue that never runs empty, and what else servers have in common that answer at once.
 
 A backlog costs nothing, however deep: its messages are made when they are received.
 """
@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from loadtest.transport.instant import Later, Reply, response
@@ -75,6 +76,32 @@ def well(request: dict[str, Any]) -> Reply:
 def written(request: dict[str, Any]) -> Reply:
     """Every statement was carried out."""
     return answered({"Responses": [{"TableName": "t"} for _ in request["Statements"]]})
+
+
+Plain = str | int | list[str] | dict[str, str] | dict[str, int]
+
+
+def item(**attributes: Plain) -> dict[str, Any]:
+    """An item as DynamoDB answers it."""
+    return {name: _typed(value) for name, value in attributes.items()}
+
+
+def _typed(value: Plain) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case list():
+            return {"L": [_typed(one) for one in value]}
+        case dict():
+            return {"M": {name: _typed(one) for name, one in value.items()}}
+
+
+def stamp() -> str:
+    """Now, as SES and we write it."""
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
 
 
 def answered(body: dict[str, Any]) -> bytes:
