@@ -252,7 +252,7 @@ def body_of(
     event: Event,
     *,
     recipients: list[str],
-    metadata: dict[str, Any],
+    metadata: msgspec.Raw,
     possible_duplicate: bool = False,
 ) -> bytes:
     """The webhook's body: the customer's flat form plus `type`, and `possibleDuplicate` where the
