@@ -110,7 +110,7 @@ class ProcessorStore:
         # recipient that was is known only now.
         if several and applied != terminal:
             await self._close_if_over(event.email_id)
-        if not applied:
+        if not applied and record.possible_duplicate:
             await self._adopt(event, record)
 
     async def _adopt(self, event: Event, record: Record) -> None:
@@ -118,7 +118,7 @@ class ProcessorStore:
         have to be known.
         """
         proves = _proves(event)
-        if record.possible_duplicate and proves and f"a{proves[0]}" not in record.ids:
+        if proves and f"a{proves[0]}" not in record.ids:
             await self._tables.write(self._statements.adopt(event.email_id, *proves))
 
     async def _raise(
