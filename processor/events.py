@@ -25,6 +25,7 @@ from processor.ses_json import (
     Mail,
     Message,
     Recipient,
+    headers_decoder,
     message_decoder,
 )
 
@@ -119,10 +120,10 @@ def _of_ses(event: Message, mail: Mail) -> Event | Ignored:
     fact = _fact(event, mail)
     if fact is None:
         return Ignored(str(event.event_type or event.notification_type))
-    email_id = _tag(mail, "email_id") or _header(mail, "X-Email-Id")
+    email_id = _first(mail.tags.email_id) or _header(mail, "x-email-id")
     if email_id is None:
         return Ignored("not_ours")
-    attempt = _tag(mail, "attempt")
+    attempt = _first(mail.tags.attempt)
     sent_at_ms = happened_ms = parse_iso(mail.timestamp)
     if fact.occurred_at != mail.timestamp:
         happened_ms = parse_iso(fact.occurred_at)
@@ -133,7 +134,7 @@ def _of_ses(event: Message, mail: Mail) -> Event | Ignored:
         kind=fact.kind,
         webhook_type=fact.webhook_type,
         email_id=email_id,
-        tenant=_tag(mail, "tenant"),
+        tenant=_first(mail.tags.tenant),
         occurred_at=fact.occurred_at,
         happened_ms=happened_ms,
         standing=fact.standing,
@@ -232,13 +233,13 @@ def _addresses(recipients: list[Recipient]) -> list[str]:
     return [recipient.email_address for recipient in recipients]
 
 
-def _tag(mail: Mail, name: str) -> str | None:
-    values = mail.tags.get(name)
+def _first(values: list[str]) -> str | None:
     return values[0] if values else None
 
 
 def _header(mail: Mail, name: str) -> str | None:
-    return next((h.value for h in mail.headers if h.name.lower() == name.lower()), None)
+    headers = headers_decoder.decode(mail.headers)
+    return next((h.value for h in headers if h.name.lower() == name), None)
 
 
 def _cut(value: object) -> object:

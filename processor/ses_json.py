@@ -15,14 +15,24 @@ class NamedValue(Struct):
     value: str
 
 
+class Tags(Struct, frozen=True):
+    """Ours among the tags of a mail, each with one value."""
+
+    email_id: list[str] = []
+    tenant: list[str] = []
+    attempt: list[str] = []
+
+
 class Mail(Struct, rename="camel"):
-    """The mail that an event is about. `message_id` is what SendEmail answered."""
+    """The mail that an event is about. `message_id` is what SendEmail answered. The headers are
+    read only where there are no tags.
+    """
 
     message_id: str
     timestamp: str
     destination: list[str] = []
-    headers: list[NamedValue] = []
-    tags: dict[str, list[str]] = {}
+    headers: msgspec.Raw = msgspec.Raw(b"[]")
+    tags: Tags = Tags()
 
 
 class Recipient(Struct, rename="camel"):
@@ -109,4 +119,5 @@ class Message(Struct, rename="camel"):
     message: str | None = field(name="Message", default=None)
 
 
+headers_decoder = msgspec.json.Decoder(list[NamedValue])
 message_decoder = msgspec.json.Decoder(Message)
