@@ -140,6 +140,11 @@ def test_without_tags_the_header_names_the_email() -> None:
     assert (found.email_id, found.attempt) == ("e2", None)
 
 
+def test_with_our_tags_neither_others_nor_the_headers_are_looked_at() -> None:
+    odd = {**MAIL, "tags": {**MAIL["tags"], "theirs": 7}, "headers": "none"}  # type: ignore[dict-item]
+    assert read(json.dumps({**FORMS["send"], "mail": odd})) == event("send")
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -161,6 +166,7 @@ def test_what_is_not_for_us_is_ignored_with_a_reason(body: str, reason: str) -> 
     [
         *("", "nope", "[]", "{}", '{"eventType":"Send"}', '{"type":"event.v2"}'),
         json.dumps({"eventType": "Send", "mail": {**MAIL, "timestamp": "yesterday"}}),
+        json.dumps({"eventType": "Send", "mail": {**MAIL, "tags": {}, "headers": "none"}}),
         json.dumps({"Type": "Notification", "Message": "nope"}),
     ],
 )
