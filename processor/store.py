@@ -117,7 +117,7 @@ class ProcessorStore:
         """SES's id of an attempt that nobody has noted: of a mail that may have gone twice both
         have to be known.
         """
-        proves = _proves(event, record)
+        proves = _proves(event)
         if proves and f"a{proves[0]}" not in record.ids:
             await self._tables.write(self._statements.adopt(event.email_id, *proves))
 
@@ -132,7 +132,7 @@ class ProcessorStore:
             standing,
             source=event.hash,
             at_ms=at_ms,
-            proves=_proves(event, record),
+            proves=_proves(event),
             sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
             ttl=await self._retention.expiry(record.tenant, over_ms) if terminal else None,
         )
@@ -170,13 +170,9 @@ def _all_ended(record: Record) -> bool:
     return all(rank in TERMINAL_RANKS for rank in record.ranks.values())
 
 
-def _proves(event: Event, record: Record) -> tuple[int, str] | None:
-    """The attempt that the event's tag names, and its SES id: SES has accepted it. None where the
-    record says so already, as it mostly does.
-    """
+def _proves(event: Event) -> tuple[int, str] | None:
+    """The attempt that the event's tag names, and its SES id: SES has accepted it."""
     if event.attempt is None or event.message_id is None:
-        return None
-    if record.ids.get(f"a{event.attempt}") == event.message_id:
         return None
     return event.attempt, event.message_id
 
