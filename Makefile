@@ -40,7 +40,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
         prove-drain prove-kills prove-once prove-quota prove-priority prove-faults simulate-quota prove-idempotency \
-        prove-doors prove-suppression prove-pause prove-schedule fuzz-api bench-ingest bench-sender prove \
+        prove-doors prove-suppression prove-pause prove-schedule fuzz-api bench-ingest bench-sender bench-processor bench-notifier prove \
         test test-again check format unit integration acceptance lock clean
 
 help: ## List the targets
@@ -91,6 +91,12 @@ prove-priority: setup ## Urgent mail beside 5,000 queued, a small tenant beside 
 bench-sender: setup ## The sender's CPU per mail, and its memory, at 100 to 20,000 mails of backlog
 	@$(PY) -m loadtest.bench_sender
 
+bench-processor: setup ## The processor's CPU per event
+	@$(PY) -m loadtest.bench_processor
+
+bench-notifier: setup ## The notifier's CPU per webhook
+	@$(PY) -m loadtest.bench_notifier
+
 prove-idempotency: setup ## 20 posts at once under each of 50 idempotency keys, kill -9 of ingest in between: one mail per key
 	@$(PY) -m loadtest.prove_idempotency --seed $(SEED)
 
@@ -112,7 +118,7 @@ simulate-quota: setup ## Senders around one item of send slots, in virtual time:
 fuzz-api: setup ## schemathesis: EXAMPLES=100 random requests of every operation of the API's description, and its edges
 	@$(PY) -m loadtest.fuzz_api --examples $(or $(EXAMPLES),100) --seed $(SEED)
 
-prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-schedule prove-faults prove-drain prove-kills prove-once ## Run every proof there is (each writes build/<target>.json)
+prove: demo prove-doors prove-idempotency fuzz-api prove-simulator bench-simulator bench-transport bench-ingest bench-sender bench-processor bench-notifier simulate-quota prove-pause prove-quota prove-priority prove-suppression prove-schedule prove-faults prove-drain prove-kills prove-once ## Run every proof there is (each writes build/<target>.json)
 
 test: check unit integration acceptance ## Everything that must pass before a change lands
 

@@ -5,22 +5,18 @@ in a process of their own: see `loadtest/transport/sending.py`.
 """
 
 import argparse
-import asyncio
 import statistics
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
-import aiohttp
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.children import Child, environment
-from infra.local.observe import scrape
-from loadtest import proof
+from loadtest import consuming, proof
+from loadtest.consuming import Round
 from loadtest.processes import instant_server
 from loadtest.transport.sending import SENDER_ID
-from loadtest.uploads import Memory
 from loadtest.yardstick import yardstick_us
 
 MOST_US = 240.0
@@ -32,65 +28,20 @@ BACKLOGS = (100, 1000, 5000, 20_000)
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = consuming.parser("bench-sender", __doc__)
     parser.add_argument("--backlogs", type=int, nargs="+", default=BACKLOGS, help="mails queued")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of a round")
-    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before the first")
-    parser.add_argument("--name", default="bench-sender", help="of build/<name>.json")
     return parser.parse_args(argv)
-
-
-def aws_of(url: str) -> dict[str, str]:
-    """What points a sender at this AWS; everything else is as it is by default."""
-    return environment(
-        AWS_ENDPOINT_URL=url,
-        AWS_ENDPOINT_URL_SESV2=url,
-        AWS_ACCESS_KEY_ID="bench",
-        AWS_SECRET_ACCESS_KEY="bench",  # noqa: S106 - of no account
-        AWS_DEFAULT_REGION="us-east-1",
-        MAILPIPE_BODIES_BUCKET="bodies",
-        MAILPIPE_ADDRESS_HASH_KEY="b" * 32,
-        MAILPIPE_ADMIN_PORT="0",
-        MAILPIPE_SENDER_TRUSTED_PRINCIPALS=SENDER_ID,
-    )
-
-
-class Round(NamedTuple):
-    """One sender's CPU per mail in microseconds, mails a second, and the most memory it held."""
-
-    us: float
-    per_s: float
-    rss_mb: int
 
 
 async def one_round(backlog: int, given: argparse.Namespace) -> Round:
     """A sender of its own, with so many mails queued."""
-    log = proof.ROOT / "build" / given.name / f"sender-{backlog}.log"
-    async with (
-        instant_server("loadtest.transport.sending", str(backlog)) as url,
-        aiohttp.ClientSession() as session,
-    ):
-        argv = [sys.executable, "-m", "sender"]
-        child = Child("sender", argv, environment=aws_of(url), log=log)
-        await child.start()
-        try:
-            await asyncio.sleep(given.warm_up)
-            before = await scrape(session, child)
-            await asyncio.sleep(given.seconds)
-            after = await scrape(session, child)
-            rss_mb = Memory(child.pid).most_mb()
-        finally:
-            await child.stop(timeout_s=40)
-
-    def grown(name: str, *labels: str) -> float:
-        return after.total(name, *labels) - before.total(name, *labels)
-
-    mails = grown("mailpipe_sends_total", "accepted")
-    if not mails:
-        raise RuntimeError(f"the sender sent nothing in {given.seconds:g} s: see {log}")
-    us = grown("mailpipe_process_time_seconds") * 1e6 / mails
-    return Round(us, mails / given.seconds, rss_mb)
+    async with instant_server("loadtest.transport.sending", str(backlog)) as url:
+        return await consuming.one_round(
+            *("sender", url, given),
+            handled=lambda metrics: metrics.total("mailpipe_sends_total", "accepted"),
+            log=f"sender-{backlog}",
+            MAILPIPE_SENDER_TRUSTED_PRINCIPALS=SENDER_ID,
+        )
 
 
 async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Customers' webhook endpoints: read from the `WebhookEndpoints` table, cached for 5 seconds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct
@@ -58,9 +58,9 @@ class Endpoints:
             self._read, most=MAX_REMEMBERED_TENANTS, fresh_s=FRESH_S, clock=clock
         )
 
-    async def of(self, tenant: str) -> dict[str, Endpoint]:
+    def of(self, tenant: str) -> Awaitable[dict[str, Endpoint]]:
         """A tenant's endpoints by id. Raises CallFailed."""
-        return await self._reads.get(tenant)
+        return self._reads.get(tenant)
 
     async def _read(self, tenant: str) -> dict[str, Endpoint]:
         items = await self._tables.partition(resources.WEBHOOK_ENDPOINTS, tenant)

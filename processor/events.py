@@ -1,9 +1,9 @@
 """From a message of the event queue to one form for all events. Pure."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mailpipe.messages import OwnEvent, own_event_decoder, short_hash
 from mailpipe.status import (
@@ -19,12 +19,14 @@ from mailpipe.status import (
 )
 from mailpipe.timing import parse_iso
 from processor.ses_json import (
+    Bounce,
+    Complaint,
+    Delivery,
     Mail,
+    Message,
     Recipient,
-    SesEvent,
-    envelope_decoder,
-    event_decoder,
-    kind_decoder,
+    headers_decoder,
+    message_decoder,
 )
 
 MAX_DETAIL_CHARS = 500
@@ -33,9 +35,8 @@ MAX_DETAIL_CHARS = 500
 _VALIDATED = "Successfully validated SNS topic"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened to an e-mail, at `occurred_at` (RFC 3339).
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened to an e-mail, at `occurred_at` (RFC 3339), which is `happened_ms`.
 
     `standing` is what it proves (None: it changes no status), `webhook_type` what customers are
     told (None: nothing), `suppress` the reason to suppress its `recipients`. `recipients` empty
@@ -48,9 +49,10 @@ class Event:
     email_id: str
     tenant: str | None
     occurred_at: str
+    happened_ms: int
     standing: Standing | None
-    recipients: list[str] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
+    recipients: list[str] = []
+    details: dict[str, Any] = {}
     attempt: int | None = None
     message_id: str | None = None
     sent_at_ms: int | None = None
@@ -58,8 +60,7 @@ class Event:
     own: OwnEvent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """Nothing to do, and why."""
 
     reason: str
@@ -72,16 +73,18 @@ def read(body: str) -> Event | Ignored:
     """
     if body.startswith(_VALIDATED):
         return Ignored("validated")
-    if kind_decoder.decode(body).type is not None:
+    message = message_decoder.decode(body)
+    if message.type is not None:
         return _own(own_event_decoder.decode(body))
-    envelope = envelope_decoder.decode(body)
-    if envelope.type is not None:
-        if envelope.type != "Notification" or envelope.message is None:
-            return Ignored(envelope.type)
-        if envelope.message.startswith(_VALIDATED):
+    if message.sns_type is not None:
+        if message.sns_type != "Notification" or message.message is None:
+            return Ignored(message.sns_type)
+        if message.message.startswith(_VALIDATED):
             return Ignored("validated")
-        body = envelope.message
-    return _of_ses(event_decoder.decode(body))
+        message = message_decoder.decode(message.message)
+    if message.mail is None:
+        raise ValueError("Object missing required field `mail`")
+    return _of_ses(message, message.mail)
 
 
 def _own(event: OwnEvent) -> Event:
@@ -94,14 +97,16 @@ def _own(event: OwnEvent) -> Event:
         email_id=event.email_id,
         tenant=event.tenant,
         occurred_at=event.at,
+        happened_ms=parse_iso(event.at),
         standing=OURS[event.status],
         details={"reason": event.reason},
         own=event,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(Struct):
+    """What an event says by its type."""
+
     kind: str
     webhook_type: str | None
     occurred_at: str
@@ -111,16 +116,17 @@ class _Fact:
     suppress: str | None = None
 
 
-def _of_ses(event: SesEvent) -> Event | Ignored:
-    mail = event.mail
-    fact = _fact(event)
+def _of_ses(event: Message, mail: Mail) -> Event | Ignored:
+    fact = _fact(event, mail)
     if fact is None:
         return Ignored(str(event.event_type or event.notification_type))
-    email_id = _tag(mail, "email_id") or _header(mail, "X-Email-Id")
+    email_id = _first(mail.tags.email_id) or _header(mail, "x-email-id")
     if email_id is None:
         return Ignored("not_ours")
-    attempt = _tag(mail, "attempt")
-    parse_iso(fact.occurred_at)
+    attempt = _first(mail.tags.attempt)
+    sent_at_ms = happened_ms = parse_iso(mail.timestamp)
+    if fact.occurred_at != mail.timestamp:
+        happened_ms = parse_iso(fact.occurred_at)
     return Event(
         hash=short_hash(
             email_id, fact.kind, mail.message_id, ",".join(fact.recipients), fact.occurred_at
@@ -128,14 +134,15 @@ def _of_ses(event: SesEvent) -> Event | Ignored:
         kind=fact.kind,
         webhook_type=fact.webhook_type,
         email_id=email_id,
-        tenant=_tag(mail, "tenant"),
+        tenant=_first(mail.tags.tenant),
         occurred_at=fact.occurred_at,
+        happened_ms=happened_ms,
         standing=fact.standing,
         recipients=fact.recipients or _all_of(mail, fact),
         details={name: _cut(value) for name, value in fact.details.items() if value is not None},
         attempt=int(attempt) if attempt and attempt.isdecimal() else None,
         message_id=mail.message_id,
-        sent_at_ms=parse_iso(mail.timestamp),
+        sent_at_ms=sent_at_ms,
         suppress=fact.suppress,
     )
 
@@ -147,18 +154,17 @@ def _all_of(mail: Mail, fact: _Fact) -> list[str]:
     return mail.destination if fact.suppress is None else []
 
 
-def _fact(event: SesEvent) -> _Fact | None:
+def _fact(event: Message, mail: Mail) -> _Fact | None:
     """What the notification says, by its type; None for a type that we do not know."""
-    mail = event.mail
     match event.event_type or event.notification_type:
         case "Send":
             return _Fact("sent", "email.sent", mail.timestamp, SENT, [], {})
         case "Delivery" if event.delivery is not None:
-            return _delivery(event)
+            return _delivery(event.delivery)
         case "Bounce" if event.bounce is not None:
-            return _bounce(event)
+            return _bounce(event.bounce)
         case "Complaint" if event.complaint is not None:
-            return _complaint(event)
+            return _complaint(event.complaint)
         case "Reject":
             reason = event.reject.reason if event.reject else None
             details = {"reason": reason}
@@ -175,9 +181,7 @@ def _fact(event: SesEvent) -> _Fact | None:
     return None
 
 
-def _delivery(event: SesEvent) -> _Fact:
-    delivery = event.delivery
-    assert delivery is not None  # noqa: S101 - the caller's case
+def _delivery(delivery: Delivery) -> _Fact:
     details = {
         "smtpResponse": delivery.smtp_response,
         "reportingMTA": delivery.reporting_mta,
@@ -187,9 +191,7 @@ def _delivery(event: SesEvent) -> _Fact:
     return _Fact("delivery", "email.delivered", delivery.timestamp, DELIVERED, who, details)
 
 
-def _bounce(event: SesEvent) -> _Fact:
-    bounce = event.bounce
-    assert bounce is not None  # noqa: S101 - the caller's case
+def _bounce(bounce: Bounce) -> _Fact:
     hard = bounce.bounce_type == "Permanent"
     first = bounce.bounced_recipients[0] if bounce.bounced_recipients else None
     return _Fact(
@@ -209,9 +211,7 @@ def _bounce(event: SesEvent) -> _Fact:
     )
 
 
-def _complaint(event: SesEvent) -> _Fact:
-    complaint = event.complaint
-    assert complaint is not None  # noqa: S101 - the caller's case
+def _complaint(complaint: Complaint) -> _Fact:
     # A "not-spam" report is the contrary of a complaint: it stays in the timeline only.
     real = complaint.complaint_feedback_type != "not-spam"
     return _Fact(
@@ -233,13 +233,13 @@ def _addresses(recipients: list[Recipient]) -> list[str]:
     return [recipient.email_address for recipient in recipients]
 
 
-def _tag(mail: Mail, name: str) -> str | None:
-    values = mail.tags.get(name)
+def _first(values: list[str]) -> str | None:
     return values[0] if values else None
 
 
 def _header(mail: Mail, name: str) -> str | None:
-    return next((h.value for h in mail.headers if h.name.lower() == name.lower()), None)
+    headers = headers_decoder.decode(mail.headers)
+    return next((h.value for h in headers if h.name.lower() == name), None)
 
 
 def _cut(value: object) -> object:
@@ -253,7 +253,7 @@ def body_of(
     event: Event,
     *,
     recipients: list[str],
-    metadata: dict[str, Any],
+    metadata: msgspec.Raw,
     possible_duplicate: bool = False,
 ) -> bytes:
     """The webhook's body: the customer's flat form plus `type`, and `possibleDuplicate` where the

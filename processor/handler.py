@@ -11,7 +11,7 @@ from mailpipe.records import Record
 from mailpipe.settling import longest_pause_s
 from mailpipe.status import ERASED
 from mailpipe.texts import told
-from mailpipe.timing import now_ms, parse_iso
+from mailpipe.timing import now_ms
 from processor.events import Event, Ignored, read
 from processor.flow import Flow
 from processor.store import ProcessorStore
@@ -41,15 +41,17 @@ class Processor:
             metrics.bound(metrics.EVENTS, "ignored").inc()
             log.info("event_ignored", reason=event.reason)
             return Done()
-        happened_ms = parse_iso(event.occurred_at)
         if event.own is None:
-            self._flow.received(received.message_id, happened_ms)
+            self._flow.received(received.message_id, event.happened_ms)
         try:
-            record = await self._record(event)
+            record = await self._store.record(event.email_id)
+            if record is None and event.own is not None:
+                await self._store.make_missing(event)
+                record = await self._store.record(event.email_id)
             if record is None:
                 self._flow.left_out(received.message_id)
                 return _orphan(event, received.receives)
-            outcome = await self._process(event, record, happened_ms)
+            outcome = await self._process(event, record)
         except BaseException:
             hidden_ms = round(longest_pause_s(received) * 1000)
             self._flow.failed(received.message_id, now_ms=now_ms(), hidden_ms=hidden_ms)
@@ -57,7 +59,7 @@ class Processor:
         self._flow.handled(received.message_id, now_ms=now_ms())
         return outcome
 
-    async def _process(self, event: Event, record: Record, happened_ms: int) -> Outcome:
+    async def _process(self, event: Event, record: Record) -> Outcome:
         if event.tenant is not None and event.tenant != record.tenant:
             return Dead("tenant_mismatch")
         if record.rank == ERASED.rank:
@@ -69,16 +71,9 @@ class Processor:
         await self._webhooks.owe(event, record)
         failpoints.hit("processor.owed")
         metrics.bound(metrics.EVENTS, event.kind).inc()
-        metrics.EVENT_LAG.observe(max(0.0, (now_ms() - happened_ms) / 1000))
+        metrics.EVENT_LAG.observe(max(0.0, (now_ms() - event.happened_ms) / 1000))
         log.info("event_processed", email_id=event.email_id, kind=event.kind)
         return Done()
-
-    async def _record(self, event: Event) -> Record | None:
-        record = await self._store.record(event.email_id)
-        if record is None and event.own is not None:
-            await self._store.make_missing(event)
-            record = await self._store.record(event.email_id)
-        return record
 
 
 def _orphan(event: Event, receives: int) -> Outcome:

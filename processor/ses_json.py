@@ -15,14 +15,24 @@ class NamedValue(Struct):
     value: str
 
 
+class Tags(Struct, frozen=True):
+    """Ours among the tags of a mail, each with one value."""
+
+    email_id: list[str] = []
+    tenant: list[str] = []
+    attempt: list[str] = []
+
+
 class Mail(Struct, rename="camel"):
-    """The mail that an event is about. `message_id` is what SendEmail answered."""
+    """The mail that an event is about. `message_id` is what SendEmail answered. The headers are
+    read only where there are no tags.
+    """
 
     message_id: str
     timestamp: str
     destination: list[str] = []
-    headers: list[NamedValue] = []
-    tags: dict[str, list[str]] = {}
+    headers: msgspec.Raw = msgspec.Raw(b"[]")
+    tags: Tags = Tags()
 
 
 class Recipient(Struct, rename="camel"):
@@ -87,10 +97,15 @@ class DeliveryDelay(Struct, rename="camel"):
     delayed_recipients: list[Recipient] = []
 
 
-class SesEvent(Struct, rename="camel"):
-    """One notification: event publishing says `eventType`, identity feedback `notificationType`."""
+class Message(Struct, rename="camel"):
+    """A message of the queue of events, read once whatever it is.
 
-    mail: Mail
+    One notification of SES has `mail`; event publishing says `event_type`, identity feedback
+    `notification_type`. What SNS puts around it when raw delivery is off has `sns_type` and
+    `message`, our own event has `type`.
+    """
+
+    mail: Mail | None = None
     event_type: str | None = None
     notification_type: str | None = None
     delivery: Delivery | None = None
@@ -99,21 +114,10 @@ class SesEvent(Struct, rename="camel"):
     reject: Reject | None = None
     failure: Failure | None = None
     delivery_delay: DeliveryDelay | None = None
-
-
-class Envelope(Struct):
-    """What SNS puts around an event when raw delivery is off."""
-
-    type: str | None = field(name="Type", default=None)
+    type: str | None = None
+    sns_type: str | None = field(name="Type", default=None)
     message: str | None = field(name="Message", default=None)
 
 
-class Kind(Struct):
-    """Just enough to tell whose message it is."""
-
-    type: str | None = None
-
-
-envelope_decoder = msgspec.json.Decoder(Envelope)
-event_decoder = msgspec.json.Decoder(SesEvent)
-kind_decoder = msgspec.json.Decoder(Kind)
+headers_decoder = msgspec.json.Decoder(list[NamedValue])
+message_decoder = msgspec.json.Decoder(Message)

@@ -14,7 +14,7 @@ from mailpipe.statements import EmailStatements
 from mailpipe.status import TERMINAL_RANKS, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention
-from mailpipe.timing import now_ms, parse_iso
+from mailpipe.timing import now_ms
 from processor.events import Event
 
 
@@ -41,8 +41,7 @@ class ProcessorStore:
         own, standing = event.own, event.standing
         assert own is not None  # noqa: S101 - only our own events come here
         assert standing is not None  # noqa: S101 - and every one of them is an end
-        at_ms = parse_iso(own.at)
-        over_ms = max(at_ms, own.record.send_at or 0)
+        over_ms = max(event.happened_ms, own.record.send_at or 0)
         born = records.born(own.email_id, own.tenant, own.record)
         del born["open"]
         born |= {
@@ -50,7 +49,7 @@ class ProcessorStore:
             "rank": standing.rank,
             "attempt": own.attempt,
             "reason": own.reason,
-            "updatedAt": at_ms,
+            "updatedAt": event.happened_ms,
             "ttl": await self._retention.expiry(own.tenant, over_ms),
         }
         await self._tables.write(self._statements.insert(born))
@@ -59,7 +58,6 @@ class ProcessorStore:
         """No more mail to who bounced for good or complained."""
         if event.suppress is None:
             return
-        added_at = parse_iso(event.occurred_at)
         for text in event.recipients:
             try:
                 item = suppression.item_for(
@@ -67,7 +65,7 @@ class ProcessorStore:
                     record.tenant,
                     text,
                     reason=event.suppress,
-                    added_at_ms=added_at,
+                    added_at_ms=event.happened_ms,
                     bounce_type=str(event.details.get("bounceType", "")),
                     bounce_sub_type=str(event.details.get("bounceSubType", "")),
                     source_event=event.hash,
@@ -112,7 +110,7 @@ class ProcessorStore:
         # recipient that was is known only now.
         if several and applied != terminal:
             await self._close_if_over(event.email_id)
-        if not applied:
+        if not applied and record.possible_duplicate:
             await self._adopt(event, record)
 
     async def _adopt(self, event: Event, record: Record) -> None:
@@ -120,7 +118,7 @@ class ProcessorStore:
         have to be known.
         """
         proves = _proves(event)
-        if record.possible_duplicate and proves and f"a{proves[0]}" not in record.ids:
+        if proves and f"a{proves[0]}" not in record.ids:
             await self._tables.write(self._statements.adopt(event.email_id, *proves))
 
     async def _raise(

@@ -29,7 +29,7 @@ class Webhooks:
         body = body_of(
             event,
             recipients=recipients,
-            metadata=record.metadata_values(),
+            metadata=msgspec.Raw(record.metadata.encode()),
             possible_duplicate=record.possible_duplicate,
         )
         faults = await self._queue.send(

@@ -21,7 +21,7 @@ from mailpipe.statements import EmailStatements
 from mailpipe.status import DELIVERED, EXPIRED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.suppression import SuppressionStatements
 from mailpipe.tenants import Retention, Tenants
-from mailpipe.timing import iso
+from mailpipe.timing import iso, parse_iso
 from processor.events import Event, read
 from processor.store import ProcessorStore
 
@@ -113,6 +113,7 @@ async def _made_missing() -> Statement:
         email_id=EMAIL_ID,
         tenant=TENANT,
         occurred_at=own.at,
+        happened_ms=parse_iso(own.at),
         standing=FAILED,
         own=own,
     )

@@ -25,7 +25,8 @@ class Later(NamedTuple):
 Reply = bytes | Later
 
 Answer = Callable[[bytes, bytes], Reply]
-"""From an operation's name and a request's body to the whole response."""
+"""From an operation's name and a request's body to the whole response. What is not for AWS goes by
+its method."""
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +98,9 @@ def _operation(head: bytes) -> bytes:
         return b"SendEmail"
     if b"/v2/email/account" in first:
         return b"GetAccount"
-    at = head.lower().index(b"x-amz-target:")
+    at = head.lower().find(b"x-amz-target:")
+    if at < 0:
+        return first.partition(b" ")[0]
     return head[at:].partition(b"\r\n")[0].rpartition(b".")[2]
 
 

@@ -1,11 +1,7 @@
 """What a sender needs of AWS, answered at once: a queue that always holds as many mails as its
 argument says, send slots, tables that take every write, an SES that takes every mail.
-
-A backlog costs this server nothing, however deep: its mails are made when they are received.
 """
 
-import hashlib
-import itertools
 import json
 import re
 import sys
@@ -13,49 +9,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from loadtest.transport.instant import Later, Reply, response, serve
+from loadtest.transport.instant import Reply, serve
+from loadtest.transport.queues import Backlog, answered, queue_url, well, written
 
 QUOTA = 10_000
 SENDER_ID = "AROABENCHBENCHBENCHBE"
 TENANTS = 8
-NOTHING_S = 1.0
-"""A poll that finds nothing ends after so long."""
-SOON_S = 0.005
-"""One of the queue with mail, when all of it is in hand, looks again after so long."""
 
 
-class Backlog:
-    """So many mails, in hand or waiting; for every one that is deleted another comes."""
-
-    def __init__(self, depth: int) -> None:
-        self._waiting = depth
-        self._numbers = itertools.count()
-
-    def receive(self, request: dict[str, Any]) -> Reply:
-        """Up to as many as are asked for."""
-        if not request["QueueUrl"].endswith("mail-bulk"):
-            return Later(NOTHING_S, lambda: answered({}))
-        if not self._waiting:
-            return Later(SOON_S, lambda: self.receive(request))
-        count = min(request["MaxNumberOfMessages"], self._waiting)
-        self._waiting -= count
-        return answered({"Messages": [_message(next(self._numbers)) for _ in range(count)]})
-
-    def delete(self, request: dict[str, Any]) -> Reply:
-        """Gone, and others have come."""
-        self._waiting += len(request["Entries"])
-        return answered(_all_well(request))
-
-
-def _message(number: int) -> dict[str, Any]:
-    now_s = time.time()
-    body = json.dumps(
+def _mail(number: int) -> str:
+    return json.dumps(
         {
             "type": "email.v1",
             "emailId": f"bench-{number}",
             "tenant": f"tenant-{number % TENANTS}",
             "stream": "bulk",
-            "queuedAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now_s)),
+            "queuedAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
             "email": {
                 "to": [f"customer-{number}@shop-{number % 50}.example"],
                 "from": "Shop <noreply@example.com>",
@@ -67,17 +36,6 @@ def _message(number: int) -> dict[str, Any]:
             },
         }
     )
-    return {
-        "MessageId": f"m{number}",
-        "ReceiptHandle": f"{number}-" + "r" * 180,
-        "Body": body,
-        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
-        "Attributes": {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": str(int(now_s * 1000)),
-            "SenderId": f"{SENDER_ID}:session",
-        },
-    }
 
 
 class Items:
@@ -101,10 +59,6 @@ class Items:
             else:
                 item[names[target]] = values[value]
         return answered({"Attributes": item})
-
-
-def _all_well(request: dict[str, Any]) -> dict[str, Any]:
-    return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
 
 
 def _read(request: dict[str, Any]) -> Reply:
@@ -136,27 +90,17 @@ def _account(_: dict[str, Any]) -> Reply:
     return answered({"SendQuota": quota, "SendingEnabled": True, "EnforcementStatus": "HEALTHY"})
 
 
-def _written(request: dict[str, Any]) -> Reply:
-    return answered({"Responses": [{"TableName": "t"} for _ in request["Statements"]]})
-
-
-def answered(body: dict[str, Any]) -> bytes:
-    """As a response."""
-    return response(json.dumps(body).encode())
-
-
 def main() -> None:
     """Serve a queue as deep as the argument says."""
-    backlog = Backlog(int(sys.argv[1]))
-    well = {b"SendMessageBatch", b"ChangeMessageVisibilityBatch"}
+    sender = f"{SENDER_ID}:session"
+    backlog = Backlog("mail-bulk", int(sys.argv[1]), _mail, SenderId=sender)
     answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
-        **dict.fromkeys(well, lambda request: answered(_all_well(request))),
-        b"GetQueueUrl": lambda one: answered(
-            {"QueueUrl": f"http://127.0.0.1/0/{one['QueueName']}"}
-        ),
+        b"SendMessageBatch": well,
+        b"ChangeMessageVisibilityBatch": well,
+        b"GetQueueUrl": queue_url,
         b"ReceiveMessage": backlog.receive,
         b"DeleteMessageBatch": backlog.delete,
-        b"BatchExecuteStatement": _written,
+        b"BatchExecuteStatement": written,
         b"BatchGetItem": _read,
         b"UpdateItem": Items().update,
         b"Query": _board,

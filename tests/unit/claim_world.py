@@ -218,6 +218,7 @@ class World:
             email_id=EMAIL_ID,
             tenant=TENANT,
             occurred_at=iso(self.now),
+            happened_ms=self.now,
             standing=SENT if kind == "sent" else DELIVERED,
             attempt=attempt,
             message_id=f"ses-{attempt}",

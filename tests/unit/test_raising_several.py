@@ -43,6 +43,7 @@ def _event(address: str, standing: Standing) -> Event:
         email_id=EMAIL_ID,
         tenant="default",
         occurred_at=iso(AT_MS),
+        happened_ms=AT_MS,
         standing=standing,
         recipients=[address],
     )
