@@ -38,14 +38,15 @@ class Account:
     proxy: str | None
     ca_bundle: str
     _source: Any = field(repr=False)
-    _lasting: Credentials | None = field(repr=False, default=None)
+    lasting: Credentials | None = field(repr=False, default=None)
+    """Those that are never renewed."""
 
     async def credentials(self) -> Credentials:
         """Valid for some minutes at least. Raises CallFailed when they cannot be renewed in time:
         whoever renews them waits, and nothing has been sent.
         """
-        if self._lasting is not None:
-            return self._lasting
+        if self.lasting is not None:
+            return self.lasting
         try:
             async with asyncio.timeout(CREDENTIALS_TIMEOUT_S):
                 return await self._source.get_frozen_credentials()  # type: ignore[no-any-return]
@@ -76,7 +77,7 @@ async def find_account(session: AioSession, service: str) -> Account:
         proxy=_proxy(meta.endpoint_url),
         ca_bundle=session.get_config_variable("ca_bundle") or get_cert_path(True),
         _source=source,
-        _lasting=None if renewed else await source.get_frozen_credentials(),
+        lasting=None if renewed else await source.get_frozen_credentials(),
     )
 
 
