@@ -98,16 +98,11 @@ class TypedClient:
     ) -> Answer:
         credentials = self._account.lasting or await self._account.credentials()
         sent_s = time.time()
-
-        def whole() -> bytes:
-            lines = signer.sign(credentials, body, at_s=sent_s + self._skew_s)
-            return wire.request_of(operation, lines, body)
-
-        upload_s = 0.0
+        parts = (operation, signer, credentials, body, sent_s + self._skew_s)
         if self._upload_bytes_per_s is None:
-            request = whole()
+            request, upload_s = wire.request_of(*parts), 0.0
         else:
-            request = await asyncio.to_thread(whole)
+            request = await asyncio.to_thread(wire.request_of, *parts)
             upload_s = len(body) / self._upload_bytes_per_s
         try:
             answer = await self._connections.request(

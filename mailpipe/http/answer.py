@@ -7,12 +7,12 @@ class Answer(NamedTuple):
     """A whole answer, or as much of it as has come; header names in any case."""
 
     status: int
-    headers: dict[bytes, bytes]
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
     def header(self, wanted: bytes) -> str | None:
         """The value of a header, by its lower-case name."""
-        for name, value in self.headers.items():
+        for name, value in self.headers:
             if name.lower() == wanted:
                 return value.decode("latin-1")
         return None

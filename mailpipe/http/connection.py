@@ -62,12 +62,9 @@ class Connection(asyncio.Protocol):
         self._pool = pool
         self._transport: Any = None
         self._answer: asyncio.Future[Answer] | None = None
-        self._headers = dict[bytes, bytes]()
-        self._body = list[bytes]()
-        # What httptools calls most needs no code of ours; the first of equal headers counts.
-        self.on_header = self._headers.setdefault
-        self.on_body = self._body.append
         self._parser = httptools.HttpResponseParser(self)
+        self._headers = list[tuple[bytes, bytes]]()
+        self._body = list[bytes]()
         self._in_body = False
         self._left = 0
         self.stale_at = 0.0
@@ -75,9 +72,7 @@ class Connection(asyncio.Protocol):
         self.usable = False
         self.ended = False
 
-    def begin(
-        self, request: bytes, *, max_bytes: int, deadline: float
-    ) -> asyncio.Future[Answer]:
+    def begin(self, request: bytes, *, max_bytes: int, deadline: float) -> asyncio.Future[Answer]:
         """Send. The answer, or Broken or TimeoutError, is to be awaited, and `finish` called then
         in any case.
         """
@@ -109,7 +104,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(error)
 
     def _seen(self, status: int) -> Answer:
-        return Answer(status, self._headers.copy(), b"".join(self._body))
+        return Answer(status, self._headers, b"".join(self._body))
 
     # --- what asyncio calls -----------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,13 +145,19 @@ class Connection(asyncio.Protocol):
         """A second answer to one request is a breach: its bytes belong to no one."""
         if self._answer is None or self._answer.done():
             self.usable = False
-        self._headers.clear()
-        self._body.clear()
-        self._in_body = False
+        self._headers, self._body, self._in_body = [], [], False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """What comes now is the body."""
         self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """The answer is whole (1xx are not answers)."""

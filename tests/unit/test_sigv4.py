@@ -74,7 +74,7 @@ def lines_of(text: str) -> dict[str, str]:
     """Headers from their lines, each of them there once."""
     assert text.endswith("\r\n")
     pairs = [line.split(": ", 1) for line in text.removesuffix("\r\n").split("\r\n")]
-    headers = {name: value for name, value in pairs}
+    headers = dict(pairs)
     assert len(headers) == len(pairs)
     return headers
 
