@@ -43,11 +43,10 @@ class Origin(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A URL, taken apart: `authority` and `path` as they go over the wire."""
+    """A URL, taken apart: `head` is what each request to it begins with."""
 
     origin: Origin
-    authority: str
-    path: str
+    head: str
 
 
 @lru_cache(maxsize=4096)  # an endpoint gets many webhooks
@@ -63,7 +62,11 @@ def target_of(url: str) -> Target:
     secure = parts.scheme == "https"
     origin = Origin(secure, parts.hostname, parts.port or (443 if secure else 80))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(origin, parts.netloc, path)
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: mailpipe\r\n"
+        "content-type: application/json\r\n"
+    )
+    return Target(origin, head)
 
 
 class _Pool:
@@ -180,14 +183,11 @@ async def open_posts(*, connections: int, timeout_s: float) -> AsyncIterator[Pos
 
 def _request(target: Target, headers: dict[str, str], body: bytes) -> bytes:
     """Raises ValueError for a header that would break out of its line."""
-    if not all(one.isascii() and one.isprintable() for one in headers.values()):
+    values = "".join(headers.values())
+    if not (values.isascii() and values.isprintable()):
         raise ValueError("no header")
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = (
-        f"POST {target.path} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: mailpipe\r\n"
-        f"content-type: application/json\r\n{lines}content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return f"{target.head}{lines}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _judged(broken: Broken) -> Answer:

@@ -6,6 +6,7 @@ of temporary credentials are aiobotocore's; a call then costs no more than a loo
 
 import asyncio
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,10 @@ from mailpipe.aws.sigv4 import Credentials
 from mailpipe.outcomes import CallFailed, Kind
 
 CREDENTIALS_TIMEOUT_S = 3.0
+LOOK_AGAIN_S = 1.0
+"""Renewed credentials are looked at so often: they are renewed minutes before they end, and a look
+costs more than a signature.
+"""
 _NOT_RENEWED = (
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,  # STS says no
@@ -28,7 +33,7 @@ _NOT_RENEWED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Account:
     """Where the calls to one service go, and who signs them."""
 
@@ -38,14 +43,24 @@ class Account:
     proxy: str | None
     ca_bundle: str
     _source: Any = field(repr=False)
-    _lasting: Credentials | None = field(repr=False, default=None)
+    lasting: Credentials | None = field(repr=False, default=None)
+    """Those that are never renewed."""
+    _found: Credentials | None = field(repr=False, default=None, init=False)
+    _look_at_s: float = field(default=0.0, init=False)
 
     async def credentials(self) -> Credentials:
         """Valid for some minutes at least. Raises CallFailed when they cannot be renewed in time:
         whoever renews them waits, and nothing has been sent.
         """
-        if self._lasting is not None:
-            return self._lasting
+        if self.lasting is not None:
+            return self.lasting
+        now = time.monotonic()
+        if self._found is None or now >= self._look_at_s:
+            self._found = await self._looked_at()
+            self._look_at_s = now + LOOK_AGAIN_S
+        return self._found
+
+    async def _looked_at(self) -> Credentials:
         try:
             async with asyncio.timeout(CREDENTIALS_TIMEOUT_S):
                 return await self._source.get_frozen_credentials()  # type: ignore[no-any-return]
@@ -76,7 +91,7 @@ async def find_account(session: AioSession, service: str) -> Account:
         proxy=_proxy(meta.endpoint_url),
         ca_bundle=session.get_config_variable("ca_bundle") or get_cert_path(True),
         _source=source,
-        _lasting=None if renewed else await source.get_frozen_credentials(),
+        lasting=None if renewed else await source.get_frozen_credentials(),
     )
 
 

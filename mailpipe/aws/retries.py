@@ -6,6 +6,7 @@ attempt has failed: tenacity costs some 20 µs even where nothing fails.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import random
 from typing import Any, TypeVar
 
@@ -55,16 +56,12 @@ async def again(attempt: Callable[[], Coroutine[Any, Any, T]], tries: list[CallF
         raise told(tries) from None
 
 
-async def call_again(client: Client, operation: Operation[Q, A], request: Q) -> A:
+def call_again(client: Client, operation: Operation[Q, A], request: Q) -> Coroutine[Any, Any, A]:
     """Call an operation that is harmless to repeat: a plain attempt, then up to four more.
 
     Raises CallFailed, as `told`.
     """
-
-    async def attempt() -> A:
-        return await client.call(operation, request)
-
-    return await repeated(attempt)
+    return repeated(partial(client.call, operation, request))
 
 
 async def repeated(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:

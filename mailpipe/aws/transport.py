@@ -10,8 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -39,6 +38,13 @@ _UNREADABLE = (ValueError, wire.Unreadable)
 """msgspec's errors are ValueErrors; so is text that is no UTF-8."""
 
 
+class _Known(NamedTuple):
+    """What is the same in all calls of an operation."""
+
+    signer: Signer
+    decode: Callable[[bytes], Any]
+
+
 class TypedClient:
     """The operations of one service, with a pool of connections of its own."""
 
@@ -56,10 +62,8 @@ class TypedClient:
         self._dates = dates
         self._connections = connections
         self._stamped = stamped
-        self._signer = Signer(account.signing_name, account.region)
         self._host = urlsplit(account.endpoint).netloc
-        self._headers = dict[str, dict[str, str]]()
-        self._decoders = dict[type, msgspec.json.Decoder[Any]]()
+        self._known = dict[str, _Known]()
         self._skew_s = 0.0
 
     async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
@@ -68,46 +72,41 @@ class TypedClient:
         Only when AWS says that our clock is wrong, and its Date says so too, is a call made twice:
         the first was refused at the door.
         """
-        body = await self._made(partial(wire.body_of, operation, request))
+        known = self._known.get(operation.name) or self._know(operation)
+        if self._upload_bytes_per_s is None:
+            body = wire.body_of(operation, request)
+        else:
+            body = await asyncio.to_thread(wire.body_of, operation, request)
         skew_s = self._skew_s
-        answer = await self._exchange(operation, body, gate)
+        answer = await self._exchange(operation, known.signer, body, gate)
         if answer.status >= 300:
             failure = wire.error_of(operation, answer)
             if not self._corrects_clock(failure, answer, skew_s):
                 raise failure
-            answer = await self._exchange(operation, body, gate)
+            answer = await self._exchange(operation, known.signer, body, gate)
             if answer.status >= 300:
                 raise wire.error_of(operation, answer)
         try:
-            return self._decode(operation, answer)
+            if operation.service == "dynamodb":
+                wire.check(answer)
+            return known.decode(answer.body or b"{}")  # type: ignore[no-any-return]
         except _UNREADABLE as error:
             raise errors.in_doubt(operation.name, error) from None
 
     async def _exchange(
-        self, operation: Operation[Any, Any], body: bytes, gate: Gate | None
+        self, operation: Operation[Any, Any], signer: Signer, body: bytes, gate: Gate | None
     ) -> Answer:
-        headers = self._headers.get(operation.name)
-        if headers is None:
-            headers = {"host": self._host, **wire.headers_of(operation)}
-            self._headers[operation.name] = headers
-        credentials = await self._account.credentials()
+        credentials = self._account.lasting or await self._account.credentials()
         sent_s = time.time()
-
-        def whole() -> bytes:
-            signed = self._signer.sign(
-                credentials,
-                operation.method,
-                operation.path,
-                headers=headers,
-                body=body,
-                at_s=sent_s + self._skew_s,
-            )
-            return wire.request_of(operation, signed, body)
-
-        upload_s = len(body) / self._upload_bytes_per_s if self._upload_bytes_per_s else 0.0
+        parts = (operation, signer, credentials, body, sent_s + self._skew_s)
+        if self._upload_bytes_per_s is None:
+            request, upload_s = wire.request_of(*parts), 0.0
+        else:
+            request = await asyncio.to_thread(wire.request_of, *parts)
+            upload_s = len(body) / self._upload_bytes_per_s
         try:
             answer = await self._connections.request(
-                await self._made(whole),
+                request,
                 max_bytes=operation.max_bytes,
                 more_s=upload_s,
                 gate=gate,
@@ -124,17 +123,15 @@ class TypedClient:
             self._dates.seen(answer.header(b"date"), sent_s, time.time())
         return answer
 
-    async def _made(self, make: Callable[[], bytes]) -> bytes:
-        """In a thread where requests are large: small calls go on meanwhile."""
-        return make() if self._upload_bytes_per_s is None else await asyncio.to_thread(make)
-
-    def _decode(self, operation: Operation[Q, A], answer: Answer) -> A:
-        if operation.service == "dynamodb":
-            wire.check(answer)
-        decoder = self._decoders.get(operation.answer)
-        if decoder is None:
-            decoder = self._decoders[operation.answer] = msgspec.json.Decoder(operation.answer)
-        return decoder.decode(answer.body or b"{}")  # type: ignore[no-any-return]
+    def _know(self, operation: Operation[Any, Any]) -> _Known:
+        account = self._account
+        headers = {"host": self._host, **wire.headers_of(operation)}
+        signer = Signer(
+            account.signing_name, account.region, operation.method, operation.path, headers
+        )
+        known = _Known(signer, msgspec.json.Decoder(operation.answer).decode)
+        self._known[operation.name] = known
+        return known
 
     def _corrects_clock(self, failure: CallFailed, answer: Answer, signed_with_s: float) -> bool:
         if failure.code not in errors.CLOCK_CODES:

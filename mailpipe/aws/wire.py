@@ -3,7 +3,6 @@
 Both are described in the Smithy documentation ("AWS JSON 1.0 protocol", "AWS restJson1 protocol").
 """
 
-from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
@@ -12,6 +11,7 @@ from msgspec import Struct, field
 
 from mailpipe.aws.errors import answered
 from mailpipe.aws.operations import Operation
+from mailpipe.aws.sigv4 import Credentials, Signer
 from mailpipe.http.answer import Answer
 from mailpipe.outcomes import CallFailed
 
@@ -54,11 +54,17 @@ def body_of(operation: Operation[Any, Any], request: Struct) -> bytes:
     return b"" if operation.method == "GET" else _encode(request)
 
 
-def request_of(operation: Operation[Any, Any], headers: Mapping[str, str], body: bytes) -> bytes:
-    """The whole request, in one piece."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    first = f"{operation.method} {operation.path} HTTP/1.1\r\n"
-    return f"{first}{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
+def request_of(
+    operation: Operation[Any, Any],
+    signer: Signer,
+    credentials: Credentials,
+    body: bytes,
+    at_s: float,
+) -> bytes:
+    """The whole request, in one piece, signed for this time (epoch seconds)."""
+    lines = signer.sign(credentials, body, at_s=at_s)
+    first = f"{operation.method} {operation.path} HTTP/1.1"
+    return f"{first}\r\n{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
 
 def stamped(request: bytes, name: str, value: int) -> bytes:

@@ -6,6 +6,7 @@ caller's gate stayed shut) and everything else (`Broken`, TimeoutError).
 """
 
 import asyncio
+import math
 import socket
 from typing import Any, Protocol
 
@@ -60,29 +61,33 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._transport: Any = None
-        self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._headers = list[tuple[bytes, bytes]]()
         self._body = list[bytes]()
         self._in_body = False
         self._left = 0
-        self.idle_since = 0.0
-        self.deadline = 0.0
+        self.stale_at = 0.0
+        self.deadline = math.inf
         self.usable = False
         self.ended = False
 
-    async def request(self, request: bytes, *, max_bytes: int) -> Answer:
-        """Send and await the answer. Raises Broken, TimeoutError (see `Connections.request`)."""
-        answer: asyncio.Future[Answer] = self._pool.loop.create_future()
-        self._answer = answer
+    def begin(self, request: bytes, *, max_bytes: int, deadline: float) -> asyncio.Future[Answer]:
+        """Send. The answer, or Broken or TimeoutError, is to be awaited, and `finish` called then
+        in any case.
+        """
         self._left = max_bytes + HEADERS_MAX_BYTES
+        self.deadline = deadline
+        self._answer = answer = self._pool.loop.create_future()
         self._transport.write(request)
-        try:
-            return await answer
-        finally:
-            self._answer = None
-            if not self.usable:
-                self.close()
+        return answer
+
+    def finish(self) -> bool:
+        """What was begun is over; whether the connection may be used again, else it is closed."""
+        self._answer, self.deadline = None, math.inf
+        if not self.usable:
+            self.close()
+        return self.usable
 
     def close(self) -> None:
         """End it; whatever is under way on it is broken."""
@@ -95,11 +100,11 @@ class Connection(asyncio.Protocol):
         self.usable = False
         if self._answer is not None and not self._answer.done():
             if self._in_body and isinstance(error, Broken):
-                error.seen = self._seen()
+                error.seen = self._seen(self._parser.get_status_code())
             self._answer.set_exception(error)
 
-    def _seen(self) -> Answer:
-        return Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
+    def _seen(self, status: int) -> Answer:
+        return Answer(status, self._headers, b"".join(self._body))
 
     # --- what asyncio calls -----------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -157,9 +162,10 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole (1xx are not answers)."""
         self._in_body = False
-        if self._answer is None or self._answer.done() or self._parser.get_status_code() < 200:
+        status = self._parser.get_status_code()
+        if self._answer is None or self._answer.done() or status < 200:
             return
         # An answer before the whole request has left is an end, whatever it says.
         unsent = self._transport.get_write_buffer_size()
         self.usable = self._parser.should_keep_alive() and unsent == 0
-        self._answer.set_result(self._seen())
+        self._answer.set_result(self._seen(status))

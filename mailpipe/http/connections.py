@@ -44,6 +44,7 @@ class Connections:
         dial: Dial | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self._time = self.loop.time
         self._host = host
         self._port = port
         self._tls = tls
@@ -55,7 +56,6 @@ class Connections:
         self._idle = list[Connection]()
         self._open = set[Connection]()
         self._connecting = 0
-        self._busy = set[Connection]()
         self._ticking = False
         self._waiting = deque[asyncio.Future[None]]()
 
@@ -73,28 +73,22 @@ class Connections:
 
         Raises Unsent, Missed; Broken or TimeoutError when it may have arrived.
         """
-        begun_s = self.loop.time()
-        connection = await self._in_hand()
+        begun_s = self._time()
+        connection = self._free(begun_s) or await self._get()
         if gate is not None:
             connection = await self._passed(gate, connection)
-            begun_s = self.loop.time()
-        connection.deadline = begun_s + self._timeout_s + more_s
-        self._busy.add(connection)
+            begun_s = self._time()
         if not self._ticking:
             self._tick()
         try:
             if at_last is not None:
                 request = at_last(request)
-            return await connection.request(request, max_bytes=max_bytes)
+            deadline = begun_s + self._timeout_s + more_s
+            return await connection.begin(request, max_bytes=max_bytes, deadline=deadline)
         finally:
-            self._busy.discard(connection)
-            if connection.usable:
-                connection.idle_since = self.loop.time()
+            if connection.finish():
+                connection.stale_at = self._time() + self._keep_alive_s
                 self._give_back(connection)
-
-    async def _in_hand(self) -> Connection:
-        connection = None if self._waiting else self._take()
-        return connection or await self._get()
 
     async def _passed(self, gate: Gate, connection: Connection) -> Connection:
         """The connection to write on, at once. One that was lost at the gate is replaced, which
@@ -110,18 +104,19 @@ class Connections:
                     self._give_back(connection)
             if not passed:
                 raise Missed
-            if not connection.ended and self._is_fresh(connection):
+            now = self._time()
+            if not connection.ended and now < connection.stale_at:
                 return connection
             connection.close()
-            connection = await self._in_hand()
+            connection = self._free(now) or await self._get()
 
     def _tick(self) -> None:
         """Fail what takes too long; look again as long as anything is under way."""
-        now = self.loop.time()
-        for connection in self._busy:
+        now = self._time()
+        for connection in self._open:
             if connection.deadline <= now:
                 connection.fail(TimeoutError("no answer in time"))
-        self._ticking = bool(self._busy)
+        self._ticking = len(self._idle) < len(self._open)
         if self._ticking:
             self.loop.call_later(self._timeout_s / _TICKS, self._tick)
 
@@ -143,7 +138,8 @@ class Connections:
 
     def close_idle(self, *, stale_only: bool = False) -> int:
         """Close those that nothing is under way on; how many they were."""
-        closed = [one for one in self._idle if not stale_only or not self._is_fresh(one)]
+        now = self._time()
+        closed = [one for one in self._idle if not stale_only or one.stale_at <= now]
         for connection in closed:
             self.forget(connection)
             self._open.discard(connection)
@@ -161,21 +157,23 @@ class Connections:
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def _take(self) -> Connection | None:
+    def _free(self, now: float) -> Connection | None:
+        """One that is idle, unless others wait for it."""
+        return None if self._waiting else self._take(now)
+
+    def _take(self, now: float) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if self._is_fresh(connection):
+            if now < connection.stale_at:
                 connection.usable = False
                 return connection
             connection.close()
         return None
 
-    def _is_fresh(self, connection: Connection) -> bool:
-        return self.loop.time() - connection.idle_since < self._keep_alive_s
-
     def _give_back(self, connection: Connection) -> None:
         self._idle.append(connection)
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     async def _get(self) -> Connection:
         try:
@@ -183,7 +181,7 @@ class Connections:
                 newcomer = True
                 while len(self) >= self._limit:
                     await self._turn(last=newcomer)
-                    if taken := self._take():
+                    if taken := self._take(self._time()):
                         return taken
                     newcomer = False
                 return await self._connect()
@@ -218,7 +216,7 @@ class Connections:
             self._wake()
         if connection.ended:
             raise ConnectionResetError("closed as soon as it was open")
-        connection.idle_since = self.loop.time()
+        connection.stale_at = self._time() + self._keep_alive_s
         self._open.add(connection)
         return connection
 

@@ -15,6 +15,7 @@ import pytest
 import trustme
 from aiobotocore.credentials import AioRefreshableCredentials
 
+from mailpipe.aws import account
 from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws import ses_operations as ses
 from mailpipe.aws.account import Account
@@ -94,10 +95,23 @@ async def test_credentials_that_cannot_be_renewed_mean_that_nothing_was_sent(
     async def renew() -> Any:
         raise failure
 
-    account = Account("http://x", "us-east-1", "sqs", None, "", Renewing(renew))
+    found = Account("http://x", "us-east-1", "sqs", None, "", Renewing(renew))
     with pytest.raises(CallFailed) as failed:
-        await account.credentials()
+        await found.credentials()
     assert failed.value.kind is Kind.NOTHING_HAPPENED
+
+
+async def test_credentials_are_looked_at_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = iter(["first", "second"])
+
+    async def renew() -> Any:
+        return next(renewed)
+
+    found = Account("http://x", "us-east-1", "sqs", None, "", Renewing(renew))
+    assert [await found.credentials() for _ in range(3)] == ["first"] * 3
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + account.LOOK_AGAIN_S)
+    assert [await found.credentials() for _ in range(3)] == ["second"] * 3
 
 
 @pytest.mark.parametrize("trusted", [True, False])

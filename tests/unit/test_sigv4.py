@@ -60,21 +60,39 @@ def test_the_signature_is_botocores(
     body: bytes,
     times: list[int],
 ) -> None:
-    signer, ours = Signer(*scope), {"host": "sqs.us-east-1.amazonaws.com:4566", **headers}
+    host = "sqs.us-east-1.amazonaws.com:4566"
+    signer = Signer(*scope, "POST", path, {"host": host, **headers})
     for at_s in times:  # the same signer over days: its key must follow
-        request = AWSRequest(
-            "POST", "https://sqs.us-east-1.amazonaws.com:4566" + path, headers=headers, data=body
-        )
-        signed = signer.sign(credentials, "POST", path, headers=ours, body=body, at_s=at_s + 0.5)
-        assert signed["authorization"] == botocores(credentials, scope, request, at_s)
+        request = AWSRequest("POST", f"https://{host}{path}", headers=headers, data=body)
+        expected = botocores(credentials, scope, request, at_s)
+        signed = lines_of(signer.sign(credentials, body, at_s=at_s + 0.5))
+        assert signed.pop("authorization") == expected
+        assert signed == sent_by(request, host)
 
 
-def test_the_key_follows_the_secret() -> None:
-    signer = Signer("sqs", "us-east-1")
-    one, two = (ReadOnlyCredentials("id", secret, None) for secret in ("one", "two"))
-    given = {"headers": {"host": "h"}, "body": b"", "at_s": 1.0}
-    first, second, third = (
-        signer.sign(who, "POST", "/", **given)["authorization"]  # type: ignore[arg-type]
-        for who in (one, two, one)
+def lines_of(text: str) -> dict[str, str]:
+    """Headers from their lines, each of them there once."""
+    assert text.endswith("\r\n")
+    pairs = [line.split(": ", 1) for line in text.removesuffix("\r\n").split("\r\n")]
+    headers = dict(pairs)
+    assert len(headers) == len(pairs)
+    return headers
+
+
+def sent_by(request: AWSRequest, host: str) -> dict[str, str]:
+    """What botocore signs and sends, its signature left out."""
+    named = {name.lower(): value for name, value in request.headers.items()}
+    del named["authorization"]
+    return {"host": host, **named}
+
+
+def test_the_key_follows_the_credentials() -> None:
+    signer = Signer("sqs", "us-east-1", "POST", "/", {"host": "h"})
+    one, two, token = (
+        ReadOnlyCredentials("id", *more) for more in (("one", None), ("two", None), ("one", "t"))
     )
-    assert first == third != second
+    first, second, third, fourth = (
+        signer.sign(who, b"", at_s=1.0) for who in (one, two, token, one)
+    )
+    assert first == fourth
+    assert len({first, second, third}) == 3
