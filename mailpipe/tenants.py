@@ -1,7 +1,7 @@
 """Tenants: what each may do, read from the `Access` table and at most 5 seconds old."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct, field
@@ -66,9 +66,9 @@ class Tenants:
             self._read, most=MAX_REMEMBERED, fresh_s=FRESH_S, clock=clock
         )
 
-    async def of(self, tenant: str) -> Tenant | None:
+    def of(self, tenant: str) -> Awaitable[Tenant | None]:
         """A tenant by its id, or None. Raises CallFailed."""
-        return await self._reads.get(tenant)
+        return self._reads.get(tenant)
 
     async def _read(self, tenant: str) -> Tenant | None:
         return await read(self._tables, tenant)

@@ -38,6 +38,10 @@ class Limiter(Protocol):
         """
         ...
 
+    def any_cap(self) -> bool:
+        """Whether any tenant or domain has a cap."""
+        ...
+
     async def cap_wait_s(self, scope: str, recipients: int) -> float:
         """How long a mail waits for the cap of `tenant#…` or `domain#…`; 0 = it may go on.
 
@@ -59,6 +63,10 @@ class Rates(Protocol):
 
     def day(self, lane: str) -> float | None:
         """What the day's quota leaves this lane; None = it does not bind."""
+        ...
+
+    def any_cap(self) -> bool:
+        """Whether there is any cap."""
         ...
 
     def cap(self, scope: str) -> float | None:
@@ -164,6 +172,10 @@ class SharedLimiter:
             lead_s=self._lead.seconds,
             senders=self._rates.senders(),
         )
+
+    def any_cap(self) -> bool:
+        """See Limiter.any_cap."""
+        return self._rates.any_cap()
 
     async def cap_wait_s(self, scope: str, recipients: int) -> float:
         """See Limiter.cap_wait_s."""

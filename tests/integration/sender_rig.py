@@ -82,6 +82,9 @@ class Plenty:
     def day(self, lane: str) -> float | None:
         return None
 
+    def any_cap(self) -> bool:
+        return False
+
     def cap(self, scope: str) -> float | None:
         return None
 
