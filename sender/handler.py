@@ -168,12 +168,24 @@ class Sender:
         self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, path: Path
     ) -> Outcome:
         """At the instant that its turn brings, if nothing speaks against it by then."""
+        judged = partial(
+            unsendable,
+            message,
+            times,
+            domains=tenant.domains,
+            now_ms=self._wall_ms(),
+            expire_after_s=self._settings.expire_after_s + paused_s(received),
+        )
+        large = is_large(message.email)
+        ending = await asyncio.to_thread(judged) if large else judged()
+        if ending is not None:
+            return await self._claim_and_end(message, ending)
         slots = len(message.email.recipients()) + path.more_slots
-        instant = await self._instant(received, message, tenant, times, slots)
+        instant = await self._instant(received, message, times, slots)
         if not isinstance(instant, float):
             return instant
         try:
-            ready = await self._ready(message, more_s=path.more_s)
+            ready = await self._ready(message, large=large, more_s=path.more_s)
         except Exception:
             self._slots.give_back(instant)
             raise
@@ -199,20 +211,9 @@ class Sender:
         return await self._answers.answered(received, message, claim, answer)
 
     async def _instant(
-        self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, slots: int
+        self, received: Received, message: EmailMessage, times: Times, slots: int
     ) -> float | Outcome:
         """When the mail goes, which takes so many slots; else what becomes of it."""
-        judged = partial(
-            unsendable,
-            message,
-            times,
-            domains=tenant.domains,
-            now_ms=self._wall_ms(),
-            expire_after_s=self._settings.expire_after_s + paused_s(received),
-        )
-        ending = await asyncio.to_thread(judged) if is_large(message.email) else judged()
-        if ending is not None:
-            return await self._claim_and_end(message, ending)
         if self._limiter.any_cap() and (
             cap := await over_cap(self._limiter, self._slots.binding, message, slots)
         ):
@@ -231,7 +232,7 @@ class Sender:
         return instant
 
     async def _ready(
-        self, message: EmailMessage, *, more_s: float
+        self, message: EmailMessage, *, large: bool, more_s: float
     ) -> tuple[Won, SendEmail] | Outcome:
         """Claimed and composed. A claim under which nothing could be sent does not stay."""
         begun_s = time.perf_counter()
@@ -242,27 +243,19 @@ class Sender:
         try:
             suppressed = await self._store.suppressed(message)
             self._lead.observe(time.perf_counter() - begun_s)
-            request = await self._request(message, claim, suppressed)
+            if len(suppressed) < len(message.email.recipients()):
+                if suppressed:
+                    doubted = claim.doubted
+                    await self._store.leave_out(message.email_id, suppressed, doubted=doubted)
+                made = partial(request_for, message, attempt=claim.attempt, without=suppressed)
+                return claim, await asyncio.to_thread(made) if large else made()
+            ending = SUPPRESSED, "every recipient is on the suppression list"
+        except Forged as forged:
+            ending = REJECTED, f"composed: {forged}"
         except GIVEN_UP:
             await self._store.let_go(message.email_id, claim.token)
             raise
-        if isinstance(request, SendEmail):
-            return claim, request
-        return await self._answers.end(message, claim, request)
-
-    async def _request(
-        self, message: EmailMessage, claim: Won, suppressed: set[int]
-    ) -> SendEmail | Ending:
-        """What SES is asked for those recipients who may have the mail; or how it ends."""
-        if len(suppressed) == len(message.email.recipients()):
-            return SUPPRESSED, "every recipient is on the suppression list"
-        if suppressed:
-            await self._store.leave_out(message.email_id, suppressed, doubted=claim.doubted)
-        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
-        try:
-            return await asyncio.to_thread(composed) if is_large(message.email) else composed()
-        except Forged as forged:
-            return REJECTED, f"composed: {forged}"
+        return await self._answers.end(message, claim, ending)
 
     async def _claim(
         self, message: EmailMessage, *, more_s: float = 0.0, ending: Ending | None = None
