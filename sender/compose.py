@@ -55,6 +55,8 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
 
 def _kept(texts: list[str], without: set[int], *, first: int = 0) -> list[Address]:
     """These recipients, but those at positions `without`; the first of them is at `first`."""
+    if not without:
+        return [parse(text) for text in texts]
     return [parse(text) for index, text in enumerate(texts, first) if index not in without]
 
 

@@ -217,9 +217,10 @@ class SharedLimiter:
         metrics.QUOTA_FACTOR.set(self._account.factor(moment.epoch_us))
         if day_rate is not None:
             self._caps.use(lane, len(reservation.instants))
+        if not reservation.instants:
+            return reservation._replace(binds=RATE if self._clock.good else CLOCK)
         instants = [moment.loop_s + after_s for after_s in reservation.instants]
-        binds = RATE if self._clock.good else CLOCK
-        return Reservation(instants, reservation.again_in_s, binds)
+        return Reservation(instants, again_in_s=0.0)
 
     def _unanswered(self, failure: CallFailed) -> None:
         metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()
