@@ -223,7 +223,7 @@ class Slots:
         if self._claimed:
             enough = self._claimed[0].recipients <= len(self._instants)
             return self._claimed.popleft() if enough else None
-        if self._due_s() > now_s:
+        if not self._turns.mails or self._due_s() > now_s:
             return None
         taken = self._turns.take(len(self._instants))
         return taken[1] if taken else None
@@ -247,8 +247,8 @@ class Slots:
             self.binding.note(what if now_s - at_s < WINDOW_S else RATE, now_s, waited_s)
 
     def _drop_until(self, until_s: float) -> None:
-        gone = bisect_right(self._instants, until_s)
-        if gone:
+        if self._instants and self._instants[0] <= until_s:
+            gone = bisect_right(self._instants, until_s)
             del self._instants[:gone]
             self._count["lost"].inc(gone)
 
