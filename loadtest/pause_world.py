@@ -130,10 +130,16 @@ def settings(case: Case) -> SenderSettings:
     )
 
 
+async def _lived(case: Case) -> World:
+    """Its senders are made on the event loop on which they live."""
+    world = World(case)
+    await world.run()
+    return world
+
+
 def simulated(case: Case) -> dict[str, Any]:
     """The row of the case. Raises what has ended a sender."""
-    world = World(case)
-    clock.run(world.run())
+    world = clock.run(_lived(case))
     cloud = world.cloud
     sent, ended = world.account.accepted, cloud.events.ended
     return row(case.name, world.accepted, sent, ended, moves=cloud.moves)

@@ -216,7 +216,9 @@ def copy_of(message: Received, *, delay_s: int = 0, in_doubt: bool = False) -> O
 
 def paused_ms(attributes: Mapping[str, str]) -> int:
     """How long the message has waited for scopes, as it says; no longer than anything can."""
-    told = attributes.get(PAUSED_MS, "")
+    told = attributes.get(PAUSED_MS)
+    if told is None:
+        return 0
     number = int(told) if told.isascii() and told.isdigit() and len(told) <= DIGITS else 0
     return min(number, KEPT_S * 1000)
 

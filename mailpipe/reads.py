@@ -2,10 +2,9 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
-
-from cachetools import TLRUCache
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,18 +26,18 @@ class SharedReads(Generic[K, V]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
+        self._most = most
+        self._fresh_s = fresh_s
         self._clock = clock
-        self._known = TLRUCache[K, tuple[float, V]](
-            most, ttu=lambda _, kept, __: kept[0] + fresh_s, timer=clock
-        )
+        self._known = OrderedDict[K, tuple[V, float]]()
         self._reading = dict[K, asyncio.Task[V]]()
 
     async def get(self, key: K) -> V:
         """The answer for this key. Raises what the read raises; a failure is not remembered."""
-        try:
-            return self._known[key][1]
-        except KeyError:
-            pass
+        known = self._known.get(key)
+        if known is not None and self._clock() - known[1] < self._fresh_s:
+            self._known.move_to_end(key)
+            return known[0]
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._fetch(key, self._clock()))
@@ -48,7 +47,10 @@ class SharedReads(Generic[K, V]):
 
     async def _fetch(self, key: K, begun_s: float) -> V:
         value = await self._read(key)
-        self._known[key] = begun_s, value
+        self._known[key] = value, begun_s
+        self._known.move_to_end(key)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
         return value
 
     def _ended(self, key: K, task: asyncio.Task[V]) -> None:

@@ -20,6 +20,7 @@ def _second(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=4096)  # a mail's own is asked for several times on its way
 def parse_iso(text: str) -> int:
     """Milliseconds since the epoch of an RFC 3339 time with a zone.
 

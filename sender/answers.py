@@ -63,9 +63,14 @@ class Answers:
             return no_slot(received, closed=self._slots.closed)
         if isinstance(answer, CallFailed):
             return await self._not_sent(message, claim, answer, received)
-        outcome = await self._sent(message, claim, answer)
-        await self._pauses.passed(message, received)
-        return outcome
+        at_ms = self._wall_ms()
+        failpoints.hit("sender.accepted")
+        await self._record_sent(message.email_id, claim.attempt, answer, at_ms=at_ms)
+        failpoints.hit("sender.recorded")
+        _tell_sent(message, claim, answer, at_ms=at_ms)
+        if self._pauses.listens(received):
+            await self._pauses.passed(message, received)
+        return Done()
 
     async def not_ours(self, answer: Answer) -> Outcome:
         """What becomes of the message of a mail that we have no claim on."""
@@ -103,18 +108,6 @@ class Answers:
             metrics.bound(metrics.ENDED_UNSENT, status).inc()
             log.info("email_ended", email_id=message.email_id, status=status)
         return await self.not_ours(answer)
-
-    async def _sent(self, message: EmailMessage, claim: Won, message_id: str) -> Outcome:
-        at_ms = self._wall_ms()
-        failpoints.hit("sender.accepted")
-        await self._record_sent(message.email_id, claim.attempt, message_id, at_ms=at_ms)
-        failpoints.hit("sender.recorded")
-        metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
-        metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
-            max(0.0, (at_ms - times_of(message).due_ms) / 1000)
-        )
-        log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)
-        return Done()
 
     async def _record_sent(
         self, email_id: str, attempt: int, message_id: str, *, at_ms: int
@@ -161,3 +154,11 @@ class Answers:
         finally:
             await self._store.let_go(message.email_id, claim.token)
         return waits or Retry(pause_s(received), failure.code)
+
+
+def _tell_sent(message: EmailMessage, claim: Won, message_id: str, *, at_ms: int) -> None:
+    metrics.bound(metrics.SENDS, message.stream, "accepted").inc()
+    metrics.bound(metrics.ACCEPT_TO_SEND, message.stream).observe(
+        max(0.0, (at_ms - times_of(message).due_ms) / 1000)
+    )
+    log.info("email_sent", email_id=message.email_id, attempt=claim.attempt, ses_id=message_id)

@@ -64,6 +64,11 @@ class Board:
         """What is paused, by scope."""
         return self._reading.pauses
 
+    @property
+    def any_cap(self) -> bool:
+        """Whether any tenant or domain has a cap."""
+        return bool(self._reading.caps)
+
     def cap(self, scope: str) -> float | None:
         """Recipients a second of `tenant#t` or `domain#d`; None: no cap."""
         found = self._reading.caps.get(scope)

@@ -6,9 +6,9 @@ from random import random
 
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import Retry
+from mailpipe.scopes import parsed
 from sender.binding import DOMAIN_CAP, TENANT_CAP, Binding
 from sender.limiter import Limiter
-from sender.scopes import scopes_of
 from sender.settings import SenderSettings
 
 
@@ -19,11 +19,10 @@ async def over_cap(
     then the mail goes back to the queue.
     """
     clock = asyncio.get_running_loop().time
-    domains = [one for one in scopes_of(message) if one.startswith("domain#")]
-    for what, scope in (
-        (TENANT_CAP, f"tenant#{message.tenant}"),
-        *((DOMAIN_CAP, one) for one in domains),
-    ):
+    scopes = [(TENANT_CAP, f"tenant#{message.tenant}")]
+    if (sender := parsed(message.email.from_)) is not None:
+        scopes.append((DOMAIN_CAP, f"domain#{sender.domain}"))
+    for what, scope in scopes:
         wait_s = await limiter.cap_wait_s(scope, recipients)
         if wait_s == 0:
             continue

@@ -138,10 +138,10 @@ class Clock:
 
     def epoch_us(self) -> int:
         """Microseconds since the epoch: AWS's as near as it is known."""
-        wall_s = self._wall_s()
-        known = None if self._was_set(wall_s) else self._offset
-        # Each mail asks several times: an offset that may be 0 may be it later, too.
-        if known is None or known.low_s <= 0.0 <= known.high_s:
+        wall_s, known = self._wall_s(), self._offset
+        # Each mail asks several times. An offset that may be 0 may be it later, too; whether the
+        # clock was set then makes no difference, and shows when somebody asks for its state.
+        if known is None or known.low_s <= 0.0 <= known.high_s or self._was_set(wall_s):
             return round(wall_s * 1e6)
         return round((wall_s - known.after(wall_s - self._at_s).least_s) * 1e6)
 

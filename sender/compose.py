@@ -5,6 +5,7 @@ does not say what becomes of a file name outside ASCII: such mail we compose (`R
 """
 
 from base64 import b64decode
+from functools import lru_cache
 
 from mailpipe.addresses import Address, parse
 from mailpipe.aws import ses_operations as aws
@@ -19,43 +20,50 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
     Addresses go in SES's form: domains in Punycode, names quoted or encoded. The tags come back in
     every event; `attempt` says which attempt an event proves.
     """
-    email, position = message.email, 0
-    from_, reply_to = parse(email.from_), [parse(text) for text in email.reply_to]
-    groups = list[list[Address]]()
-    for texts in (email.to, email.cc, email.bcc):
-        kept = [text for index, text in enumerate(texts, position) if index not in without]
-        groups.append([parse(text) for text in kept])
-        position += len(texts)
-    to, cc, bcc = groups
-    own_tags = {
+    email = message.email
+    to = _kept(email.to, without)
+    cc = _kept(email.cc, without, first=len(email.to))
+    bcc = _kept(email.bcc, without, first=len(email.to) + len(email.cc))
+    tags = {
+        **email.tags,
         "email_id": message.email_id,
         "attempt": str(attempt),
         "tenant": message.tenant,
         "stream": message.stream,
     }
     request = aws.SendEmail(
-        from_email_address=from_.header,
+        from_email_address=_own_header(email.from_),
         destination=aws.Destination(
-            to_addresses=_headers(to), cc_addresses=_headers(cc), bcc_addresses=_headers(bcc)
+            to_addresses=[one.header for one in to],
+            cc_addresses=[one.header for one in cc],
+            bcc_addresses=[one.header for one in bcc],
         ),
         content=aws.EmailContent(),
         configuration_set_name=CONFIGURATION_SET,
-        email_tags=[
-            aws.Tag(name=name, value=value) for name, value in {**email.tags, **own_tags}.items()
-        ],
+        email_tags=[aws.Tag(name=name, value=value) for name, value in tags.items()],
     )
     headers = {**email.headers, "X-Email-Id": message.email_id}
     if all(one.filename.isascii() for one in email.attachments):
         request.content.simple = _simple(email, headers)
-        request.reply_to_addresses = _headers(reply_to)
+        request.reply_to_addresses = [_own_header(text) for text in email.reply_to]
     else:
-        data = composed(Mail(from_, to, cc, reply_to, email, headers))
+        reply_to = [parse(text) for text in email.reply_to]
+        data = composed(Mail(parse(email.from_), to, cc, reply_to, email, headers))
         request.content.raw = aws.Raw(data=data)
     return request
 
 
-def _headers(addresses: list[Address]) -> list[str]:
-    return [one.header for one in addresses]
+def _kept(texts: list[str], without: set[int], *, first: int = 0) -> list[Address]:
+    """These recipients, but those at positions `without`; the first of them is at `first`."""
+    if not without:
+        return [parse(text) for text in texts]
+    return [parse(text) for index, text in enumerate(texts, first) if index not in without]
+
+
+@lru_cache(maxsize=1024)
+def _own_header(text: str) -> str:
+    """Of an address of the tenant's own, which most of its mails have."""
+    return parse(text).header
 
 
 def _simple(email: Email, headers: dict[str, str]) -> aws.Simple:

@@ -2,22 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from random import random
+from typing import Any
 
-from mailpipe import failpoints, metrics, origins
+from mailpipe import failpoints, metrics
 from mailpipe.attachments import is_large
-from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Received
 from mailpipe.aws.ses_operations import SendEmail
 from mailpipe.bodies import BadPointer, Bodies, BodyMissing
 from mailpipe.messages import EmailMessage
-from mailpipe.outcomes import CallFailed, Dead, Done, Outcome, Park, Retry
-from mailpipe.parking import IN_DOUBT, PAUSED_MS
+from mailpipe.outcomes import Dead, Done, Outcome, Park, Retry
+from mailpipe.parking import IN_DOUBT, PROBE
 from mailpipe.status import EXPIRED, FAILED, REJECTED, SUPPRESSED
 from mailpipe.tenants import Tenant, Tenants
-from mailpipe.times import Times
+from mailpipe.times import Times, times_of
 from mailpipe.timing import backoff_s
 from sender import ses
 from sender.answers import Answers
@@ -30,20 +30,17 @@ from sender.mime import Forged
 from sender.pacing import Lead
 from sender.paths import Path, Paths
 from sender.pauses import Pauses, paused_s
-from sender.punctual import Gate, instant_comes
+from sender.punctual import Gate
+from sender.reading import Reading
 from sender.scheduling import Scheduling
 from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import GIVEN_UP, SenderStore
-from sender.trust import Distrust, judge
 from sender.turns import Excess
-from sender.verdicts import Ending, last_ms, overdue, read, unsendable
+from sender.verdicts import Ending, last_ms, overdue, unsendable
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
-
-RECORDED = frozenset({PAUSED_MS, IN_DOUBT})
-"""Attributes of messages that waited where only recorded mail waits; `recorded` is but a hint."""
 
 
 class Sender:
@@ -66,7 +63,6 @@ class Sender:
         wall_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
-        self._trusted = settings.trusted
         self._slots = slots
         self._store = store
         self._wall_ms = wall_ms
@@ -81,36 +77,50 @@ class Sender:
         self._answers = answers
         self._doubts = doubts
         self._lead = lead
-        self._tenants = tenants
+        self._reading = Reading(tenants, settings.trusted)
         self._pauses = pauses
         self._limiter = limiter
 
-    async def handle(self, received: Received) -> Outcome:
+    def handle(self, received: Received) -> Coroutine[Any, Any, Outcome]:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
-        with self._slots.arriving():
-            outcome = await self._look_at(received)
-        return await self._pauses.noted(received, outcome)
+        handled = self._look_at(received)
+        return self._pauses.noted(received, handled) if PROBE in received.attributes else handled
 
     async def _look_at(self, received: Received) -> Outcome:
-        read = await self._read(received)
-        if isinstance(read, Dead):
-            return read
-        message, tenant = read
-        times = await self._when(received, message, tenant)
-        if not isinstance(times, Times):
-            return times
-        if self._slots.turns_away(message.tenant):
-            return goes_back(self._settings)  # before anything is fetched or looked at for it
-        if ending := overdue(times, now_ms=self._wall_ms()):
-            return await self._claim_and_end(message, ending)
-        if (waits := await self._pauses.stops(message, received)) is not None:
-            return await self._waits(message, waits)
+        with self._slots.arriving():
+            read = await self._reading.of(received)
+            if isinstance(read, Dead):
+                return read
+            message, tenant = read
+            times, now_ms = times_of(message), self._wall_ms()
+            if IN_DOUBT in received.attributes or self._scheduling.concerns(
+                message, received, times, now_ms=now_ms
+            ):
+                when = await self._when(received, message, tenant)
+                if not isinstance(when, Times):
+                    return when
+                times, now_ms = when, self._wall_ms()
+            if self._slots.turns_away(message.tenant):
+                return goes_back(self._settings)  # before anything is fetched or looked at for it
+            if ending := overdue(times, now_ms=now_ms):
+                return await self._claim_and_end(message, ending)
+            if (waits := self._pauses.holds(message, received)) is not None:
+                return await self._waits(message, await self._pauses.kept(waits))
+            path = self._paths.usual(received, message)
+            if path is not None and message.body is None:
+                return await self._go(received, message, tenant, times, path)
+            return await self._go_large(received, message, tenant, times)
+
+    async def _go_large(
+        self, received: Received, message: EmailMessage, tenant: Tenant, times: Times
+    ) -> Outcome:
+        """A mail that has a path of its own, or a body that has to be fetched."""
         try:
             with self._paths.of(received, message) as path:
                 if path is None:
                     return goes_back(self._settings, "enough large mail is in hand")
                 async with self._bodies.opened(message) as whole:
-                    return await self._handle(received, whole, tenant, times, path)
+                    return await self._go(received, whole, tenant, times, path)
         except BadPointer as bad:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
@@ -154,9 +164,10 @@ class Sender:
             return None
         return await self._answers.not_ours(answer)
 
-    async def _handle(
+    async def _go(
         self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, path: Path
     ) -> Outcome:
+        """At the instant that its turn brings, if nothing speaks against it by then."""
         judged = partial(
             unsendable,
             message,
@@ -165,11 +176,47 @@ class Sender:
             now_ms=self._wall_ms(),
             expire_after_s=self._settings.expire_after_s + paused_s(received),
         )
-        ending = await asyncio.to_thread(judged) if is_large(message.email) else judged()
+        large = is_large(message.email)
+        ending = await asyncio.to_thread(judged) if large else judged()
         if ending is not None:
             return await self._claim_and_end(message, ending)
         slots = len(message.email.recipients()) + path.more_slots
-        if cap := await over_cap(self._limiter, self._slots.binding, message, slots):
+        instant = await self._instant(received, message, times, slots)
+        if not isinstance(instant, float):
+            return instant
+        try:
+            ready = await self._ready(message, large=large, more_s=path.more_s)
+        except Exception:
+            self._slots.give_back(instant)
+            raise
+        if not isinstance(ready, tuple):
+            self._slots.give_back(instant)
+            return ready
+        claim, request = ready
+        send_s = self._settings.ses_timeout_s + path.more_s
+        gate = Gate(
+            *(self._slots, instant),
+            recipients=slots,
+            until_ms=last_ms(claim.lease_until_ms, times, send_s=send_s),
+            send_s=send_s,
+            lateness_s=self._settings.lateness_s,
+            wall_ms=self._wall_ms,
+        )
+        try:
+            answer = await ses.send(path.client, request, gate)
+        except GIVEN_UP:
+            if gate.opened_s is None:
+                await self._store.let_go(message.email_id, claim.token)
+            raise
+        return await self._answers.answered(received, message, claim, answer)
+
+    async def _instant(
+        self, received: Received, message: EmailMessage, times: Times, slots: int
+    ) -> float | Outcome:
+        """When the mail goes, which takes so many slots; else what becomes of it."""
+        if self._limiter.any_cap() and (
+            cap := await over_cap(self._limiter, self._slots.binding, message, slots)
+        ):
             return goes_back(self._settings, f"over the {cap.replace('_', ' ')}")
         instant = await self._slots.next(message.tenant, slots)
         if instant is None:
@@ -182,39 +229,10 @@ class Sender:
         if ending := overdue(times, now_ms=self._wall_ms()):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
-        try:
-            ready = await self._ready(message, more_s=path.more_s)
-        except Exception:
-            self._slots.give_back(instant)
-            raise
-        if not isinstance(ready, tuple):
-            self._slots.give_back(instant)
-            return ready
-        send_s = self._settings.ses_timeout_s + path.more_s
-        gate = partial(
-            instant_comes,
-            *(self._slots, instant),
-            recipients=slots,
-            until_ms=last_ms(ready[0].lease_until_ms, times, send_s=send_s),
-            send_s=send_s,
-            lateness_s=self._settings.lateness_s,
-            wall_ms=self._wall_ms,
-        )
-        answer = await self._send(message, *ready, path.client, Gate(gate))
-        return await self._answers.answered(received, message, ready[0], answer)
-
-    async def _send(
-        self, message: EmailMessage, claim: Won, request: SendEmail, client: Client, gate: Gate
-    ) -> str | CallFailed | None:
-        try:
-            return await ses.send(client, request, gate)
-        except GIVEN_UP:
-            if not gate.opened:
-                await self._store.let_go(message.email_id, claim.token)
-            raise
+        return instant
 
     async def _ready(
-        self, message: EmailMessage, *, more_s: float
+        self, message: EmailMessage, *, large: bool, more_s: float
     ) -> tuple[Won, SendEmail] | Outcome:
         """Claimed and composed. A claim under which nothing could be sent does not stay."""
         begun_s = time.perf_counter()
@@ -223,43 +241,21 @@ class Sender:
             return await self._answers.not_ours(claim)
         failpoints.hit("sender.claimed")
         try:
-            request = await self._request(message, claim, begun_s=begun_s)
+            suppressed = await self._store.suppressed(message)
+            self._lead.observe(time.perf_counter() - begun_s)
+            if len(suppressed) < len(message.email.recipients()):
+                if suppressed:
+                    doubted = claim.doubted
+                    await self._store.leave_out(message.email_id, suppressed, doubted=doubted)
+                made = partial(request_for, message, attempt=claim.attempt, without=suppressed)
+                return claim, await asyncio.to_thread(made) if large else made()
+            ending = SUPPRESSED, "every recipient is on the suppression list"
+        except Forged as forged:
+            ending = REJECTED, f"composed: {forged}"
         except GIVEN_UP:
             await self._store.let_go(message.email_id, claim.token)
             raise
-        if isinstance(request, SendEmail):
-            return claim, request
-        return await self._answers.end(message, claim, request)
-
-    async def _request(
-        self, message: EmailMessage, claim: Won, *, begun_s: float
-    ) -> SendEmail | Ending:
-        """What SES is asked for those recipients who may have the mail; or how it ends."""
-        suppressed = await self._store.suppressed(message)
-        self._lead.observe(time.perf_counter() - begun_s)
-        if len(suppressed) == len(message.email.recipients()):
-            return SUPPRESSED, "every recipient is on the suppression list"
-        if suppressed:
-            await self._store.leave_out(message.email_id, suppressed, doubted=claim.doubted)
-        composed = partial(request_for, message, attempt=claim.attempt, without=suppressed)
-        try:
-            return await asyncio.to_thread(composed) if is_large(message.email) else composed()
-        except Forged as forged:
-            return REJECTED, f"composed: {forged}"
-
-    async def _read(self, received: Received) -> tuple[EmailMessage, Tenant] | Dead:
-        """The message and its tenant, if it can be read and its sender may speak for the tenant."""
-        message = read(received.body)
-        if isinstance(message, Dead):
-            return message
-        tenant = await self._tenants.of(message.tenant)
-        earlier = origins.earlier(received.attributes)
-        judged = judge(tenant, received.sender_id, trusted=self._trusted, earlier=earlier)
-        if isinstance(judged, Distrust):
-            metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
-            return Dead(judged.reason)
-        message.recorded = message.recorded or not RECORDED.isdisjoint(received.attributes)
-        return message, judged
+        return await self._answers.end(message, claim, ending)
 
     async def _claim(
         self, message: EmailMessage, *, more_s: float = 0.0, ending: Ending | None = None

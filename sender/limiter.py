@@ -38,6 +38,10 @@ class Limiter(Protocol):
         """
         ...
 
+    def any_cap(self) -> bool:
+        """Whether any tenant or domain has a cap."""
+        ...
+
     async def cap_wait_s(self, scope: str, recipients: int) -> float:
         """How long a mail waits for the cap of `tenant#…` or `domain#…`; 0 = it may go on.
 
@@ -59,6 +63,10 @@ class Rates(Protocol):
 
     def day(self, lane: str) -> float | None:
         """What the day's quota leaves this lane; None = it does not bind."""
+        ...
+
+    def any_cap(self) -> bool:
+        """Whether there is any cap."""
         ...
 
     def cap(self, scope: str) -> float | None:
@@ -165,6 +173,10 @@ class SharedLimiter:
             senders=self._rates.senders(),
         )
 
+    def any_cap(self) -> bool:
+        """See Limiter.any_cap."""
+        return self._rates.any_cap()
+
     async def cap_wait_s(self, scope: str, recipients: int) -> float:
         """See Limiter.cap_wait_s."""
         rate = self._rates.cap(scope)
@@ -205,9 +217,10 @@ class SharedLimiter:
         metrics.QUOTA_FACTOR.set(self._account.factor(moment.epoch_us))
         if day_rate is not None:
             self._caps.use(lane, len(reservation.instants))
+        if not reservation.instants:
+            return reservation._replace(binds=RATE if self._clock.good else CLOCK)
         instants = [moment.loop_s + after_s for after_s in reservation.instants]
-        binds = RATE if self._clock.good else CLOCK
-        return Reservation(instants, reservation.again_in_s, binds)
+        return Reservation(instants, again_in_s=0.0)
 
     def _unanswered(self, failure: CallFailed) -> None:
         metrics.bound(metrics.RESERVE_FAILURES, failure.kind.value).inc()

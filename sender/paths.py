@@ -39,11 +39,14 @@ class Paths:
         self._free = at_once
         self._upload_bytes_per_s = upload_bytes_per_s
 
+    def usual(self, received: Received, message: EmailMessage) -> Path | None:
+        """The path of a mail that is not large."""
+        return self._usual if _size(received, message) <= LARGE_BYTES else None
+
     @contextmanager
     def of(self, received: Received, message: EmailMessage) -> Iterator[Path | None]:
         """The path of this mail while the block runs; None: enough large mail is in hand."""
-        pointer = message.body
-        size = len(received.body) if pointer is None else pointer.size
+        size = _size(received, message)
         if size <= LARGE_BYTES:
             yield self._usual
         elif not self._free:
@@ -54,3 +57,7 @@ class Paths:
                 yield Path(self._large, size / self._upload_bytes_per_s, more_slots=1)
             finally:
                 self._free += 1
+
+
+def _size(received: Received, message: EmailMessage) -> int:
+    return len(received.body) if message.body is None else message.body.size

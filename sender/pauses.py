@@ -64,16 +64,15 @@ class Pauses:
         """Why this process cannot send, whatever others can."""
         return self._denied.reason
 
-    async def stops(self, message: EmailMessage, received: Received) -> Outcome | None:
-        """`holds`, before anything is done with the mail."""
-        outcome = self.holds(message, received)
-        if isinstance(outcome, Retry):
+    async def kept(self, waits: Outcome) -> Outcome:
+        """What `holds` has said before anything was done with the mail."""
+        if isinstance(waits, Retry):
             await asyncio.sleep(self._kept_s)
-        return outcome
+        return waits
 
     def holds(self, message: EmailMessage, received: Received) -> Outcome | None:
         """Why this mail has to wait now; None: it may go on."""
-        if self._denied.rest_s(self._clock()) > 0:
+        if self.unready() and self._denied.rest_s(self._clock()) > 0:
             return _for_others(self._denied.reason)
         if not self._board.pauses:
             return None
@@ -102,6 +101,10 @@ class Pauses:
         )
         return _waits(fault.scope, fault.reason)
 
+    def listens(self, received: Received) -> bool:
+        """Whether it means anything here that SES takes this mail: else `passed` does nothing."""
+        return self.unready() is not None or PROBE in received.attributes
+
     async def passed(self, message: EmailMessage, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is
         sent, and the next probe will show the same.
@@ -116,10 +119,11 @@ class Pauses:
         except CallFailed as error:
             log.warning("resume_failed", code=error.code, text=error.text)
 
-    async def noted(self, received: Received, outcome: Outcome) -> Outcome:
-        """The outcome. A probe that ends without SES's word on its scope (expired, suppressed,
-        quarantined, put off) has shown nothing: another one is due. Never raises.
+    async def noted(self, received: Received, handled: Awaitable[Outcome]) -> Outcome:
+        """The outcome of a probe. One that ends without SES's word on its scope (expired,
+        suppressed, quarantined, put off) has shown nothing: another one is due.
         """
+        outcome = await handled
         pause = self._board.pauses.get(received.attributes.get(PROBE, ""))
         put_off = isinstance(outcome, Park) and outcome.scope is None
         if pause is None or not pause.ours or not (put_off or isinstance(outcome, Done | Dead)):

@@ -1,7 +1,8 @@
 """The gate of a mail's call to SES: the write waits for the mail's instant, and is never late."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 
 from mailpipe import metrics
 from mailpipe.aws.queue import Received
@@ -11,50 +12,54 @@ from sender.slots import Slots
 
 
 class Gate:
-    """Of one send. `opened`: it has said yes, so that SES may have the mail."""
-
-    def __init__(self, comes: Callable[[], Awaitable[bool]]) -> None:
-        self._comes = comes
-        self.opened = False
-
-    async def __call__(self) -> bool:
-        """Whether the write may begin, now."""
-        comes = await self._comes()
-        self.opened = self.opened or comes
-        return comes
-
-
-async def instant_comes(
-    slots: Slots,
-    instant: float,
-    *,
-    recipients: int,
-    until_ms: int,
-    send_s: float,
-    lateness_s: float,
-    wall_ms: Callable[[], int],
-) -> bool:
-    """Wait for the slot. False when none comes while a send of `send_s` still ends by `until_ms`.
+    """Of one send, which takes `send_s` at most and has to end by `until_ms`. It waits for the slot
+    at `instant`, and takes another when that is missed.
 
     A missed slot is dropped, never used late: late sends would bunch up at the quota. So the look
     at the clock is the last thing before the write.
     """
-    clock = asyncio.get_running_loop().time
-    while True:
-        await asyncio.sleep(max(0.0, instant - clock()))
-        left_s = (until_ms - wall_ms()) / 1000 - send_s
-        if left_s < 0:
-            return False
-        if clock() - instant <= lateness_s:
-            return True
-        metrics.SLOTS_MISSED.inc()
-        try:
-            another = await asyncio.wait_for(slots.again(recipients), left_s)
-        except TimeoutError:
-            return False
-        if another is None:
-            return False
-        instant = another
+
+    def __init__(
+        self,
+        slots: Slots,
+        instant: float,
+        *,
+        recipients: int,
+        until_ms: int,
+        send_s: float,
+        lateness_s: float,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._slots = slots
+        self._instant = instant
+        self._recipients = recipients
+        self._until_ms = until_ms
+        self._send_s = send_s
+        self._lateness_s = lateness_s
+        self._wall_ms = wall_ms
+        self.opened_s: float | None = None
+        """When it has last said yes (`time.perf_counter`); from then on SES may have the mail."""
+
+    async def __call__(self) -> bool:
+        """Whether the write may begin, now. False: no slot comes while a send would end in time."""
+        instant, clock = self._instant, asyncio.get_running_loop().time
+        while True:
+            if (early_s := instant - clock()) > 0:
+                await asyncio.sleep(early_s)
+            left_s = (self._until_ms - self._wall_ms()) / 1000 - self._send_s
+            if left_s < 0:
+                return False
+            if clock() - instant <= self._lateness_s:
+                self.opened_s = time.perf_counter()
+                return True
+            metrics.SLOTS_MISSED.inc()
+            try:
+                another = await asyncio.wait_for(self._slots.again(self._recipients), left_s)
+            except TimeoutError:
+                return False
+            if another is None:
+                return False
+            instant = another
 
 
 def no_slot(received: Received, *, closed: bool) -> Retry:

@@ -49,6 +49,10 @@ class BoardRates:
         quota = self._board.quota
         return None if quota is None else day_rate(quota, lane, self._wall_ms(), self._day)
 
+    def any_cap(self) -> bool:
+        """Whether there is any cap."""
+        return self._board.any_cap
+
     def cap(self, scope: str) -> float | None:
         """Recipients a second of `tenant#t` or `domain#d`; None: no cap."""
         return self._board.cap(scope)

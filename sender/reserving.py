@@ -4,7 +4,7 @@ Each question is a generator: it yields a conditional change of the item, is sen
 change, and returns what came of it. The limiter, the tests and `make simulate-quota` drive them.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 from mailpipe.changes import Change, Changed, Fate, Numbers, Where
@@ -97,7 +97,9 @@ class Full(NamedTuple):
     beaten: bool
 
 
-def take(ask: Ask, seen: Item | None, *, born: Change) -> Generator[Change, Fate, Taken | Full]:
+def take(
+    ask: Ask, seen: Item | None, *, born: Callable[[], Change]
+) -> Generator[Change, Fate, Taken | Full]:
     """Take slots of the item that was last `seen`; make it (`born`) where it is missing.
 
     `tat` only rises, so what is known to be full is not asked. Raises CallFailed for an item that
@@ -105,12 +107,13 @@ def take(ask: Ask, seen: Item | None, *, born: Change) -> Generator[Change, Fate
     """
     beaten = False
     for _ in range(TRIES):
-        change = born if seen is None else _form(ask, seen)
+        makes = seen is None
+        change = born() if seen is None else _form(ask, seen)
         if change is None:
             break
         fate = yield change
         item = read(fate.item)
-        if isinstance(fate, Changed) and change is not born and item is not None:
+        if isinstance(fate, Changed) and not makes and item is not None:
             return Taken(item.tat - ask.step_us, item)
         beaten = beaten or not isinstance(fate, Changed)
         seen = item
@@ -144,8 +147,7 @@ def take_capped(
     ask = Ask(now_us, limit_us, _span_us(recipients, rate))
     if seen is not None:
         seen = yield from _mend_capped(seen, ask, rate)
-    born = Change({"tat": now_us}, absent=("tat",))
-    return (yield from take(ask, seen, born=born))
+    return (yield from take(ask, seen, born=lambda: Change({"tat": now_us}, absent=("tat",))))
 
 
 def _mend_capped(seen: Item, ask: Ask, rate: float) -> Generator[Change, Fate, Item | None]:
@@ -219,8 +221,9 @@ class Account:
         at_most = 0 if wanted.unsure else wanted.at_most
         count = slots_at_once(rate, recipients=wanted.recipients, at_most=at_most)
         ask = self._ask(wanted, count, rate)
-        born = self.born(wanted.now_us, held_s(rate))
-        result = yield from take(ask, self.seen, born=born)
+        result = yield from take(
+            ask, self.seen, born=lambda: self.born(wanted.now_us, held_s(rate))
+        )
         self.seen = result.item
         backoff = self._backoff[wanted.lane]
         if isinstance(result, Taken):

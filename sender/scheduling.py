@@ -54,6 +54,15 @@ class Scheduling:
         self._expire_after_s = expire_after_s
         self._wall_ms = wall_ms
 
+    def concerns(
+        self, message: EmailMessage, received: Received, times: Times, *, now_ms: int
+    ) -> bool:
+        """Whether to `look` at a mail with these times: it was for later once, or is over by its
+        message.
+        """
+        for_later = message.email.send_at is not None or SCHEDULED in received.attributes
+        return for_later or self._over(times, now_ms=now_ms)
+
     async def look(
         self, message: EmailMessage, received: Received, domains: list[str]
     ) -> Times | Answer | Retry | Done:
@@ -62,9 +71,9 @@ class Scheduling:
         over by its message is looked at, since it may have been given another time.
         """
         times, has_waited = times_of(message), SCHEDULED in received.attributes
-        over = self._over(times)
-        if message.email.send_at is None and not (has_waited or over):
+        if not self.concerns(message, received, times, now_ms=self._wall_ms()):
             return times
+        over = self._over(times, now_ms=self._wall_ms())
         if times.due_ms - self._wall_ms() <= self._kept_ms and not over:
             message.recorded = message.recorded or has_waited
             return await self._comes(times.due_ms) or times
@@ -84,10 +93,8 @@ class Scheduling:
         message.recorded, message.version = True, record.version
         return Times(record.created_at, record.send_at, record.expires_at)
 
-    def _over(self, times: Times) -> bool:
-        return (
-            expired(times, now_ms=self._wall_ms(), expire_after_s=self._expire_after_s) is not None
-        )
+    def _over(self, times: Times, *, now_ms: int) -> bool:
+        return expired(times, now_ms=now_ms, expire_after_s=self._expire_after_s) is not None
 
     async def _comes(self, send_at_ms: int) -> Retry | None:
         """Its time, for a mail that stays in hand; else when it is to come again."""

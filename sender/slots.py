@@ -52,6 +52,7 @@ class Slots:
         self._lane = lane
         self._lead = lead
         self._most = max(LEAST, most)
+        self._loop = asyncio.get_running_loop()
         self._turns = Turns[_Waiting]()
         self._claimed = deque[_Waiting]()
         self._instants = list[float]()
@@ -62,6 +63,7 @@ class Slots:
         self._arrivals = Arrivals(most=self._most, fewer=self._look_for_room)
         self.arriving, self.keep = self._arrivals.arriving, self._arrivals.keep
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
         self._wanted = asyncio.Event()
         self._has_room = asyncio.Event()
         self._count = {
@@ -75,7 +77,7 @@ class Slots:
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
-        if self._turns.has_place(tenant, self._room_of_current()):
+        if self._turns.has_place(tenant, self._room_of_current(self._loop.time())):
             return False
         self._excess.inc()
         return True
@@ -86,17 +88,18 @@ class Slots:
         Excess when mail of other tenants has a better right to wait; None when the process is
         stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
-        room = self._room_of_current()
+        now_s = self._loop.time()
+        room = self._room_of_current(now_s)
         self._arrivals.leave()
         if self.closed:
             return None
-        waiting = self._waiting(recipients)
+        waiting = _Waiting(recipients, now_s, self._loop.create_future())
         joined = self._turns.join(tenant, recipients, waiting, room=room)
         if isinstance(joined, Excess):
             self._excess.inc()
             return joined
         if joined.displaced is not None:
-            self._digging.found(_now())
+            self._digging.found(now_s)
             self._excess.inc()
             _answer(joined.displaced, Excess())
         self._deal()
@@ -106,7 +109,7 @@ class Slots:
         """Another instant for a mail that is claimed and has missed its own: before all others."""
         if self.closed:
             return None
-        waiting = self._waiting(recipients)
+        waiting = _Waiting(recipients, self._loop.time(), self._loop.create_future())
         self._claimed.append(waiting)
         self._deal()
         instant = await waiting.instant
@@ -128,7 +131,7 @@ class Slots:
         while not (space := self._space()) and not self.closed:
             self._has_room.clear()
             try:
-                async with asyncio.timeout(self._digging.wait_s(_now())):
+                async with asyncio.timeout(self._digging.wait_s(self._loop.time())):
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
@@ -139,11 +142,11 @@ class Slots:
 
     def full_for(self, seconds: float) -> None:
         """All that may be in hand was in hand for so long."""
-        self.binding.note(CONCURRENCY, _now(), seconds)
+        self.binding.note(CONCURRENCY, self._loop.time(), seconds)
 
     def paused(self) -> None:
         """A mail waits for the end of a pause."""
-        self.binding.note(PAUSE, _now(), WINDOW_S)
+        self.binding.note(PAUSE, self._loop.time(), WINDOW_S)
 
     async def run(self, stop: Stop) -> None:
         """Reserve for who waits until `stop`, then refuse everybody."""
@@ -162,7 +165,7 @@ class Slots:
             self._has_room.set()
 
     async def _reserve(self, stop: Stop) -> None:
-        self._drop_until(_now())
+        self._drop_until(self._loop.time())
         wanted = self._recipients() - len(self._instants)
         if wanted <= 0:
             self._wanted.clear()
@@ -177,11 +180,9 @@ class Slots:
         self._instants = sorted([*self._instants, *reservation.instants])
         self._deal()
 
-    def _waiting(self, recipients: int) -> _Waiting:
-        return _Waiting(recipients, _now(), asyncio.get_running_loop().create_future())
-
     def _recipients(self) -> int:
-        return self._turns.recipients + sum(one.recipients for one in self._claimed)
+        claimed = sum(one.recipients for one in self._claimed) if self._claimed else 0
+        return self._turns.recipients + claimed
 
     def _first(self) -> int:
         return self._claimed[0].recipients if self._claimed else self._turns.peek()
@@ -191,21 +192,20 @@ class Slots:
             self._lately -= self._given.popleft()[1]
         return min(self._most, max(LEAST, self._lately))
 
-    def _room_of_current(self) -> int:
+    def _room_of_current(self, now_s: float) -> int:
         """For mail that was kept until its time all of it: it could not come one by one."""
-        return self._most if self._arrivals.kept() else self._room(_now())
+        return self._most if self._arrivals.kept() else self._room(now_s)
 
     def _space(self) -> int:
         """Messages that the room can take; 0 until they are worth a call."""
-        now_s, turns = _now(), self._turns
-        room = self._room(now_s)
+        room, turns = self._room(self._loop.time()), self._turns
         typical = turns.recipients / turns.mails if turns.mails else 1.0
         space = int((room - turns.recipients) / typical) - self._arrivals.coming()
         return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
 
     def _deal(self) -> None:
         """Give away the instants that are due, and come again when the next one is."""
-        now_s = _now()
+        now_s = self._loop.time()
         self._drop_until(now_s)
         while self._instants and (dealt := self._whose(now_s)) is not None:
             self._give(dealt, now_s)
@@ -215,7 +215,7 @@ class Slots:
         self._look_for_room()
 
     def _look_for_room(self) -> None:
-        if self._space():
+        if not self._has_room.is_set() and self._space():
             self._has_room.set()
 
     def _whose(self, now_s: float) -> _Waiting | None:
@@ -223,7 +223,7 @@ class Slots:
         if self._claimed:
             enough = self._claimed[0].recipients <= len(self._instants)
             return self._claimed.popleft() if enough else None
-        if self._due_s() > now_s:
+        if not self._turns.mails or self._due_s() > now_s:
             return None
         taken = self._turns.take(len(self._instants))
         return taken[1] if taken else None
@@ -247,23 +247,30 @@ class Slots:
             self.binding.note(what if now_s - at_s < WINDOW_S else RATE, now_s, waited_s)
 
     def _drop_until(self, until_s: float) -> None:
-        gone = bisect_right(self._instants, until_s)
-        if gone:
+        if self._instants and self._instants[0] <= until_s:
+            gone = bisect_right(self._instants, until_s)
             del self._instants[:gone]
             self._count["lost"].inc(gone)
 
     def _come_again(self, now_s: float) -> None:
+        due_s = self._due_s() if self._instants and self._turns.mails else now_s
         if self._timer is not None:
+            if self._timer_s == due_s:
+                return
             self._timer.cancel()
             self._timer = None
         # The same `now_s` as it was found not to be due at: else it might be due in between.
-        if self._instants and self._turns.mails and self._due_s() > now_s:
-            self._timer = asyncio.get_running_loop().call_at(self._due_s(), self._deal)
+        if due_s > now_s:
+            self._timer, self._timer_s = self._loop.call_at(due_s, self._fall_due), due_s
+
+    def _fall_due(self) -> None:
+        self._timer = None
+        self._deal()
 
     def _note_refusal(self, what: str, seconds: float) -> None:
         self._count["refused"].inc()
-        self._refused = (what, _now())
-        self.binding.note(what, _now(), seconds)
+        self._refused = (what, self._loop.time())
+        self.binding.note(what, self._loop.time(), seconds)
 
     def _show(self) -> None:
         """Metrics that are worked out when somebody looks."""
@@ -273,15 +280,11 @@ class Slots:
         metrics.QUOTA_WAITING.labels(self._lane).set_function(lambda: self._turns.mails)
 
     def _is(self, what: str) -> float:
-        return float(self.binding.binds(_now()) == what)
+        return float(self.binding.binds(self._loop.time()) == what)
 
     def _in_use(self) -> float:
-        self._room(_now())  # forgets what was not lately
+        self._room(self._loop.time())  # forgets what was not lately
         return self._lately / ROOM_S
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _answer(waiting: _Waiting, instant: float | Excess | None) -> None:

@@ -9,7 +9,7 @@ The room is small: what is not in it waits in the queue, where another sender ma
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 LEAST = 10
 """Recipients that the room always holds."""
@@ -27,6 +27,9 @@ class Joined(Generic[W]):
     """The mail is in the room; `displaced` had to leave for it."""
 
     displaced: W | None = None
+
+
+_JOINED: Joined[Any] = Joined()
 
 
 @dataclass(slots=True)
@@ -65,13 +68,13 @@ class Turns(Generic[W]):
         """
         if not self.has_place(tenant, room):
             return Excess()
-        displaced = self._displace() if self.recipients >= room else None
+        joined = Joined(self._displace()) if self.recipients >= room else _JOINED
         if (known := self._tenants.get(tenant)) is None:
             known = self._tenants[tenant] = _Tenant(tenant)
             self._round.append(known)
         known.mails.append((recipients, mail))
         self._count(known, recipients, 1)
-        return Joined(displaced)
+        return joined
 
     def peek(self) -> int:
         """The recipients of the mail whose turn it is; 0 in an empty room."""

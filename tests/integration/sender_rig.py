@@ -76,14 +76,20 @@ class Plenty:
 
     per_second = 1000.0
 
+    def __init__(self) -> None:
+        self.caps = dict[str, float]()
+
     def account(self) -> float:
         return self.per_second
 
     def day(self, lane: str) -> float | None:
         return None
 
+    def any_cap(self) -> bool:
+        return bool(self.caps)
+
     def cap(self, scope: str) -> float | None:
-        return None
+        return self.caps.get(scope)
 
     def senders(self) -> int:
         return 1

@@ -187,6 +187,7 @@ async def test_what_a_person_has_written_wrongly_counts_as_none(empty: Parts) ->
     await known.refresh()
     rates = BoardRates(known, DAY)
     assert (rates.cap("tenant#acme"), rates.cap("tenant#shop")) == (None, 0.5)
+    assert rates.any_cap()
 
 
 class Ses:

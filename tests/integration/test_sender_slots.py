@@ -82,3 +82,24 @@ async def test_when_the_look_at_suppression_fails_neither_claim_nor_slot_is_kept
     assert record is not None
     assert (record.status, record.lease_until, record.token) == ("pending", 0, "-")
     assert len(returned) == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "why"),
+    [
+        ("tenant#default", "over the tenant cap"),
+        ("domain#example.com", "over the domain cap"),
+        ("tenant#another", None),
+    ],
+)
+async def test_a_mail_whose_cap_has_no_slot_goes_back_unclaimed(
+    parts: Parts, scope: str, why: str | None
+) -> None:
+    async with punctual(parts) as rig:
+        rig.rates.caps[scope] = 0.0
+        one = message()
+        outcome = await rig.handle(one)
+        assert isinstance(outcome, Done if why is None else Retry)
+        if isinstance(outcome, Retry):
+            assert outcome.reason == why
+            assert await rig.store.look(one) is None

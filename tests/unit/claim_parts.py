@@ -28,6 +28,9 @@ class Nobody:
 
     def throttled(self) -> None: ...
 
+    def listens(self, *_: object) -> bool:
+        return True
+
     async def passed(self, *_: object) -> None: ...
 
     async def found(self, *_: object) -> None: ...

@@ -31,6 +31,9 @@ class Caps:
     async def reserve(self, lane: str, recipients: int, at_most: int) -> Reservation:
         raise AssertionError("caps come first")
 
+    def any_cap(self) -> bool:
+        return bool(self._waits)
+
     async def cap_wait_s(self, scope: str, recipients: int) -> float:
         self.asked.append(scope)
         return self._waits.get(scope, 0.0)

@@ -201,11 +201,11 @@ def test_the_time_is_ours_less_the_least_that_aws_s_answers_demand(
 class Readings:
     """Two clocks that go together; who reads them is stopped for `stopped_s` between the two."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ahead_s: int = 0) -> None:
         self.now_s, self.stopped_s = START_S, 0.0
         self.read = list[str]()
         self.clock = Clock(self.wall_s, self.steady_s, budget_s=BUDGET_S)
-        self.clock.observe(floor(START_S), START_S, START_S)
+        self.clock.observe(floor(START_S) - ahead_s, START_S, START_S)
         self.read.clear()
 
     def wall_s(self) -> float:
@@ -218,10 +218,23 @@ class Readings:
         return self.now_s
 
 
-def test_to_tell_the_time_each_clock_is_read_once() -> None:
-    readings = Readings()
-    assert readings.clock.wall_ms() == START_S * 1000
-    assert sorted(readings.read) == ["steady", "wall"]
+def test_to_tell_the_time_each_clock_is_read_once_at_most() -> None:
+    """Whether ours was set matters only where it is wrong: there it is corrected."""
+    right, wrong = Readings(), Readings(ahead_s=2)
+    assert right.clock.wall_ms() == START_S * 1000
+    assert right.read == ["wall"]
+    assert wrong.clock.wall_ms() < (START_S - 0.9) * 1000
+    assert sorted(wrong.read) == ["steady", "wall"]
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 0.5])
+def test_a_clock_that_was_set_tells_its_own_time_until_it_is_measured(offset_s: float) -> None:
+    world = World(offset_s)
+    world.rounds(5)
+    world.jump(60.0)
+    assert world.clock.epoch_us() == round(world.ours_s * 1e6)
+    assert (world.clock.good, world.clock.contradictions) == (False, 1)
+    assert world.clock.epoch_us() == round(world.ours_s * 1e6)
 
 
 def test_who_is_stopped_between_two_readings_takes_no_clock_for_set() -> None:

@@ -34,6 +34,9 @@ class Rates:
     def day(self, lane: str) -> float | None:
         return self.days.get(lane)
 
+    def any_cap(self) -> bool:
+        return bool(self.caps)
+
     def cap(self, scope: str) -> float | None:
         return self.caps.get(scope)
 

@@ -1,12 +1,13 @@
 """The gate of a send: neither late, nor under a lease that may end first, nor after its expiry."""
 
 import asyncio
+import time
 from typing import cast
 
 import pytest
 
 from mailpipe.times import Times
-from sender.punctual import Gate, instant_comes
+from sender.punctual import Gate
 from sender.slots import Slots
 from sender.verdicts import last_ms
 
@@ -31,8 +32,8 @@ class Next:
         return None if from_now_s is None else asyncio.get_running_loop().time() + from_now_s
 
 
-async def comes(slots: Next, *, from_now_s: float = 0.0, until_ms: int = LEAST_MS + 5_000) -> bool:
-    return await instant_comes(
+def gate_of(slots: Next, *, from_now_s: float = 0.0, until_ms: int = LEAST_MS + 5_000) -> Gate:
+    return Gate(
         *(cast(Slots, slots), asyncio.get_running_loop().time() + from_now_s),
         recipients=2,
         until_ms=until_ms,
@@ -40,6 +41,10 @@ async def comes(slots: Next, *, from_now_s: float = 0.0, until_ms: int = LEAST_M
         lateness_s=LATENESS_S,
         wall_ms=lambda: slots.now_ms,
     )
+
+
+async def comes(slots: Next, *, from_now_s: float = 0.0, until_ms: int = LEAST_MS + 5_000) -> bool:
+    return await gate_of(slots, from_now_s=from_now_s, until_ms=until_ms)()
 
 
 @pytest.mark.parametrize(("until_ms", "may"), [(LEAST_MS, True), (LEAST_MS - 1, False), (0, False)])
@@ -82,14 +87,16 @@ async def test_nothing_goes_after_its_expiry(after_ms: int, *, may: bool) -> Non
 
 
 async def test_a_gate_remembers_that_it_was_open() -> None:
-    answers = [False, True, False]
-
-    async def next_answer() -> bool:
-        return answers.pop(0)
-
-    gate = Gate(next_answer)
-    assert [(await gate(), gate.opened) for _ in range(3)] == [
+    gate = gate_of(Next(None, 0.0, None), from_now_s=-LATENESS_S - 1)
+    assert [(await gate(), gate.opened_s is not None) for _ in range(3)] == [
         (False, False),
         (True, True),
         (False, True),  # a write may have begun in between
     ]
+
+
+async def test_a_gate_says_when_it_was_opened() -> None:
+    begun_s, gate = time.perf_counter(), gate_of(Next(), from_now_s=0.01)
+    assert await gate()
+    assert gate.opened_s is not None
+    assert begun_s + 0.005 < gate.opened_s <= time.perf_counter()
