@@ -8,6 +8,7 @@ become a header or a mailbox of its own.
 
 from base64 import b64decode
 from email import policy
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
@@ -67,7 +68,10 @@ def composed(mail: Mail) -> bytes:
         _attach(built, one)
     addressed = mail.addressed()
     lines = [folded(name, addresses) for name, addresses in addressed.items()]
-    data = b"".join([*lines, built.as_bytes()])
+    try:
+        data = b"".join([*lines, built.as_bytes()])
+    except MessageError as error:  # newer Pythons look at what they have written, too
+        raise Forged(f"a header is more than one: {type(error).__name__}") from None
     _check(data, [name for name, value in fields.items() if value], addressed)
     return data
 
