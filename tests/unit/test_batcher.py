@@ -34,7 +34,7 @@ class Calls:
 
 def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
     """By fours, and patient: what is not full waits for a call to end."""
-    given = {"most": 4, "linger_s": 60.0, "max_bytes": 100, "at_once": 1, "capacity": 100, **limits}
+    given = {"most": 4, "linger_s": 60.0, "max_weight": 100, "at_once": 1, "capacity": 100, **limits}
     return Batcher("test", calls.commit, Limits(**given))  # type: ignore[arg-type]
 
 
@@ -78,10 +78,10 @@ async def test_while_all_calls_are_out_the_rest_gathers() -> None:
     calls = Calls()
     calls.gate.clear()
     one = batcher(calls, linger_s=0.0)
-    first = asyncio.create_task(one.submit(1))
+    first = asyncio.ensure_future(one.submit(1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    rest = [asyncio.create_task(one.submit(n)) for n in (2, 3, 4)]
+    rest = [asyncio.ensure_future(one.submit(n)) for n in (2, 3, 4)]
     await asyncio.sleep(0.01)
     assert calls.made == [[1]]
     calls.gate.set()
@@ -94,7 +94,7 @@ async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> N
     keyed = Batcher[int, int](
         "test",
         calls.commit,
-        Limits(most=4, linger_s=0.0, max_bytes=10, at_once=1),
+        Limits(most=4, linger_s=0.0, max_weight=10, at_once=1),
         key=lambda entry: entry % 2 if entry < 10 else entry,
         weigh=lambda entry: 1 if entry < 10 else 6,
     )
@@ -106,7 +106,7 @@ async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
     calls = Calls()
     calls.gate.clear()
     small = batcher(calls, capacity=2, most=1)
-    tasks = [asyncio.create_task(small.submit(n)) for n in range(6)]
+    tasks = [asyncio.ensure_future(small.submit(n)) for n in range(6)]
     await asyncio.sleep(0.01)
     assert len(small._buffer) <= 2
     calls.gate.set()
@@ -154,7 +154,7 @@ async def test_one_bad_entry_does_not_fail_its_neighbours() -> None:
 async def test_neighbours_of_a_throttled_entry_hear_at_once() -> None:
     calls = Calls(lambda entries: [THROTTLED if entry == 2 else entry * 10 for entry in entries])
     one = batcher(calls)
-    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2, 3, 4)]
+    tasks = [asyncio.ensure_future(one.submit(n)) for n in (1, 2, 3, 4)]
     assert await asyncio.wait_for(asyncio.gather(tasks[0], *tasks[2:]), 1) == [10, 30, 40]
     assert not tasks[1].done()
     # Nor does it keep others from calling.
@@ -200,7 +200,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
     calls = Calls()
     calls.gate.clear()
     one = batcher(calls, most=2)
-    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2)]
+    tasks = [asyncio.ensure_future(one.submit(n)) for n in (1, 2)]
     await asyncio.sleep(0.01)
     tasks[0].cancel()
     calls.gate.set()
@@ -212,7 +212,7 @@ async def test_close_writes_what_waits() -> None:
     calls = Calls()
     lingering = batcher(calls, at_once=2)
     await lingering.submit_all([0, 1, 2, 3])
-    waiting = [asyncio.create_task(lingering.submit(n)) for n in (4, 5)]
+    waiting = [asyncio.ensure_future(lingering.submit(n)) for n in (4, 5)]
     await asyncio.sleep(0.01)
     assert calls.made == [[0, 1, 2, 3]]
     await lingering.close()
@@ -223,9 +223,9 @@ async def test_close_tells_those_whose_fate_is_not_known_in_time() -> None:
     calls = Calls()
     calls.gate.clear()
     stuck = batcher(calls, most=1)
-    under_way = asyncio.create_task(stuck.submit(1))
+    under_way = asyncio.ensure_future(stuck.submit(1))
     await asyncio.sleep(0.01)
-    unsent = asyncio.create_task(stuck.submit(2))
+    unsent = asyncio.ensure_future(stuck.submit(2))
     await asyncio.sleep(0.01)
     await stuck.close(timeout_s=0.01)
     fates = await asyncio.gather(under_way, unsent, stuck.submit(3))
@@ -256,7 +256,7 @@ def test_each_caller_gets_the_fate_of_its_own_entry(
         one = Batcher[int, int]("test", calls.commit, limits, key=lambda entry: entry)
         tasks = []
         for entry, turns in arrivals:
-            tasks.append(asyncio.create_task(one.submit(entry)))
+            tasks.append(asyncio.ensure_future(one.submit(entry)))
             for _ in range(turns):
                 await asyncio.sleep(0)
         fates = await asyncio.gather(*tasks)
