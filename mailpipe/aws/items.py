@@ -17,25 +17,26 @@ T = TypeVar("T")
 
 def to_value(value: Value) -> dict[str, Any]:
     """`"x"` to `{"S": "x"}` and so on. `True` is a BOOL, not the number 1."""
-    match value:
-        case str():
-            return {"S": value}
-        case bool():
-            return {"BOOL": value}
-        case int():
-            return {"N": str(value)}
-        case None:
-            return {"NULL": True}
-        case list():
-            return {"L": [to_value(element) for element in value]}
-        case dict():
-            return {"M": {name: to_value(element) for name, element in value.items()}}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, list):
+        return {"L": to_values(value) if value else []}
+    return {"M": to_item(value) if value else {}}
 
 
 def to_values(values: Iterable[Value]) -> list[dict[str, Any]]:
     """Several, in order."""
-    # A record has two dozen values, nearly all of them text.
-    return [{"S": one} if type(one) is str else to_value(one) for one in values]
+    # A record has two dozen values, nearly all of them text or numbers.
+    return [
+        {"S": one} if type(one) is str else {"N": str(one)} if type(one) is int else to_value(one)
+        for one in values
+    ]
 
 
 def from_value(typed: dict[str, Any]) -> Value:
@@ -49,9 +50,9 @@ def from_value(typed: dict[str, Any]) -> Value:
         case "NULL":
             return None
         case "L":
-            return [from_value(element) for element in value]
+            return [from_value(element) for element in value] if value else []
         case "M":
-            return {name: from_value(element) for name, element in value.items()}
+            return from_item(value) if value else {}
     raise ValueError(f"unexpected DynamoDB type {kind}")
 
 
@@ -62,8 +63,11 @@ def to_item(attributes: dict[str, Value]) -> Item:
 
 def from_item(item: Item) -> dict[str, Value]:
     """An item to plain attributes."""
-    # Most attributes are text, and a record has two dozen.
-    return {name: one["S"] if "S" in one else from_value(one) for name, one in item.items()}
+    # As in `to_values`.
+    return {
+        name: one["S"] if "S" in one else int(one["N"]) if "N" in one else from_value(one)
+        for name, one in item.items()
+    }
 
 
 def to_struct(attributes: Attributes, kind: type[T]) -> T:
