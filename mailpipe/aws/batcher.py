@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
+from mailpipe.aws.lingering import Gaps, linger_s
 from mailpipe.aws.retries import FIRST_WAIT_S, again, told
 from mailpipe.outcomes import CallFailed, Kind
 
@@ -19,8 +20,6 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _ENDING = ("Closed", "the process is ending")
-_GAPS_KEPT = 0.8
-"""How much of the running mean of the gaps between entries is left when another entry has come."""
 
 log = logs.get()
 
@@ -35,14 +34,6 @@ class Limits(NamedTuple):
     max_weight: int = 16_000_000
     at_once: int = 16
     capacity: int = 1_000
-
-
-def linger_s(gap_s: float, *, room: int, cap_s: float) -> float:
-    """How long to wait for `room` more entries that come every `gap_s` seconds. Pure.
-
-    Not at all if not even one is to be expected within the cap.
-    """
-    return 0.0 if gap_s >= cap_s else min(cap_s, gap_s * room)
 
 
 _Waiting = tuple[E, asyncio.Future[F | CallFailed], int]
@@ -74,14 +65,13 @@ class Batcher(Generic[E, F]):
         self._key = key
         self._buffer = list[_Waiting[E, F]]()
         self._weight = 0
+        self._told = dict[asyncio.Future[F | CallFailed], asyncio.Future[None]]()
         self._room = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
         self._tasks = set[asyncio.Task[None]]()
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gap_s = 1.0
-        self._came = 0
-        self._looked_s = 0.0
+        self._gaps = Gaps()
         self._closed = False
 
     def submit(self, entry: E) -> Awaitable[F | CallFailed]:
@@ -93,6 +83,22 @@ class Batcher(Generic[E, F]):
     async def _submit_in_turn(self, entry: E) -> F | CallFailed:
         await self._turn()
         return await self._put(entry)
+
+    async def submit_heard(self, entry: E, *, heard_s: float) -> F | CallFailed:
+        """`submit`; who is cancelled meanwhile goes on when the fate is known, at the latest after
+        `heard_s`.
+        """
+        await self._turn()
+        fate = self._put(entry)
+        told = self._told[fate] = fate.get_loop().create_future()
+        try:
+            return await fate
+        except asyncio.CancelledError:
+            if fate.cancelled():
+                await asyncio.wait([told], timeout=heard_s)
+            raise
+        finally:
+            del self._told[fate]
 
     async def place(self, entry: E) -> "asyncio.Future[F | CallFailed]":
         """Put the entry in and return what will be its fate. Waits while the buffer is full."""
@@ -124,7 +130,7 @@ class Batcher(Generic[E, F]):
             await asyncio.wait(self._tasks, timeout=left_s)
         unsent, self._buffer = self._buffer, []
         for _, fate, _ in unsent:
-            _tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
+            self._tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -141,37 +147,29 @@ class Batcher(Generic[E, F]):
         weight = 0 if self._weigh is None else self._weigh(entry)
         self._buffer.append((entry, fate, weight))
         self._weight += weight
-        self._came += 1
+        self._gaps.came += 1
         if self._timer is None or self._is_full():
-            self._consider(loop)
+            self._consider()
         return fate
 
     def _is_full(self) -> bool:
         return len(self._buffer) >= self._limits.most or self._weight >= self._limits.max_weight
 
-    def _consider(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _consider(self) -> None:
         """Call, or decide when to."""
-        limits = self._limits
+        limits, loop = self._limits, self._loop
+        assert loop is not None  # noqa: S101 - what is in the buffer was put there
         if len(self._calls) >= limits.at_once:
             return  # a call that ends considers again
         if self._is_full() or self._closed:
             self._flush()
         elif self._timer is None and self._buffer:
             room = limits.most - len(self._buffer)
-            wait_s = linger_s(self._look(loop.time()), room=room, cap_s=limits.linger_s)
+            wait_s = linger_s(self._gaps.look(loop.time()), room=room, cap_s=limits.linger_s)
             # At once still means: together with what else comes in this turn of the loop.
             self._timer = (
                 loop.call_later(wait_s, self._flush) if wait_s else loop.call_soon(self._flush)
             )
-
-    def _look(self, now_s: float) -> float:
-        """The running mean of the gaps between entries. Those that have come since the last look
-        are taken as evenly spaced, so that it is reckoned for a call and not for each entry.
-        """
-        newest_s = min((now_s - self._looked_s) / max(1, self._came), 1.0)
-        self._gap_s = newest_s + _GAPS_KEPT**self._came * (self._gap_s - newest_s)
-        self._looked_s, self._came = now_s, 0
-        return self._gap_s
 
     def _flush(self) -> None:
         if self._timer is not None:
@@ -183,7 +181,7 @@ class Batcher(Generic[E, F]):
                 break
         self._room.set()
         if self._buffer:
-            self._again()
+            self._consider()
 
     def _next_batch(self) -> list[_Waiting[E, F]]:
         """What fits into one call, in order; entries of one key go into calls of their own."""
@@ -207,17 +205,17 @@ class Batcher(Generic[E, F]):
         batch, left = list[_Waiting[E, F]](), list[_Waiting[E, F]]()
         keys, weight = set[Hashable](), 0
         for place, one in enumerate(waiting):
-            if self._key is not None and self._key(one[0]) in keys:
+            entry, _, its_weight = one
+            key = object() if self._key is None else self._key(entry)
+            if key in keys:
                 left.append(one)
                 continue
-            if len(batch) == self._limits.most or (
-                batch and weight + one[2] > self._limits.max_weight
-            ):
+            full = len(batch) == self._limits.most
+            if full or (batch and weight + its_weight > self._limits.max_weight):
                 return batch, left + waiting[place:]
             batch.append(one)
-            weight += one[2]
-            if self._key is not None:
-                keys.add(self._key(one[0]))
+            keys.add(key)
+            weight += its_weight
         return batch, left
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -230,11 +228,7 @@ class Batcher(Generic[E, F]):
         self._tasks.discard(task)
         self._calls.discard(task)
         if self._buffer:
-            self._again()
-
-    def _again(self) -> None:
-        assert self._loop is not None  # noqa: S101 - what is in the buffer was put there
-        self._consider(self._loop)
+            self._consider()
 
     async def _call(self, batch: list[_Waiting[E, F]]) -> None:
         self._sizes.observe(len(batch))
@@ -262,7 +256,7 @@ class Batcher(Generic[E, F]):
                 # Apart, so that its neighbours hear of their fates now, and others may call.
                 self._start(self._alone(entry, waits, fate))
             else:
-                _tell(waits, fate)
+                self._tell(waits, fate)
 
     def _fail(self, batch: list[_Waiting[E, F]], failed: CallFailed) -> None:
         # A call that is refused as a whole may have one bad entry.
@@ -271,7 +265,7 @@ class Batcher(Generic[E, F]):
             if again:
                 self._start(self._alone(entry, waits, failed))
             else:
-                _tell(waits, failed)
+                self._tell(waits, failed)
 
     async def _alone(
         self, entry: E, waits: asyncio.Future[F | CallFailed], first: F | CallFailed
@@ -300,9 +294,10 @@ class Batcher(Generic[E, F]):
             log.exception("batch_bug", operation=self._name)
             fate = errors.in_doubt(self._name, bug)
         finally:
-            _tell(waits, fate)
+            self._tell(waits, fate)
 
-
-def _tell(waits: asyncio.Future[F | CallFailed], fate: F | CallFailed) -> None:
-    if not waits.done():  # its caller was cancelled
-        waits.set_result(fate)
+    def _tell(self, waits: asyncio.Future[F | CallFailed], fate: F | CallFailed) -> None:
+        if not waits.done():
+            waits.set_result(fate)
+        elif waits in self._told:  # its caller was cancelled, and does not go on before this
+            self._told[waits].set_result(None)

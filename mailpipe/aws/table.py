@@ -4,7 +4,6 @@ A failed condition is a normal answer, not an error: `Refused` carries the item 
 Everything here is harmless to repeat (conditional writes), so transient failures are.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -82,20 +81,13 @@ class Tables:
         """Carry out one conditional write. Raises CallFailed. Who is cancelled meanwhile goes on
         when its fate is known, at the latest after `heard_s`: what is written then comes after it.
         """
-        fate = await (
-            self._heard(statement, heard_s) if heard_s else self._writes.submit(statement)
-        )
+        if heard_s:
+            fate = await self._writes.submit_heard(statement, heard_s=heard_s)
+        else:
+            fate = await self._writes.submit(statement)
         if isinstance(fate, CallFailed):
             raise fate
         return fate
-
-    async def _heard(self, statement: Statement, heard_s: float) -> Fate | CallFailed:
-        fate = await self._writes.place(statement)
-        try:
-            return await asyncio.shield(fate)
-        except asyncio.CancelledError:
-            await asyncio.wait([fate], timeout=heard_s)
-            raise
 
     async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
         """Carry out several, each with a fate of its own, in order."""
@@ -112,7 +104,7 @@ class Tables:
         """Those of the distinct keys that exist, read consistently. Raises CallFailed."""
         wanted = [_key(table, key) for key in keys]
         parts = [wanted[start : start + MAX_KEYS] for start in range(0, len(wanted), MAX_KEYS)]
-        found = list[Attributes]()
+        found: list[Attributes] = []
         for items in await self._reads.submit_all(parts):
             if isinstance(items, CallFailed):
                 raise items

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailpipe.aws.batcher import Batcher, Limits, linger_s
+from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.lingering import Gaps, linger_s
 from mailpipe.outcomes import CallFailed, Kind
 
 Fate = int | CallFailed
@@ -34,7 +35,14 @@ class Calls:
 
 def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
     """By fours, and patient: what is not full waits for a call to end."""
-    given = {"most": 4, "linger_s": 60.0, "max_weight": 100, "at_once": 1, "capacity": 100, **limits}
+    given = {
+        "most": 4,
+        "linger_s": 60.0,
+        "max_weight": 100,
+        "at_once": 1,
+        "capacity": 100,
+        **limits,
+    }
     return Batcher("test", calls.commit, Limits(**given))  # type: ignore[arg-type]
 
 
@@ -52,6 +60,21 @@ def test_a_busy_one_waits_until_it_should_be_full_but_not_beyond_the_cap() -> No
 @given(st.floats(0, 10), st.integers(1, 100), st.floats(0, 1))
 def test_the_wait_is_always_within_the_cap(gap_s: float, room: int, cap_s: float) -> None:
     assert 0 <= linger_s(gap_s, room=room, cap_s=cap_s) <= cap_s
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(0, 30)), min_size=1, max_size=20))
+def test_the_mean_is_the_same_whether_it_is_reckoned_for_each_entry_or_for_several(
+    spells: list[tuple[float, int]],
+) -> None:
+    one_by_one, by_spells, now_s = Gaps(), Gaps(), 0.0
+    for gap_s, entries in spells:
+        for _ in range(entries):
+            now_s += gap_s
+            one_by_one.came += 1
+            by_spells.came += 1
+            mean_s = one_by_one.look(now_s)
+        if entries:
+            assert by_spells.look(now_s) == pytest.approx(mean_s, abs=1e-6)
 
 
 # --- who shares a call ----------------------------------------------------------------------------
@@ -205,6 +228,53 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
     tasks[0].cancel()
     calls.gate.set()
     assert await tasks[1] == 20
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+async def test_who_wants_to_hear_of_its_fate_does_not_go_on_before_it_is_cancelled_or_not(
+    turns: int,
+) -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not work.done()
+    calls.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(work, 1)
+    assert not one._told
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_is_cancelled_as_its_fate_comes_goes_on_at_once(turns: int) -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
+    await asyncio.sleep(0.01)
+    calls.gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    work.cancel()
+    await asyncio.wait([work], timeout=1)
+    assert work.done()
+
+
+async def test_nobody_is_kept_longer_than_it_wants_to_hear() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=0.02))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(work, 1)
+    calls.gate.set()
+    await one.close()
 
 
 # --- the end --------------------------------------------------------------------------------------
