@@ -76,20 +76,17 @@ class Batcher(Generic[E, F]):
 
     def submit(self, entry: E) -> Awaitable[F | CallFailed]:
         """The entry's fate, to be awaited at once. Waits while the buffer is full."""
-        if len(self._buffer) < self._limits.capacity:
-            return self._put(entry)
-        return self._submit_in_turn(entry)
+        has_room = len(self._buffer) < self._limits.capacity
+        return self._put(entry) if has_room else self._submit_in_turn(entry)
 
     async def _submit_in_turn(self, entry: E) -> F | CallFailed:
-        await self._turn()
-        return await self._put(entry)
+        return await (await self.place(entry))
 
     async def submit_heard(self, entry: E, *, heard_s: float) -> F | CallFailed:
         """`submit`; who is cancelled meanwhile goes on when the fate is known, at the latest after
         `heard_s`.
         """
-        await self._turn()
-        fate = self._put(entry)
+        fate = await self.place(entry)
         told = self._told[fate] = fate.get_loop().create_future()
         try:
             return await fate
@@ -194,9 +191,8 @@ class Batcher(Generic[E, F]):
         return batch
 
     def _differ(self, batch: list[_Waiting[E, F]]) -> bool:
-        if self._key is None:
-            return True
-        return len({self._key(entry) for entry, _, _ in batch}) == len(batch)
+        key = self._key
+        return key is None or len({key(entry) for entry, _, _ in batch}) == len(batch)
 
     def _chosen(
         self, waiting: list[_Waiting[E, F]]
@@ -268,7 +264,7 @@ class Batcher(Generic[E, F]):
                 self._tell(waits, failed)
 
     async def _alone(
-        self, entry: E, waits: asyncio.Future[F | CallFailed], first: F | CallFailed
+        self, entry: E, waits: asyncio.Future[F | CallFailed], first: CallFailed
     ) -> None:
         """Try again, in the end four times; what a whole call meets is repeated by the call."""
 
@@ -282,7 +278,7 @@ class Batcher(Generic[E, F]):
             return fate
 
         fate: F | CallFailed = first
-        tries = [first] if isinstance(first, CallFailed) else []
+        tries = [first]
         try:
             await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
             fate = await again(attempt, tries)

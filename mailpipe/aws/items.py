@@ -17,17 +17,19 @@ T = TypeVar("T")
 
 def to_value(value: Value) -> dict[str, Any]:
     """`"x"` to `{"S": "x"}` and so on. `True` is a BOOL, not the number 1."""
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if value is None:
-        return {"NULL": True}
-    if isinstance(value, list):
-        return {"L": to_values(value) if value else []}
-    return {"M": to_item(value) if value else {}}
+    match value:
+        case list():
+            return {"L": to_values(value) if value else []}
+        case dict():
+            return {"M": to_item(value) if value else {}}
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
 
 
 def to_values(values: Iterable[Value]) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def from_value(typed: dict[str, Any]) -> Value:
 
 def to_item(attributes: dict[str, Value]) -> Item:
     """Plain attributes to an item."""
-    return {name: to_value(value) for name, value in attributes.items()}
+    return dict(zip(attributes, to_values(attributes.values()), strict=True))
 
 
 def from_item(item: Item) -> dict[str, Value]:

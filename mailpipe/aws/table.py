@@ -150,7 +150,7 @@ class Tables:
             name, names = self._name(table), resources.KEYS[table]
             if name not in asked:
                 asked[name] = aws.KeysAndAttributes(keys=[], consistent_read=True)
-            asked[name].keys.append(to_item(dict(zip(names, values, strict=True))))
+            asked[name].keys.append(dict(zip(names, to_values(values), strict=True)))
         return asked
 
     async def partition(self, table: str, value: Value) -> list[Attributes]:
