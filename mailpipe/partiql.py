@@ -5,7 +5,7 @@ An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Deve
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mailpipe import resources
 from mailpipe.records import Attributes, Value
@@ -19,71 +19,76 @@ class Statement(NamedTuple):
     key: tuple[Value, ...]
 
 
+Condition = tuple[str, str, Value]
+"""An attribute's name, a comparison, and the value that it is compared with."""
 REMOVE = None
 """In a set of changes: take the attribute away (no attribute of a record is ever null)."""
 
 
 def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
     """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
-    table, form = resources.physical(prefix, name), resources.TABLES[name]
-    key = (table, *(attributes[part] for part in form.key))
+    table = resources.physical(prefix, name)
+    key = (table, *[attributes[part] for part in resources.KEYS[name]])
     return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)
 
 
 def update_in(
-    prefix: str, name: str, changes: Attributes, key: Attributes, *where: tuple[str, str, Value]
+    prefix: str, name: str, changes: Attributes, key: Attributes, *where: Condition
 ) -> Statement:
     """An UPDATE of the item with this whole key, under further conditions."""
     table = resources.physical(prefix, name)
-    conditions = (*[(part, "=", value) for part, value in key.items()], *where)
-    return _update(table, (table, *key.values()), changes, conditions)
+    values = [value for value in changes.values() if value is not REMOVE]
+    removed: tuple[str, ...] = ()
+    if len(values) < len(changes):
+        removed = tuple([name for name, value in changes.items() if value is REMOVE])
+    names, compares, wanted = _columns(where)
+    text = _update_text(table, tuple(changes), removed, (*key, *names), compares)
+    return Statement(text, (*values, *key.values(), *wanted), (table, *key.values()))
 
 
-def delete_from(
-    prefix: str, name: str, key: Attributes, *where: tuple[str, str, Value]
-) -> Statement:
+def delete_from(prefix: str, name: str, key: Attributes, *where: Condition) -> Statement:
     """A DELETE of the item with this whole key, under further conditions; without them and without
     such an item it changes nothing.
     """
     table = resources.physical(prefix, name)
-    conditions = (*[(part, "=") for part in key], *[one[:2] for one in where])
-    values = (*key.values(), *[value for _, _, value in where])
-    return Statement(_delete_text(table, conditions), values, (table, *key.values()))
+    names, compares, wanted = _columns(where)
+    text = _delete_text(table, (*key, *names), compares)
+    return Statement(text, (*key.values(), *wanted), (table, *key.values()))
 
 
-def _update(
-    table: str,
-    key: tuple[Value, ...],
-    changes: Attributes,
-    where: tuple[tuple[str, str, Value], ...],
-) -> Statement:
-    text = _update_text(
-        table,
-        tuple([(name, value is REMOVE) for name, value in changes.items()]),
-        tuple([one[:2] for one in where]),
-    )
-    values = [value for value in changes.values() if value is not REMOVE]
-    return Statement(text, (*values, *[value for _, _, value in where]), key)
+def _columns(where: tuple[Condition, ...]) -> tuple[tuple[Any, ...], ...]:
+    """The names, the comparisons and the values of these conditions."""
+    return tuple(zip(*where, strict=True)) or ((), (), ())
 
 
 # The texts are few and the same for every mail: to put one together takes longer than all the rest
 # of a statement.
 @lru_cache(maxsize=1024)
 def _update_text(
-    table: str, changes: tuple[tuple[str, bool], ...], where: tuple[tuple[str, str], ...]
+    table: str,
+    changed: tuple[str, ...],
+    removed: tuple[str, ...],
+    where: tuple[str, ...],
+    compares: tuple[str, ...],
 ) -> str:
     sets = "".join(
-        f" REMOVE {_path(name)}" if removed else f" SET {_path(name)}=?"
-        for name, removed in changes
+        f" REMOVE {_path(name)}" if name in removed else f" SET {_path(name)}=?" for name in changed
     )
-    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
-    return f'UPDATE "{table}"{sets} WHERE {condition}'
+    return f'UPDATE "{table}"{sets} WHERE {_condition(where, compares)}'
 
 
 @lru_cache(maxsize=64)
-def _delete_text(table: str, where: tuple[tuple[str, str], ...]) -> str:
-    condition = " AND ".join(f"{_path(name)}{compare}?" for name, compare in where)
-    return f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours only
+def _delete_text(table: str, where: tuple[str, ...], compares: tuple[str, ...]) -> str:
+    return f'DELETE FROM "{table}" WHERE {_condition(where, compares)}'  # noqa: S608 - our names
+
+
+def _condition(names: tuple[str, ...], compares: tuple[str, ...]) -> str:
+    """The key comes first, and is compared with `=`."""
+    keys = len(names) - len(compares)
+    return " AND ".join(
+        f"{_path(name)}{compare}?"
+        for name, compare in zip(names, (*["="] * keys, *compares), strict=True)
+    )
 
 
 @lru_cache(maxsize=1024)

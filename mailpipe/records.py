@@ -121,7 +121,9 @@ def fields_of(message: EmailMessage) -> RecordFields:
     kept whole.
     """
     email, times = message.email, times_of(message)
-    small = len(msgspec.json.encode(email.metadata)) <= MAX_METADATA_BYTES
+    metadata = email.metadata
+    if metadata and len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
+        metadata = {}
     return RecordFields(
         stream=message.stream,
         created_at=times.accepted_ms,
@@ -130,7 +132,7 @@ def fields_of(message: EmailMessage) -> RecordFields:
         cc=_cut(email.cc),
         bcc=_cut(email.bcc),
         subject=email.subject[:MAX_SUBJECT_CHARS],
-        metadata=email.metadata if small else {},
+        metadata=metadata,
         tags=email.tags if len(email.tags) <= MAX_TAGS else {},
         send_at=times.send_at_ms,
         expires_at=times.expires_at_ms,
@@ -138,6 +140,8 @@ def fields_of(message: EmailMessage) -> RecordFields:
 
 
 def _cut(addresses: list[str]) -> list[str]:
+    if not addresses:  # most mail has neither cc nor bcc
+        return []
     return [text[:MAX_ADDRESS_CHARS] for text in addresses[:MAX_RECIPIENTS]]
 
 
@@ -170,7 +174,7 @@ def born(
     name.
     """
     recipients = [*fields.to, *fields.cc, *fields.bcc]
-    day = _day(fields.created_at // (DAY_S * 1000))
+    day, shard = _day(fields.created_at // (DAY_S * 1000)), resources.shard(email_id)
     attributes: Attributes = {
         "emailId": email_id,
         "tenant": tenant,
@@ -186,20 +190,22 @@ def born(
         "createdAt": fields.created_at,
         "updatedAt": fields.created_at,
         "from": fields.from_,
-        "to": list(fields.to),
-        "cc": list(fields.cc),
-        "bcc": list(fields.bcc),
+        "to": [*fields.to],
+        "cc": [*fields.cc],
+        "bcc": [*fields.bcc],
         "subject": fields.subject,
         "metadata": msgspec.json.encode(fields.metadata).decode(),
         "tags": msgspec.json.encode(fields.tags).decode(),
-        "dayKey": resources.day_key(tenant, day, email_id),
-        "open": resources.open_key(email_id),
+        "dayKey": resources.day_key_of_shard(tenant, day, shard),
+        "open": resources.open_key_of_shard(shard),
         "fingerprint": fingerprint or NO_FINGERPRINT,
     }
     if fields.send_at is not None and fields.send_at > fields.created_at:
         attributes |= {"status": SCHEDULED.status, "rank": SCHEDULED.rank}
-    times: Attributes = {"sendAt": fields.send_at, "expiresAt": fields.expires_at}
-    attributes |= {name: at for name, at in times.items() if at is not None}
+    if fields.send_at is not None:
+        attributes["sendAt"] = fields.send_at
+    if fields.expires_at is not None:
+        attributes["expiresAt"] = fields.expires_at
     if recipients:
         attributes["recipientKey"] = recipient_key(tenant, recipients[0])
     return attributes

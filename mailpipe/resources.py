@@ -115,6 +115,8 @@ TABLES = {
     LEDGER: Table("kind", "id"),
 }
 
+KEYS = {name: table.key for name, table in TABLES.items()}
+
 BODIES = "bodies"
 """The bucket of what is too large for a queue message; its name also holds account and region,
 because bucket names are unique in the world."""

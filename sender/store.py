@@ -1,9 +1,10 @@
 """The sender's side of the record and of the suppression list, in DynamoDB."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
+from secrets import token_hex
 
 from mailpipe import records, resources, suppression
 from mailpipe.addresses import suppression_hash
@@ -51,6 +52,8 @@ class SenderStore:
         self._grace_ms = round(grace_s * 1000)
         self._retention = retention
         self._wall_ms = wall_ms
+        # A token only has to be nobody else's: randomness for each claim would be a system call.
+        self._own, self._claims = token_hex(8), count(1)
 
     async def claim(
         self, message: EmailMessage, *, more_s: float = 0.0, same_times: bool = False
@@ -61,7 +64,7 @@ class SenderStore:
 
         `recorded` only hints which of the two to try first.
         """
-        token, lease_ms = secrets.token_hex(8), self._lease_ms + round(more_s * 1000)
+        token, lease_ms = self._token(), self._lease_ms + round(more_s * 1000)
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
@@ -104,7 +107,8 @@ class SenderStore:
     async def make(self, message: EmailMessage) -> Answer:
         """`look`, with a record for a mail that waits unclaimed, where there is none."""
         fields = records.fields_of(message)
-        await self._make_stubs(message, fields)
+        if len(message.email.recipients()) > 1:
+            await self._make_stubs(message, fields)
         born = records.born(
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
         )
@@ -115,7 +119,7 @@ class SenderStore:
         self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
     ) -> Answer:
         """Claim a mail in doubt, which may then be sent twice."""
-        record, token, now = doubt.record, secrets.token_hex(8), self._wall_ms()
+        record, token, now = doubt.record, self._token(), self._wall_ms()
         lease_until_ms = now + self._lease_ms + round(more_s * 1000)
         take_over = self._statements.take_over(
             message.email_id,
@@ -152,7 +156,8 @@ class SenderStore:
         self, message: EmailMessage, token: str, lease_ms: int
     ) -> Answer | None:
         fields = records.fields_of(message)
-        await self._make_stubs(message, fields)
+        if len(message.email.recipients()) > 1:
+            await self._make_stubs(message, fields)
         lease_until_ms = self._wall_ms() + lease_ms
         born = records.born(
             message.email_id, message.tenant, fields, fingerprint=message.fingerprint
@@ -163,8 +168,6 @@ class SenderStore:
 
     async def _make_stubs(self, message: EmailMessage, fields: RecordFields) -> None:
         """Before the record: once it is there nobody would make them."""
-        if len(message.email.recipients()) < 2:
-            return
         stubs = records.stubs(
             message.email_id,
             message.tenant,
@@ -175,6 +178,9 @@ class SenderStore:
         for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
             if isinstance(fate, CallFailed):
                 raise fate
+
+    def _token(self) -> str:
+        return f"{self._own}.{next(self._claims)}"
 
     async def _stands(self, message: EmailMessage, operation: str) -> Answer:
         if (answer := await self.look(message)) is None:
@@ -191,14 +197,16 @@ class SenderStore:
 
     async def suppressed(self, message: EmailMessage) -> set[int]:
         """Which of the recipients (by position) must not get mail: read now, consistently."""
-        hash_key, recipients = self._address_hash_key, message.email.recipients()
-        hashes = [suppression_hash(hash_key, recipient) for recipient in recipients]
+        recipients = message.email.recipients()
+        hashes = [suppression_hash(self._address_hash_key, one) for one in recipients]
         keys: list[records.Attributes] = [
             {"tenant": scope, "addressHash": one}
             for one in dict.fromkeys(hashes)
             for scope in (message.tenant, suppression.ALL_TENANTS)
         ]
         found = await self._tables.get_all(resources.SUPPRESSION_LIST, keys)
+        if not found:
+            return set()
         now_s = self._wall_ms() // 1000
         stopped = {
             item["addressHash"]

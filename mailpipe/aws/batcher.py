@@ -6,13 +6,13 @@ bounded: who comes when the buffer is full waits outside.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from random import random
-from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
+from mailpipe.aws.lingering import Gaps, linger_s
 from mailpipe.aws.retries import FIRST_WAIT_S, again, told
 from mailpipe.outcomes import CallFailed, Kind
 
@@ -20,45 +20,32 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _ENDING = ("Closed", "the process is ending")
-_GAP_WEIGHT = 0.2
-"""How much the newest gap between two entries counts in their running mean."""
 
 log = logs.get()
 
 
 class Limits(NamedTuple):
-    """`most` entries and `max_bytes` fit into a call, `at_once` calls may be under way, `capacity`
+    """`most` entries and `max_weight` fit into a call, `at_once` calls may be under way, `capacity`
     entries may wait here.
     """
 
     most: int
     linger_s: float
-    max_bytes: int = 16_000_000
+    max_weight: int = 16_000_000
     at_once: int = 16
     capacity: int = 1_000
 
 
-def linger_s(gap_s: float, *, room: int, cap_s: float) -> float:
-    """How long to wait for `room` more entries that come every `gap_s` seconds. Pure.
-
-    Not at all if not even one is to be expected within the cap.
-    """
-    return 0.0 if gap_s >= cap_s else min(cap_s, gap_s * room)
-
-
-class _Waiting(NamedTuple, Generic[E, F]):
-    entry: E
-    fate: "asyncio.Future[F | CallFailed]"
-    weight: int
-    key: Hashable
+_Waiting = tuple[E, asyncio.Future[F | CallFailed], int]
+"""An entry, what will be its fate, and its weight."""
 
 
 class Batcher(Generic[E, F]):
     """Collects entries for `commit`, which gives each its fate or its CallFailed, in order.
 
-    `name` is the operation's, for the metric; `key` names what an entry writes to: a call never has
-    two entries of one key. Entries whose call failed are tried again alone if that can help: one
-    bad entry must not fail its neighbours.
+    `name` is the operation's, for the metric; `weigh` says how much of a call's weight an entry
+    takes; `key` names what it writes to: a call never has two entries of one key. Entries whose
+    call failed are tried again alone if that can help: one bad entry must not fail its neighbours.
     """
 
     def __init__(
@@ -67,7 +54,7 @@ class Batcher(Generic[E, F]):
         commit: Callable[[list[E]], Awaitable[Sequence[F | CallFailed]]],
         limits: Limits,
         *,
-        weigh: Callable[[E], int] = lambda _: 1,
+        weigh: Callable[[E], int] | None = None,
         key: Callable[[E], Hashable] | None = None,
     ) -> None:
         self._name = name
@@ -76,22 +63,39 @@ class Batcher(Generic[E, F]):
         self._limits = limits
         self._weigh = weigh
         self._key = key
-        self._buffer = deque[_Waiting[E, F]]()
-        self._bytes = 0
+        self._buffer = list[_Waiting[E, F]]()
+        self._weight = 0
+        self._told = dict[asyncio.Future[F | CallFailed], asyncio.Future[None]]()
         self._room = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
         self._tasks = set[asyncio.Task[None]]()
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gap_s = 1.0
-        self._last_s = 0.0
+        self._gaps = Gaps()
         self._closed = False
 
-    async def submit(self, entry: E) -> F | CallFailed:
-        """The entry's fate. Waits while the buffer is full."""
-        if len(self._buffer) >= self._limits.capacity:
-            await self._turn()
-        return await self._put(entry)
+    def submit(self, entry: E) -> Awaitable[F | CallFailed]:
+        """The entry's fate, to be awaited at once. Waits while the buffer is full."""
+        has_room = len(self._buffer) < self._limits.capacity
+        return self._put(entry) if has_room else self._submit_in_turn(entry)
+
+    async def _submit_in_turn(self, entry: E) -> F | CallFailed:
+        return await (await self.place(entry))
+
+    async def submit_heard(self, entry: E, *, heard_s: float) -> F | CallFailed:
+        """`submit`; who is cancelled meanwhile goes on when the fate is known, at the latest after
+        `heard_s`.
+        """
+        fate = await self.place(entry)
+        told = self._told[fate] = fate.get_loop().create_future()
+        try:
+            return await fate
+        except asyncio.CancelledError:
+            if fate.cancelled():
+                await asyncio.wait([told], timeout=heard_s)
+            raise
+        finally:
+            del self._told[fate]
 
     async def place(self, entry: E) -> "asyncio.Future[F | CallFailed]":
         """Put the entry in and return what will be its fate. Waits while the buffer is full."""
@@ -127,9 +131,9 @@ class Batcher(Generic[E, F]):
         deadline = asyncio.get_running_loop().time() + timeout_s
         while self._tasks and (left_s := deadline - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=left_s)
-        unsent, self._buffer = self._buffer, deque()
-        for one in unsent:
-            _tell(one, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
+        unsent, self._buffer = self._buffer, []
+        for _, fate, _ in unsent:
+            self._tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -143,26 +147,28 @@ class Batcher(Generic[E, F]):
         if self._closed:
             fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
             return fate
-        now_s = loop.time()
-        self._gap_s += _GAP_WEIGHT * (min(now_s - self._last_s, 1.0) - self._gap_s)
-        self._last_s = now_s
-        weight = self._weigh(entry)
-        key = None if self._key is None else self._key(entry)
-        self._buffer.append(_Waiting(entry, fate, weight, key))
-        self._bytes += weight
-        self._consider(loop)
+        weight = 0 if self._weigh is None else self._weigh(entry)
+        self._buffer.append((entry, fate, weight))
+        self._weight += weight
+        self._gaps.came += 1
+        if self._timer is None or self._is_full():
+            self._consider()
         return fate
 
-    def _consider(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _is_full(self) -> bool:
+        return len(self._buffer) >= self._limits.most or self._weight >= self._limits.max_weight
+
+    def _consider(self) -> None:
         """Call, or decide when to."""
-        limits = self._limits
+        limits, loop = self._limits, self._loop
+        assert loop is not None  # noqa: S101 - what is in the buffer was put there
         if len(self._calls) >= limits.at_once:
             return  # a call that ends considers again
-        if len(self._buffer) >= limits.most or self._bytes >= limits.max_bytes or self._closed:
+        if self._is_full() or self._closed:
             self._flush()
         elif self._timer is None and self._buffer:
             room = limits.most - len(self._buffer)
-            wait_s = linger_s(self._gap_s, room=room, cap_s=limits.linger_s)
+            wait_s = linger_s(self._gaps.look(loop.time()), room=room, cap_s=limits.linger_s)
             # At once still means: together with what else comes in this turn of the loop.
             self._timer = (
                 loop.call_later(wait_s, self._flush) if wait_s else loop.call_soon(self._flush)
@@ -173,94 +179,112 @@ class Batcher(Generic[E, F]):
             self._timer.cancel()
             self._timer = None
         while self._buffer and len(self._calls) < self._limits.at_once:
-            batch = self._next_batch()
-            call = self._start(self._call(batch))
-            self._calls.add(call)
-            call.add_done_callback(self._ended)
+            self._calls.add(self._start(self._call(self._next_batch())))
             if len(self._buffer) < self._limits.most:
                 break
         self._room.set()
         if self._buffer:
-            self._again()
+            self._consider()
 
     def _next_batch(self) -> list[_Waiting[E, F]]:
         """What fits into one call, in order; entries of one key go into calls of their own."""
-        batch, weight, keys, later = (
-            list[_Waiting[E, F]](),
-            0,
-            set[Hashable](),
-            deque[_Waiting[E, F]](),
-        )
-        while self._buffer and len(batch) < self._limits.most:
-            one = self._buffer.popleft()
-            if one.key is not None and one.key in keys:
-                later.append(one)
-                continue
-            if batch and weight + one.weight > self._limits.max_bytes:
-                later.append(one)
-                break
-            batch.append(one)
-            keys.add(one.key)
-            weight += one.weight
-        self._buffer.extendleft(reversed(later))
-        self._bytes -= weight
+        most = self._limits.most
+        batch, later = self._buffer[:most], self._buffer[most:]
+        if self._weight > self._limits.max_weight or not self._differ(batch):
+            batch, later = self._chosen(self._buffer)
+        self._buffer = later
+        self._weight = sum([weight for _, _, weight in later])
         return batch
+
+    def _differ(self, batch: list[_Waiting[E, F]]) -> bool:
+        key = self._key
+        return key is None or len({key(entry) for entry, _, _ in batch}) == len(batch)
+
+    def _chosen(
+        self, waiting: list[_Waiting[E, F]]
+    ) -> tuple[list[_Waiting[E, F]], list[_Waiting[E, F]]]:
+        """The next batch, entry by entry, and what is left."""
+        batch, left = list[_Waiting[E, F]](), list[_Waiting[E, F]]()
+        keys, weight = set[Hashable](), 0
+        for place, one in enumerate(waiting):
+            entry, _, its_weight = one
+            key = object() if self._key is None else self._key(entry)
+            if key in keys:
+                left.append(one)
+                continue
+            full = len(batch) == self._limits.most
+            if full or (batch and weight + its_weight > self._limits.max_weight):
+                return batch, left + waiting[place:]
+            batch.append(one)
+            keys.add(key)
+            weight += its_weight
+        return batch, left
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._calls.discard(task)
         if self._buffer:
-            self._again()
-
-    def _again(self) -> None:
-        assert self._loop is not None  # noqa: S101 - what is in the buffer was put there
-        self._consider(self._loop)
+            self._consider()
 
     async def _call(self, batch: list[_Waiting[E, F]]) -> None:
         self._sizes.observe(len(batch))
         fates: Sequence[F | CallFailed]
-        again = set[int]()
+        failed: CallFailed | None = None
         try:
-            fates = await self._commit([one.entry for one in batch])
+            fates = await self._commit([entry for entry, _, _ in batch])
             if len(fates) != len(batch):
                 raise RuntimeError(f"{len(fates)} fates for {len(batch)} entries")
-            again = {n for n, fate in enumerate(fates) if _may_pass(fate)}
         except asyncio.CancelledError:
-            fates = [CallFailed(Kind.IN_DOUBT, *_ENDING)] * len(batch)
-        except CallFailed as failed:
-            fates = [failed] * len(batch)
-            # A call that is refused as a whole may have one bad entry.
-            if failed.kind is Kind.REFUSED and len(batch) > 1:
-                again = set(range(len(batch)))
+            failed = CallFailed(Kind.IN_DOUBT, *_ENDING)
+        except CallFailed as why:
+            failed = why
         except Exception as bug:
             log.exception("batch_bug", operation=self._name)
-            fates = [errors.in_doubt(self._name, bug)] * len(batch)
-        for n, (one, fate) in enumerate(zip(batch, fates, strict=True)):
-            if n in again and not self._closed:
-                # Apart, so that its neighbours hear of their fates now, and others may call.
-                self._start(self._alone(one, fate))
-            else:
-                _tell(one, fate)
+            failed = errors.in_doubt(self._name, bug)
+        if failed is None:
+            self._hand_out(batch, fates)
+        else:
+            self._fail(batch, failed)
 
-    async def _alone(self, one: _Waiting[E, F], first: F | CallFailed) -> None:
+    def _hand_out(self, batch: list[_Waiting[E, F]], fates: Sequence[F | CallFailed]) -> None:
+        for (entry, waits, _), fate in zip(batch, fates, strict=True):
+            if isinstance(fate, CallFailed) and fate.repeatable and not self._closed:
+                # Apart, so that its neighbours hear of their fates now, and others may call.
+                self._start(self._alone(entry, waits, fate))
+            else:
+                self._tell(waits, fate)
+
+    def _fail(self, batch: list[_Waiting[E, F]], failed: CallFailed) -> None:
+        # A call that is refused as a whole may have one bad entry.
+        again = failed.kind is Kind.REFUSED and len(batch) > 1 and not self._closed
+        for entry, waits, _ in batch:
+            if again:
+                self._start(self._alone(entry, waits, failed))
+            else:
+                self._tell(waits, failed)
+
+    async def _alone(
+        self, entry: E, waits: asyncio.Future[F | CallFailed], first: CallFailed
+    ) -> None:
         """Try again, in the end four times; what a whole call meets is repeated by the call."""
 
         async def attempt() -> F | CallFailed:
             try:
-                (fate,) = await self._commit([one.entry])
+                (fate,) = await self._commit([entry])
             except CallFailed as failed:
                 return failed
-            if _may_pass(fate):
+            if isinstance(fate, CallFailed) and fate.repeatable:
                 raise fate
             return fate
 
         fate: F | CallFailed = first
-        tries = [first] if isinstance(first, CallFailed) else []
+        tries = [first]
         try:
             await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
             fate = await again(attempt, tries)
@@ -272,13 +296,10 @@ class Batcher(Generic[E, F]):
             log.exception("batch_bug", operation=self._name)
             fate = errors.in_doubt(self._name, bug)
         finally:
-            _tell(one, fate)
+            self._tell(waits, fate)
 
-
-def _may_pass(fate: object) -> TypeGuard[CallFailed]:
-    return isinstance(fate, CallFailed) and fate.repeatable
-
-
-def _tell(waiting: _Waiting[E, F], fate: F | CallFailed) -> None:
-    if not waiting.fate.done():  # its caller was cancelled
-        waiting.fate.set_result(fate)
+    def _tell(self, waits: asyncio.Future[F | CallFailed], fate: F | CallFailed) -> None:
+        if not waits.done():
+            waits.set_result(fate)
+        elif waits in self._told:  # its caller was cancelled, and does not go on before this
+            self._told[waits].set_result(None)

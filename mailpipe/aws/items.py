@@ -18,6 +18,10 @@ T = TypeVar("T")
 def to_value(value: Value) -> dict[str, Any]:
     """`"x"` to `{"S": "x"}` and so on. `True` is a BOOL, not the number 1."""
     match value:
+        case list():
+            return {"L": to_values(value) if value else []}
+        case dict():
+            return {"M": to_item(value) if value else {}}
         case str():
             return {"S": value}
         case bool():
@@ -26,16 +30,15 @@ def to_value(value: Value) -> dict[str, Any]:
             return {"N": str(value)}
         case None:
             return {"NULL": True}
-        case list():
-            return {"L": [to_value(element) for element in value]}
-        case dict():
-            return {"M": {name: to_value(element) for name, element in value.items()}}
 
 
 def to_values(values: Iterable[Value]) -> list[dict[str, Any]]:
     """Several, in order."""
-    # A record has two dozen values, nearly all of them text.
-    return [{"S": one} if type(one) is str else to_value(one) for one in values]
+    # A record has two dozen values, nearly all of them text or numbers.
+    return [
+        {"S": one} if type(one) is str else {"N": str(one)} if type(one) is int else to_value(one)
+        for one in values
+    ]
 
 
 def from_value(typed: dict[str, Any]) -> Value:
@@ -49,21 +52,24 @@ def from_value(typed: dict[str, Any]) -> Value:
         case "NULL":
             return None
         case "L":
-            return [from_value(element) for element in value]
+            return [from_value(element) for element in value] if value else []
         case "M":
-            return {name: from_value(element) for name, element in value.items()}
+            return from_item(value) if value else {}
     raise ValueError(f"unexpected DynamoDB type {kind}")
 
 
 def to_item(attributes: dict[str, Value]) -> Item:
     """Plain attributes to an item."""
-    return {name: to_value(value) for name, value in attributes.items()}
+    return dict(zip(attributes, to_values(attributes.values()), strict=True))
 
 
 def from_item(item: Item) -> dict[str, Value]:
     """An item to plain attributes."""
-    # Most attributes are text, and a record has two dozen.
-    return {name: one["S"] if "S" in one else from_value(one) for name, one in item.items()}
+    # As in `to_values`.
+    return {
+        name: one["S"] if "S" in one else int(one["N"]) if "N" in one else from_value(one)
+        for name, one in item.items()
+    }
 
 
 def to_struct(attributes: Attributes, kind: type[T]) -> T:

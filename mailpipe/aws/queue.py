@@ -108,7 +108,7 @@ class Queue(Protocol):
         ...
 
 
-SENDS = Limits(most=BATCH, linger_s=0.02, max_bytes=MAX_BATCH_BYTES)
+SENDS = Limits(most=BATCH, linger_s=0.02, max_weight=MAX_BATCH_BYTES)
 DELETES = Limits(most=BATCH, linger_s=0.1)
 """Only a slot waits for them, and a message is hidden for a minute."""
 HIDES = Limits(most=BATCH, linger_s=0.01)

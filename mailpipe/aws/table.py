@@ -4,9 +4,10 @@ A failed condition is a normal answer, not an error: `Refused` carries the item 
 Everything here is harmless to repeat (conditional writes), so transient failures are.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from mailpipe import resources
@@ -35,6 +36,7 @@ class Refused:
 
 
 Fate = Applied | Refused
+_APPLIED = Applied()
 
 
 class Page(NamedTuple):
@@ -48,8 +50,10 @@ _NONE_LEFT = aws.KeysAndAttributes(keys=[])
 
 WRITES = Limits(most=25, linger_s=0.03)
 """Statements of one BatchExecuteStatement."""
-READS = Limits(most=100, linger_s=0.02)
-"""Keys of one BatchGetItem."""
+MAX_KEYS = 100
+"""Of one BatchGetItem."""
+READS = Limits(most=MAX_KEYS, linger_s=0.02, max_weight=MAX_KEYS)
+"""What callers want of one BatchGetItem; an entry weighs as many as its keys."""
 
 _Key = tuple[Value, ...]
 """The table and the values of its key."""
@@ -62,9 +66,11 @@ class Tables:
         self._client = client
         self._prefix = prefix
         self._writes = Batcher[Statement, Fate](
-            aws.BATCH_EXECUTE_STATEMENT.name, self._write, WRITES, key=lambda one: one.key
+            aws.BATCH_EXECUTE_STATEMENT.name, self._write, WRITES, key=attrgetter("key")
         )
-        self._reads = Batcher[_Key, Attributes | None](aws.BATCH_GET_ITEM.name, self._read, READS)
+        self._reads = Batcher[list[_Key], list[Attributes]](
+            aws.BATCH_GET_ITEM.name, self._read, READS, weigh=len
+        )
 
     async def close(self) -> None:
         """Write what waits."""
@@ -76,21 +82,12 @@ class Tables:
         when its fate is known, at the latest after `heard_s`: what is written then comes after it.
         """
         if heard_s:
-            fate = await self._heard(await self._writes.place(statement), heard_s)
+            fate = await self._writes.submit_heard(statement, heard_s=heard_s)
         else:
             fate = await self._writes.submit(statement)
         if isinstance(fate, CallFailed):
             raise fate
         return fate
-
-    async def _heard(
-        self, fate: "asyncio.Future[Fate | CallFailed]", heard_s: float
-    ) -> Fate | CallFailed:
-        try:
-            return await asyncio.shield(fate)
-        except asyncio.CancelledError:
-            await asyncio.wait([fate], timeout=heard_s)
-            raise
 
     async def write_all(self, statements: Sequence[Statement]) -> list[Fate | CallFailed]:
         """Carry out several, each with a fate of its own, in order."""
@@ -98,19 +95,20 @@ class Tables:
 
     async def get(self, table: str, key: Attributes) -> Attributes | None:
         """One item, read consistently; None when there is none. Raises CallFailed."""
-        item = await self._reads.submit(_key(table, key))
-        if isinstance(item, CallFailed):
-            raise item
-        return item
+        items = await self._reads.submit([_key(table, key)])
+        if isinstance(items, CallFailed):
+            raise items
+        return items[0] if items else None
 
     async def get_all(self, table: str, keys: list[Attributes]) -> list[Attributes]:
         """Those of the distinct keys that exist, read consistently. Raises CallFailed."""
-        found = list[Attributes]()
-        for item in await self._reads.submit_all([_key(table, key) for key in keys]):
-            if isinstance(item, CallFailed):
-                raise item
-            if item is not None:
-                found.append(item)
+        wanted = [_key(table, key) for key in keys]
+        parts = [wanted[start : start + MAX_KEYS] for start in range(0, len(wanted), MAX_KEYS)]
+        found: list[Attributes] = []
+        for items in await self._reads.submit_all(parts):
+            if isinstance(items, CallFailed):
+                raise items
+            found += items
         return found
 
     async def _write(self, statements: list[Statement]) -> list[Fate | CallFailed]:
@@ -125,27 +123,35 @@ class Tables:
             ]
         )
         answer = await call_again(self._client, aws.BATCH_EXECUTE_STATEMENT, request)
-        return [_fate(response.error) for response in answer.responses]
+        return [_APPLIED if one.error is None else _fate(one.error) for one in answer.responses]
 
-    async def _read(self, keys: list[_Key]) -> list[Attributes | CallFailed | None]:
-        wanted = dict[str, aws.KeysAndAttributes]()
-        for table, *values in dict.fromkeys(keys):
-            assert isinstance(table, str)  # noqa: S101 - as _key makes it
-            name = self._name(table)
-            asked = wanted.setdefault(name, aws.KeysAndAttributes(keys=[], consistent_read=True))
-            names = resources.TABLES[table].key
-            asked.keys.append({n: to_value(v) for n, v in zip(names, values, strict=True)})
-        answer = await call_again(
-            self._client, aws.BATCH_GET_ITEM, aws.BatchGetItem(request_items=wanted)
-        )
-        found = dict[_Key, Attributes | CallFailed | None]()
+    async def _read(self, wanted: list[list[_Key]]) -> list[list[Attributes] | CallFailed]:
+        keys = dict.fromkeys(chain.from_iterable(wanted))
+        request = aws.BatchGetItem(request_items=self._asked(keys))
+        answer = await call_again(self._client, aws.BATCH_GET_ITEM, request)
+        found, left = dict[_Key, Attributes](), set[_Key]()
         for table in {str(table) for table, *_ in keys}:
             name = self._name(table)
             for item in map(from_item, answer.responses.get(name, [])):
                 found[_key(table, item)] = item
-            for left in answer.unprocessed_keys.get(name, _NONE_LEFT).keys:
-                found[_key(table, from_item(left))] = errors.left_over()
-        return [found.get(key) for key in keys]
+            for missed in answer.unprocessed_keys.get(name, _NONE_LEFT).keys:
+                left.add(_key(table, from_item(missed)))
+        return [
+            [found[key] for key in part if key in found]
+            if left.isdisjoint(part)
+            else errors.left_over()
+            for part in wanted
+        ]
+
+    def _asked(self, keys: Iterable[_Key]) -> dict[str, aws.KeysAndAttributes]:
+        asked = dict[str, aws.KeysAndAttributes]()
+        for table, *values in keys:
+            assert isinstance(table, str)  # noqa: S101 - as _key makes it
+            name, names = self._name(table), resources.KEYS[table]
+            if name not in asked:
+                asked[name] = aws.KeysAndAttributes(keys=[], consistent_read=True)
+            asked[name].keys.append(dict(zip(names, to_values(values), strict=True)))
+        return asked
 
     async def partition(self, table: str, value: Value) -> list[Attributes]:
         """All items of one partition, in the order of the sort key. Raises CallFailed."""
@@ -226,7 +232,7 @@ def open_tables(opened: Aws, client: Client, prefix: str) -> Tables:
 
 
 def _key(table: str, attributes: Attributes) -> _Key:
-    return table, *(attributes[name] for name in resources.TABLES[table].key)
+    return table, *[attributes[name] for name in resources.KEYS[table]]
 
 
 def _fate(error: aws.StatementError | None) -> Fate | CallFailed:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailpipe.aws.batcher import Batcher, Limits, linger_s
+from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.lingering import Gaps, linger_s
 from mailpipe.outcomes import CallFailed, Kind
 
 Fate = int | CallFailed
@@ -34,7 +35,14 @@ class Calls:
 
 def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
     """By fours, and patient: what is not full waits for a call to end."""
-    given = {"most": 4, "linger_s": 60.0, "max_bytes": 100, "at_once": 1, "capacity": 100, **limits}
+    given = {
+        "most": 4,
+        "linger_s": 60.0,
+        "max_weight": 100,
+        "at_once": 1,
+        "capacity": 100,
+        **limits,
+    }
     return Batcher("test", calls.commit, Limits(**given))  # type: ignore[arg-type]
 
 
@@ -52,6 +60,21 @@ def test_a_busy_one_waits_until_it_should_be_full_but_not_beyond_the_cap() -> No
 @given(st.floats(0, 10), st.integers(1, 100), st.floats(0, 1))
 def test_the_wait_is_always_within_the_cap(gap_s: float, room: int, cap_s: float) -> None:
     assert 0 <= linger_s(gap_s, room=room, cap_s=cap_s) <= cap_s
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(0, 30)), min_size=1, max_size=20))
+def test_the_mean_is_the_same_whether_it_is_reckoned_for_each_entry_or_for_several(
+    spells: list[tuple[float, int]],
+) -> None:
+    one_by_one, by_spells, now_s = Gaps(), Gaps(), 0.0
+    for gap_s, entries in spells:
+        for _ in range(entries):
+            now_s += gap_s
+            one_by_one.came += 1
+            by_spells.came += 1
+            mean_s = one_by_one.look(now_s)
+        if entries:
+            assert by_spells.look(now_s) == pytest.approx(mean_s, abs=1e-6)
 
 
 # --- who shares a call ----------------------------------------------------------------------------
@@ -78,10 +101,10 @@ async def test_while_all_calls_are_out_the_rest_gathers() -> None:
     calls = Calls()
     calls.gate.clear()
     one = batcher(calls, linger_s=0.0)
-    first = asyncio.create_task(one.submit(1))
+    first = asyncio.ensure_future(one.submit(1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    rest = [asyncio.create_task(one.submit(n)) for n in (2, 3, 4)]
+    rest = [asyncio.ensure_future(one.submit(n)) for n in (2, 3, 4)]
     await asyncio.sleep(0.01)
     assert calls.made == [[1]]
     calls.gate.set()
@@ -94,7 +117,7 @@ async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> N
     keyed = Batcher[int, int](
         "test",
         calls.commit,
-        Limits(most=4, linger_s=0.0, max_bytes=10, at_once=1),
+        Limits(most=4, linger_s=0.0, max_weight=10, at_once=1),
         key=lambda entry: entry % 2 if entry < 10 else entry,
         weigh=lambda entry: 1 if entry < 10 else 6,
     )
@@ -106,7 +129,7 @@ async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
     calls = Calls()
     calls.gate.clear()
     small = batcher(calls, capacity=2, most=1)
-    tasks = [asyncio.create_task(small.submit(n)) for n in range(6)]
+    tasks = [asyncio.ensure_future(small.submit(n)) for n in range(6)]
     await asyncio.sleep(0.01)
     assert len(small._buffer) <= 2
     calls.gate.set()
@@ -154,7 +177,7 @@ async def test_one_bad_entry_does_not_fail_its_neighbours() -> None:
 async def test_neighbours_of_a_throttled_entry_hear_at_once() -> None:
     calls = Calls(lambda entries: [THROTTLED if entry == 2 else entry * 10 for entry in entries])
     one = batcher(calls)
-    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2, 3, 4)]
+    tasks = [asyncio.ensure_future(one.submit(n)) for n in (1, 2, 3, 4)]
     assert await asyncio.wait_for(asyncio.gather(tasks[0], *tasks[2:]), 1) == [10, 30, 40]
     assert not tasks[1].done()
     # Nor does it keep others from calling.
@@ -200,11 +223,58 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
     calls = Calls()
     calls.gate.clear()
     one = batcher(calls, most=2)
-    tasks = [asyncio.create_task(one.submit(n)) for n in (1, 2)]
+    tasks = [asyncio.ensure_future(one.submit(n)) for n in (1, 2)]
     await asyncio.sleep(0.01)
     tasks[0].cancel()
     calls.gate.set()
     assert await tasks[1] == 20
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+async def test_who_wants_to_hear_of_its_fate_does_not_go_on_before_it_is_cancelled_or_not(
+    turns: int,
+) -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not work.done()
+    calls.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(work, 1)
+    assert not one._told
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_is_cancelled_as_its_fate_comes_goes_on_at_once(turns: int) -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
+    await asyncio.sleep(0.01)
+    calls.gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    work.cancel()
+    await asyncio.wait([work], timeout=1)
+    assert work.done()
+
+
+async def test_nobody_is_kept_longer_than_it_wants_to_hear() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    one = batcher(calls, linger_s=0.0)
+    work = asyncio.create_task(one.submit_heard(1, heard_s=0.02))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(work, 1)
+    calls.gate.set()
+    await one.close()
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -212,7 +282,7 @@ async def test_close_writes_what_waits() -> None:
     calls = Calls()
     lingering = batcher(calls, at_once=2)
     await lingering.submit_all([0, 1, 2, 3])
-    waiting = [asyncio.create_task(lingering.submit(n)) for n in (4, 5)]
+    waiting = [asyncio.ensure_future(lingering.submit(n)) for n in (4, 5)]
     await asyncio.sleep(0.01)
     assert calls.made == [[0, 1, 2, 3]]
     await lingering.close()
@@ -223,9 +293,9 @@ async def test_close_tells_those_whose_fate_is_not_known_in_time() -> None:
     calls = Calls()
     calls.gate.clear()
     stuck = batcher(calls, most=1)
-    under_way = asyncio.create_task(stuck.submit(1))
+    under_way = asyncio.ensure_future(stuck.submit(1))
     await asyncio.sleep(0.01)
-    unsent = asyncio.create_task(stuck.submit(2))
+    unsent = asyncio.ensure_future(stuck.submit(2))
     await asyncio.sleep(0.01)
     await stuck.close(timeout_s=0.01)
     fates = await asyncio.gather(under_way, unsent, stuck.submit(3))
@@ -256,7 +326,7 @@ def test_each_caller_gets_the_fate_of_its_own_entry(
         one = Batcher[int, int]("test", calls.commit, limits, key=lambda entry: entry)
         tasks = []
         for entry, turns in arrivals:
-            tasks.append(asyncio.create_task(one.submit(entry)))
+            tasks.append(asyncio.ensure_future(one.submit(entry)))
             for _ in range(turns):
                 await asyncio.sleep(0)
         fates = await asyncio.gather(*tasks)
