@@ -66,7 +66,8 @@ class ValidationError(ValueError):
 def check(email: Email, *, accepted_ms: int) -> Violation | None:
     """The first rule that `email`, accepted then, breaks, or None."""
     if email.template is not None:
-        return Violation("template", "not_supported", "template is not supported yet; leave it out.")
+        text = "template is not supported yet; leave it out."
+        return Violation("template", "not_supported", text)
     return (
         _addresses(email)
         or _subject_and_body(email)
