@@ -22,6 +22,7 @@ ALONE_BYTES = 256 * 1024
 """Bodies above this are decoded one at a time: in Python a text needs up to four times its size,
 and it is there three times meanwhile.
 """
+_JSON = "application/json"
 FORM_BYTES = 64 * 1024
 """What a request that holds no e-mail may have."""
 
@@ -126,10 +127,13 @@ def _check_size(size: int, most: int) -> None:
 
 
 def _check_type(request: web.Request) -> None:
-    if request.content_type != "application/json" or _charset(request) != "utf-8":
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) != _JSON and (
+        request.content_type != _JSON or _charset(request) != "utf-8"
+    ):
         text = "Send Content-Type: application/json (UTF-8)."
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", text)
-    if hdrs.CONTENT_ENCODING in request.headers:
+    if hdrs.CONTENT_ENCODING in headers:
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding.")
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
-
-from cachetools import TLRUCache
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,17 +27,18 @@ class SharedReads(Generic[K, V]):
     ) -> None:
         self._read = read
         self._clock = clock
-        self._known = TLRUCache[K, tuple[float, V]](
-            most, ttu=lambda _, kept, __: kept[0] + fresh_s, timer=clock
-        )
+        self._most = most
+        self._fresh_s = fresh_s
+        self._known = OrderedDict[K, tuple[float, V]]()
+        """With the begin of its read; who was asked for last stands last."""
         self._reading = dict[K, asyncio.Task[V]]()
 
     async def get(self, key: K) -> V:
         """The answer for this key. Raises what the read raises; a failure is not remembered."""
-        try:
-            return self._known[key][1]
-        except KeyError:
-            pass
+        kept = self._known.get(key)
+        if kept is not None and self._clock() < kept[0] + self._fresh_s:
+            self._known.move_to_end(key)
+            return kept[1]
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._fetch(key, self._clock()))
@@ -49,6 +49,9 @@ class SharedReads(Generic[K, V]):
     async def _fetch(self, key: K, begun_s: float) -> V:
         value = await self._read(key)
         self._known[key] = begun_s, value
+        self._known.move_to_end(key)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
         return value
 
     def _ended(self, key: K, task: asyncio.Task[V]) -> None:
