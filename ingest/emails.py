@@ -1,6 +1,7 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 from aiohttp import web
@@ -192,11 +193,11 @@ class Emails:
         except CallFailed as failed:
             return failed
 
-    async def _take(
+    def _take(
         self, request: web.Request, grant: Grant, letters: list[Letter]
-    ) -> list[Acceptance]:
+    ) -> Awaitable[list[Acceptance]]:
         days = grant.settings.retained_days(self._retention_days)
-        return await self._desk.take(letters, retention_days=days, due_s=lifted(request))
+        return self._desk.take(letters, retention_days=days, due_s=lifted(request))
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""
