@@ -139,7 +139,7 @@ def _addresses(email: Email) -> Violation | None:
         return Violation("to", "max_items", text)
     if len(email.reply_to) > MAX_REPLY_TO:
         return Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
-    seen = set[str]()
+    seen = set[str]() if count > 1 else None
     return (
         _listed("from", [email.from_])
         or _listed("to", email.to, seen)
