@@ -8,12 +8,13 @@ is "again", which does no harm. A queue that does not answer in time may still t
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mailpipe import failpoints, logs, metrics, records, resources
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
-from mailpipe.messages import EmailMessage, RecordFields
+from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
@@ -132,25 +133,18 @@ class Desk:
             for stream, places in by_stream.items()
             for start in range(0, len(places), TOGETHER)
         ]
-        calls = [
-            self._send(stream, [letters[place][1] for place in places], due_s)
-            for stream, places in parts
-        ]
-        faults: list[CallFailed | None] = [None] * len(letters)
-        answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
-        for (_, places), answer in zip(parts, answers, strict=True):
-            for place, fault in zip(places, answer, strict=True):
-                faults[place] = fault
-        return faults
+        answers = dict[int, CallFailed | None]()
 
-    async def _send(
-        self, stream: str, messages: list[Outgoing], due_s: float
-    ) -> Sequence[CallFailed | None]:
-        try:
+        async def send(stream: str, places: list[int]) -> None:
+            found = await self._queues[stream].send([letters[place][1] for place in places])
+            answers.update(zip(places, found, strict=True))
+
+        calls = [send(stream, places) for stream, places in parts]
+        with suppress(TimeoutError):
             async with asyncio.timeout_at(due_s):
-                return await self._queues[stream].send(messages)
-        except TimeoutError as late:
-            return [_failed(late)] * len(messages)
+                await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
+        late = None if len(answers) == len(letters) else _failed(TimeoutError())
+        return [answers.get(place, late) for place in range(len(letters))]
 
     async def _promised(
         self, messages: Sequence[EmailMessage], retention_days: int, due_s: float
@@ -168,7 +162,16 @@ class Desk:
     ) -> list[Acceptance]:
         """Insert the records of what is on the queue."""
         fields = [records.fields_of(message) for message in messages]
-        await self._make_stubs(messages, fields, retention_days)
+        now = now_ms()
+        stubs = [
+            stub
+            for one, kept in zip(messages, fields, strict=True)
+            for stub in records.stubs(
+                one.email_id, one.tenant, kept, now_ms=now, retention_days=retention_days
+            )
+        ]
+        if stubs:
+            await self._insert_stubs(stubs)
         inserts = [
             self._statements.insert(
                 records.born(one.email_id, one.tenant, kept, fingerprint=one.fingerprint)
@@ -185,28 +188,14 @@ class Desk:
             for index, (one, fate) in enumerate(zip(messages, fates, strict=True))
             if one.fingerprint is not None and isinstance(fate, Refused)
         ]
-        found = await self._known([messages[index] for index in twice])
-        for index, known in zip(twice, found, strict=True):
-            accepted[index] = known or _gone()
+        if twice:
+            found = await self._known([messages[index] for index in twice])
+            for index, known in zip(twice, found, strict=True):
+                accepted[index] = known or _gone()
         return accepted
 
-    async def _make_stubs(
-        self,
-        messages: Sequence[EmailMessage],
-        fields: Sequence[RecordFields],
-        retention_days: int,
-    ) -> None:
+    async def _insert_stubs(self, stubs: Sequence[records.Attributes]) -> None:
         """Before the records: who finds a record finds its stubs. A missing one loses no mail."""
-        now = now_ms()
-        stubs = [
-            stub
-            for one, kept in zip(messages, fields, strict=True)
-            for stub in records.stubs(
-                one.email_id, one.tenant, kept, now_ms=now, retention_days=retention_days
-            )
-        ]
-        if not stubs:
-            return
         fates = await self._tables.write_all([self._statements.insert(stub) for stub in stubs])
         failed = [fate for fate in fates if isinstance(fate, CallFailed)]
         if failed:

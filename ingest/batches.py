@@ -12,6 +12,7 @@ from ingest.decoding import SendEmailRequest
 from mailpipe.messages import Stream
 from mailpipe.rules import Violation
 
+KEY = "Idempotency-Key"
 MAX_ENTRIES = 500
 
 
@@ -55,6 +56,6 @@ def entry(raw: msgspec.Raw) -> BatchEntry | Violation:
 
 def placed(violation: Violation, index: int) -> Violation:
     """The same, with its place in the batch: `to[0]` of entry 3 is `emails[3].to[0]`."""
-    whole = violation.field in ("body", "")
-    field = f"emails[{index}]" if whole else f"emails[{index}].{violation.field}"
-    return violation._replace(field=field)
+    field = "idempotencyKey" if violation.field == KEY else violation.field
+    whole = field in ("body", "")
+    return violation._replace(field=f"emails[{index}]" if whole else f"emails[{index}].{field}")

@@ -1,7 +1,5 @@
 """From a request's bytes to an e-mail, or to the first rule that it breaks. Pure."""
 
-from operator import attrgetter
-
 import msgspec
 
 from ingest import strict_json
@@ -21,11 +19,9 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
 
     def email(self) -> Email:
         """Without what is only of the request."""
-        return Email(**dict(zip(_FIELDS, _of_email(self), strict=True)))
+        return msgspec.convert(self, Email, from_attributes=True)
 
 
-_FIELDS = Email.__struct_fields__
-_of_email = attrgetter(*_FIELDS)
 _decoder = msgspec.json.Decoder(SendEmailRequest)
 
 

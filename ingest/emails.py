@@ -1,14 +1,16 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from ingest import batches, views
-from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed
+from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed, Taken
 from ingest.answers import answer
+from ingest.batches import KEY
 from ingest.deadline import lifted, paused
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
@@ -19,7 +21,7 @@ from mailpipe import logs, records, resources
 from mailpipe.access import Grant
 from mailpipe.attachments import LARGE_CHARS
 from mailpipe.aws.table import Tables
-from mailpipe.bodies import Bodies
+from mailpipe.bodies import Bodies, small
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
@@ -28,7 +30,6 @@ from mailpipe.status import SCHEDULED, SENT
 from mailpipe.times import born_as
 from mailpipe.timing import iso, now_ms
 
-KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 OTHERS_TURN = 50
 """Entries of a batch after which other requests have their turn: one takes some 30 µs."""
@@ -57,10 +58,9 @@ class Emails:
         grant = await self._guard.admit(request, "send")
         decoded = await self._guard.decoded(request, decode)
         key = _one_key(request.headers.getall(KEY, ()))
-        try:
-            letter = await self._letter(decoded, grant, key=key)
-        except ValidationError as broken:
-            raise invalid(broken.violation) from None
+        letter = self._small(decoded, grant, key) or await self._large(decoded, grant, key)
+        if isinstance(letter, Violation):
+            raise invalid(letter)
         (fate,) = await self._take(request, grant, [letter])
         if isinstance(fate, CallFailed):
             raise fate
@@ -115,18 +115,36 @@ class Emails:
             results[index] = _result(message, fate)
         return _batch_answer([result for result in results if result is not None])
 
-    async def _letter(self, decoded: SendEmailRequest, grant: Grant, *, key: str | None) -> Letter:
-        """What goes onto the queue. Raises ValidationError; CallFailed when S3 does not answer."""
+    def _small(
+        self, decoded: SendEmailRequest, grant: Grant, key: str | None
+    ) -> Letter | Violation | None:
+        """What goes onto the queue, or why nothing does; None: the mail is too large for that."""
         email = decoded.email()
-        if violation := check_from(email, grant.settings.domains):
-            raise ValidationError(violation)
-        return await self._bodies.accept(
-            email,
-            tenant=grant.tenant,
-            stream=decoded.stream,
-            idempotency_key=key,
-            recorded=True,
-        )
+        try:
+            return check_from(email, grant.settings.domains) or small(
+                email,
+                tenant=grant.tenant,
+                stream=decoded.stream,
+                idempotency_key=key,
+                recorded=True,
+            )
+        except ValidationError as broken:
+            return broken.violation
+
+    async def _large(
+        self, decoded: SendEmailRequest, grant: Grant, key: str | None
+    ) -> Letter | Violation:
+        """The same for a mail whose body goes into S3. Raises CallFailed."""
+        try:
+            return await self._bodies.accept(
+                decoded.email(),
+                tenant=grant.tenant,
+                stream=decoded.stream,
+                idempotency_key=key,
+                recorded=True,
+            )
+        except ValidationError as broken:
+            return broken.violation
 
     async def _letters(
         self, entries: list[msgspec.Raw], grant: Grant
@@ -142,35 +160,44 @@ class Emails:
             for index, raw in enumerate(entries):
                 if index % OTHERS_TURN == OTHERS_TURN - 1:
                     await asyncio.sleep(0)
-                task = large.get(index)
-                letters.append(await (task or self._entry_letter(batches.entry(raw), grant)))
+                if index in large:
+                    letters.append(await large[index])
+                else:
+                    entry = batches.entry(raw)
+                    letters.append(
+                        self._small_entry(entry, grant) or await self._large_entry(entry, grant)
+                    )
             return letters
 
     async def _large_letter(
         self, raw: msgspec.Raw, grant: Grant
     ) -> Letter | Violation | CallFailed:
         # In a thread each: many that are just large take as long as a huge one.
-        return await self._entry_letter(await asyncio.to_thread(batches.entry, raw), grant)
+        entry = await asyncio.to_thread(batches.entry, raw)
+        return self._small_entry(entry, grant) or await self._large_entry(entry, grant)
 
-    async def _entry_letter(
+    def _small_entry(
+        self, entry: batches.BatchEntry | Violation, grant: Grant
+    ) -> Letter | Violation | None:
+        if isinstance(entry, Violation):
+            return entry
+        return self._small(entry, grant, entry.idempotency_key)
+
+    async def _large_entry(
         self, entry: batches.BatchEntry | Violation, grant: Grant
     ) -> Letter | Violation | CallFailed:
         if isinstance(entry, Violation):
             return entry
         try:
-            return await self._letter(entry, grant, key=entry.idempotency_key)
+            return await self._large(entry, grant, entry.idempotency_key)
         except CallFailed as failed:
             return failed
-        except ValidationError as broken:
-            violation = broken.violation
-            own = violation.field == KEY
-            return violation._replace(field="idempotencyKey") if own else violation
 
-    async def _take(
+    def _take(
         self, request: web.Request, grant: Grant, letters: list[Letter]
-    ) -> list[Acceptance]:
+    ) -> Awaitable[list[Acceptance]]:
         days = grant.settings.retained_days(self._retention_days)
-        return await self._desk.take(letters, retention_days=days, due_s=lifted(request))
+        return self._desk.take(letters, retention_days=days, due_s=lifted(request))
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""
@@ -205,6 +232,8 @@ def _sent(record: Record) -> Sent | None:
 def _result(message: EmailMessage, fate: Acceptance) -> BatchResult:
     email_id = message.email_id
     match fate:
+        case Taken():
+            return BatchResult(success=True, email_id=email_id, status=born_as(message).status)
         case CallFailed():
             return _unaccepted(fate)
         case Conflict(foreign):
@@ -212,7 +241,6 @@ def _result(message: EmailMessage, fate: Acceptance) -> BatchResult:
         case Replayed(record):
             status = views.status_now(record, now_ms=now_ms())
             return BatchResult(success=True, email_id=email_id, status=status)
-    return BatchResult(success=True, email_id=email_id, status=born_as(message).status)
 
 
 def _unaccepted(fault: CallFailed) -> BatchResult:

@@ -68,13 +68,15 @@ class Guard:
         max_bytes: int | None = None,
     ) -> T:
         """The request's body, of at most `max_bytes`, read and decoded. Raises Refusal."""
-        if request.content.is_eof():
-            body = await self._intake.body(request, max_bytes)
-        else:  # a slow client has a deadline of its own
+        body = self._intake.at_hand(request, max_bytes)
+        if body is None:  # a slow client has a deadline of its own
             with paused(request):
-                body = await self._intake.body(request, max_bytes)
-        async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
-            found = await limits.decoded(decode, body)
+                body = await self._intake.coming(request, max_bytes)
+        if len(body) < limits.OFF_LOOP_BYTES:
+            found = decode(body)
+        else:
+            async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
+                found = await asyncio.to_thread(decode, body)
         if isinstance(found, Violation):
             raise invalid(found)
         return found

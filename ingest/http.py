@@ -90,34 +90,37 @@ class Answering:
     async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer, whatever happens."""
         begun = time.perf_counter()
-        response = await self._guarded(request, handler)
+        try:
+            async with deadline.started(request, self._timeout_s):
+                response = await handler(request)
+        except Exception as error:
+            response = _answer_to(request, error)
         route = _route(request)
         metrics.bound(metrics.REQUESTS, route, str(response.status)).inc()
         metrics.bound(metrics.REQUEST_SECONDS, route).observe(time.perf_counter() - begun)
         return response
 
-    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            async with deadline.started(request, self._timeout_s):
-                return await handler(request)
-        except Refusal as refusal:
-            return refused(refusal)
-        except CallFailed as failure:
-            log.warning("store_failed", code=failure.code, text=failure.text)
+
+def _answer_to(request: web.Request, error: Exception) -> web.Response:
+    """What a request is told that has failed so."""
+    match error:
+        case Refusal():
+            return refused(error)
+        case CallFailed():
+            log.warning("store_failed", code=error.code, text=error.text)
             return refused(unavailable(STORE_FAILED))
-        except TimeoutError:  # nothing is on a queue yet: from there on the desk keeps the time
+        case TimeoutError():  # nothing is on a queue yet: from there on the desk keeps the time
             log.warning("stores_slow", route=_route(request))
             return refused(unavailable(STORE_FAILED))
-        except limits.Refused as unread:
-            cut = refused(Refusal(unread.code, str(unread), retry_after_s=unread.retry_after_s))
+        case limits.Refused():
+            cut = refused(Refusal(error.code, str(error), retry_after_s=error.retry_after_s))
             # What is left of the body is not worth waiting for.
             cut.force_close()
             return cut
-        except web.HTTPException as error:
+        case web.HTTPException():
             return refused(_as_refusal(request, error))
-        except Exception:
-            log.exception("request_bug", route=_route(request))
-            return refused(Refusal("INTERNAL_ERROR", "Something went wrong on our side."))
+    log.exception("request_bug", route=_route(request), exc_info=error)
+    return refused(Refusal("INTERNAL_ERROR", "Something went wrong on our side."))
 
 
 def _route(request: web.Request) -> str:

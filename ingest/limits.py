@@ -22,6 +22,7 @@ ALONE_BYTES = 256 * 1024
 """Bodies above this are decoded one at a time: in Python a text needs up to four times its size,
 and it is there three times meanwhile.
 """
+_JSON = "application/json"
 FORM_BYTES = 64 * 1024
 """What a request that holds no e-mail may have."""
 
@@ -74,24 +75,25 @@ class Intake:
             self.requests -= 1
             self.held_bytes -= request[_HELD]
 
-    async def body(self, request: web.Request, max_bytes: int | None = None) -> bytes:
+    def at_hand(self, request: web.Request, max_bytes: int | None = None) -> bytes | None:
         """The body of a request for JSON, at most `max_bytes` if that is less than is allowed
-        anyway. Raises Refused.
+        anyway; None: there is more to come (`coming`). Raises Refused.
         """
         _check_type(request)
-        most = self._limits.max_body_bytes
-        if max_bytes is not None:
-            most = min(most, max_bytes)
-        declared = request.content_length
-        if declared is not None:
-            _check_size(declared, most)
+        most = self._most(max_bytes)
+        _check_size(request.content_length or 0, most)
         content = request.content
-        if content.is_eof():  # as most are: it has come with the headers
-            body = content.read_nowait()
-            _check_size(len(body), most)
-            self._hold(request, len(body))
-            return body
-        self._hold(request, declared or 0)
+        if not content.is_eof():
+            return None
+        body = content.read_nowait()
+        _check_size(len(body), most)
+        self._hold(request, len(body))
+        return body
+
+    async def coming(self, request: web.Request, max_bytes: int | None = None) -> bytes:
+        """The body that is not all there yet. Raises Refused."""
+        most = self._most(max_bytes)
+        self._hold(request, request.content_length or 0)
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 return await self._read(request, most)
@@ -101,6 +103,10 @@ class Intake:
             raise Refused(408, "REQUEST_TIMEOUT", text) from None
         except (RequestPayloadError, ConnectionError):
             raise Refused(400, "BAD_REQUEST", "The body breaks off.") from None
+
+    def _most(self, max_bytes: int | None) -> int:
+        most = self._limits.max_body_bytes
+        return most if max_bytes is None else min(most, max_bytes)
 
     async def _read(self, request: web.Request, most: int) -> bytes:
         chunks, size = list[bytes](), 0
@@ -126,10 +132,13 @@ def _check_size(size: int, most: int) -> None:
 
 
 def _check_type(request: web.Request) -> None:
-    if request.content_type != "application/json" or _charset(request) != "utf-8":
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) != _JSON and (
+        request.content_type != _JSON or _charset(request) != "utf-8"
+    ):
         text = "Send Content-Type: application/json (UTF-8)."
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", text)
-    if hdrs.CONTENT_ENCODING in request.headers:
+    if hdrs.CONTENT_ENCODING in headers:
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding.")
 
 
@@ -139,10 +148,3 @@ def _charset(request: web.Request) -> str:
 
 def _busy(text: str) -> Refused:
     return Refused(503, "SERVICE_UNAVAILABLE", text, retry_after_s=RETRY_AFTER_S)
-
-
-async def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
-    """`decode(body)`, in a thread when that would keep the loop for long."""
-    if len(body) < OFF_LOOP_BYTES:
-        return decode(body)
-    return await asyncio.to_thread(decode, body)

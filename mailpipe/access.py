@@ -1,9 +1,9 @@
 """What an API key allows: read from the `Access` table, at most 5 seconds old."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
-from cachetools import LRUCache
 from msgspec import Struct
 
 from mailpipe import keys, resources, tenants
@@ -56,7 +56,8 @@ class Access:
         self._keys = SharedReads[str, Key | None](
             self._read, most=MAX_REMEMBERED, fresh_s=FRESH_S, clock=clock
         )
-        self._free_at_s = LRUCache[str, float](MAX_REMEMBERED)
+        self._free_at_s = OrderedDict[str, float]()
+        """Of keys and tenants; who has sent last stands last."""
 
     async def grant(self, key: str) -> Grant | None:
         """What this key allows, or None. Raises CallFailed when the table does not answer.
@@ -92,4 +93,7 @@ class Access:
             self._free_at_s.get(who, 0.0), now_s=self._clock(), count=count, per_second=per_second
         )
         self._free_at_s[who] = spent.free_at_s
+        self._free_at_s.move_to_end(who)
+        if len(self._free_at_s) > MAX_REMEMBERED:
+            self._free_at_s.popitem(last=False)
         return spent.retry_after_s

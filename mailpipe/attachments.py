@@ -7,7 +7,6 @@ whoever serves others meanwhile does it in a thread (`is_large`).
 
 import binascii
 import re
-from collections.abc import Iterator
 
 from mailpipe.constraints import Constraint
 from mailpipe.messages import Attachment, Email
@@ -61,52 +60,60 @@ def _utf8_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def faults(email: Email) -> Iterator[Fault]:
-    """The rules that the attachments break, and the size of all of it."""
+def fault_of(email: Email) -> Fault | None:
+    """The first rule that the attachments break, or the size of all of it."""
+    attached = email.attachments
     if is_large(email) and (size := mail_bytes(email)) > MAX_MAIL_BYTES:
         text = f"The e-mail is {size} bytes when it is encoded; SES takes {MAX_MAIL_BYTES}."
-        yield "body", "max_bytes", text
-    if len(email.attachments) > MAX_ATTACHMENTS:
-        count = len(email.attachments)
-        yield "attachments", "max_items", f"{count} attachments; at most {MAX_ATTACHMENTS}."
-    for index, one in enumerate(email.attachments):
+        return "body", "max_bytes", text
+    if len(attached) > MAX_ATTACHMENTS:
+        text = f"{len(attached)} attachments; at most {MAX_ATTACHMENTS}."
+        return "attachments", "max_items", text
+    for index, one in enumerate(attached):
         place = f"attachments[{index}]"
-        yield from _name(f"{place}.filename", one.filename)
-        yield from _type(f"{place}.contentType", one.content_type)
-        yield from _content(f"{place}.content", one)
+        if fault := (
+            _name(f"{place}.filename", one.filename)
+            or _type(f"{place}.contentType", one.content_type)
+            or _content(f"{place}.content", one)
+        ):
+            return fault
+    return None
 
 
-def _name(place: str, name: str) -> Iterator[Fault]:
+def _name(place: str, name: str) -> Fault | None:
     if not name.strip():
-        yield place, "required", f"{place} is missing: the name that the recipient sees."
+        return place, "required", f"{place} is missing: the name that the recipient sees."
     if len(name) > MAX_NAME_CHARS:
-        yield place, "max_length", f"{place} is longer than {MAX_NAME_CHARS} characters."
+        return place, "max_length", f"{place} is longer than {MAX_NAME_CHARS} characters."
     if constraint := unsafe_in_header(name):
-        yield place, constraint, f"{place} must not contain control characters or '=?'."
+        return place, constraint, f"{place} must not contain control characters or '=?'."
     if "/" in name or "\\" in name or name != name.strip() or name.endswith("."):
         text = "is a bare name: no / or \\, no space at its ends, no dot at its end."
-        yield place, "file_name", f"{place} {text}"
+        return place, "file_name", f"{place} {text}"
     _, dot, extension = name.rpartition(".")
     if dot and extension.lower() in REFUSED_EXTENSIONS:
-        yield place, "file_type", f"{place}: SES sends no files of type .{extension}; zip it."
+        return place, "file_type", f"{place}: SES sends no files of type .{extension}; zip it."
+    return None
 
 
-def _type(place: str, text: str) -> Iterator[Fault]:
+def _type(place: str, text: str) -> Fault | None:
     found = _TYPE.match(text) if len(text) <= MAX_TYPE_CHARS else None
     if found is None:
         wanted = f"like application/pdf, at most {MAX_TYPE_CHARS} characters"
-        yield place, "content_type", f"{place} is a media type {wanted}."
-    elif found[1].lower() in _NOT_ATTACHED:
+        return place, "content_type", f"{place} is a media type {wanted}."
+    if found[1].lower() in _NOT_ATTACHED:
         instead = "use application/octet-stream"
-        yield place, "content_type", f"{place}: {found[1]}/… cannot be base64; {instead}."
+        return place, "content_type", f"{place}: {found[1]}/… cannot be base64; {instead}."
+    return None
 
 
-def _content(place: str, one: Attachment) -> Iterator[Fault]:
+def _content(place: str, one: Attachment) -> Fault | None:
     if not one.content:
-        yield place, "required", f"{place} is empty: give the file as base64."
-    elif not is_base64(one.content):
+        return place, "required", f"{place} is empty: give the file as base64."
+    if not is_base64(one.content):
         text = "is not base64 (RFC 4648, section 4: no line breaks, padded with =)."
-        yield place, "base64", f"{place} {text}"
+        return place, "base64", f"{place} {text}"
+    return None
 
 
 def is_base64(text: str) -> bool:

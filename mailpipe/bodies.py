@@ -14,7 +14,7 @@ from hashlib import sha256
 import msgspec
 
 from mailpipe import failpoints
-from mailpipe.accepting import accepted, queued
+from mailpipe.accepting import accepted, message_for, queued
 from mailpipe.attachments import LARGE_CHARS, MAX_MAIL_BYTES, is_large
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing
@@ -68,6 +68,32 @@ class Room:
         finally:
             self._free += size
             self._freed.set()
+
+
+def small(
+    email: Email,
+    *,
+    tenant: str,
+    stream: Stream,
+    email_id: str | None = None,
+    idempotency_key: str | None = None,
+    recorded: bool = False,
+) -> tuple[EmailMessage, Outgoing] | None:
+    """`Bodies.accept` for a mail that fits into its message, which most do; None: it does not.
+
+    Raises ValidationError.
+    """
+    if is_large(email):
+        return None
+    message, outgoing = message_for(
+        email,
+        tenant=tenant,
+        stream=stream,
+        email_id=email_id,
+        idempotency_key=idempotency_key,
+        recorded=recorded,
+    )
+    return (message, outgoing) if len(outgoing.body) <= MAX_QUEUED_BYTES else None
 
 
 class Bodies:

@@ -12,10 +12,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from mailpipe.accepting import message_for
-from mailpipe.attachments import is_large
 from mailpipe.aws.queue import Outgoing
-from mailpipe.bodies import MAX_QUEUED_BYTES
+from mailpipe.bodies import small
 from mailpipe.doors import Doors, diverted, open_doors
 from mailpipe.fates import Accepted, Closed, Keyed, NotAccepted, Refused
 from mailpipe.in_hand import Held, InHand
@@ -220,21 +218,19 @@ class Producer:
         if violation := check_given(keyed.email, lane):
             return Refused(ValidationError(violation))
         doors = self._ready()
-        if not is_large(keyed.email):
-            try:
-                message, outgoing = message_for(
-                    keyed.email,
-                    tenant=self._tenant,
-                    stream=lane,
-                    email_id=keyed.email_id,
-                    idempotency_key=keyed.idempotency_key,
-                )
-            except ValidationError as error:
-                return Refused(error)
-            if len(outgoing.body) <= MAX_QUEUED_BYTES:
-                return await self._placed(
-                    doors, lane, outgoing, self._in_hand.take(message.email_id)
-                )
+        try:
+            letter = small(
+                keyed.email,
+                tenant=self._tenant,
+                stream=lane,
+                email_id=keyed.email_id,
+                idempotency_key=keyed.idempotency_key,
+            )
+        except ValidationError as error:
+            return Refused(error)
+        if letter is not None:
+            message, outgoing = letter
+            return await self._placed(doors, lane, outgoing, self._in_hand.take(message.email_id))
         held = self._in_hand.take(self._id_of(keyed))
         try:
             await large.acquire()

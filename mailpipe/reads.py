@@ -29,15 +29,16 @@ class SharedReads(Generic[K, V]):
         self._most = most
         self._fresh_s = fresh_s
         self._clock = clock
-        self._known = OrderedDict[K, tuple[V, float]]()
+        self._known = OrderedDict[K, tuple[float, V]]()
+        """With the begin of its read; who was asked for last stands last."""
         self._reading = dict[K, asyncio.Task[V]]()
 
     async def get(self, key: K) -> V:
         """The answer for this key. Raises what the read raises; a failure is not remembered."""
-        known = self._known.get(key)
-        if known is not None and self._clock() - known[1] < self._fresh_s:
+        kept = self._known.get(key)
+        if kept is not None and self._clock() < kept[0] + self._fresh_s:
             self._known.move_to_end(key)
-            return known[0]
+            return kept[1]
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._fetch(key, self._clock()))
@@ -47,7 +48,7 @@ class SharedReads(Generic[K, V]):
 
     async def _fetch(self, key: K, begun_s: float) -> V:
         value = await self._read(key)
-        self._known[key] = value, begun_s
+        self._known[key] = begun_s, value
         self._known.move_to_end(key)
         if len(self._known) > self._most:
             self._known.popitem(last=False)

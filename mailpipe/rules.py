@@ -7,7 +7,6 @@ Limits are SES's (SES Developer Guide, "Service quotas in Amazon SES"; API refer
 
 import math
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,13 +30,15 @@ MAX_TAG_CHARS = 256
 MAX_BODY_BYTES = 2_000_000  # ours, of each of the two bodies; SES takes 40 MB with attachments
 MAX_INTEGER = 2**63 - 1  # what JSON readers of other languages hold
 MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in every webhook
+_LEAST_OF_ENTRY, _MOST_OF_ENTRY = len('"":0,'), len('"":-2.2250738585072014e-308,')
+"""As JSON, without the characters of its texts."""
+_MOST_OF_CHARACTER = len("\\u0001")
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
-_TAG = re.compile(r"\A[A-Za-z0-9_-]+\Z")
+_TAG = re.compile(rf"\A[A-Za-z0-9_-]{{1,{MAX_TAG_CHARS}}}\Z")
 _OWN_TAGS = frozenset({"email_id", "attempt", "tenant", "stream"})
-_RECIPIENTS = frozenset({"to", "cc", "bcc"})
 _RESERVED_HEADERS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "sender", "reply-to", "return-path", "date"}
     | {"message-id", "received", "mime-version", "x-email-id"}
@@ -64,7 +65,17 @@ class ValidationError(ValueError):
 
 def check(email: Email, *, accepted_ms: int) -> Violation | None:
     """The first rule that `email`, accepted then, breaks, or None."""
-    return next(_violations(email, accepted_ms), None)
+    if email.template is not None:
+        text = "template is not supported yet; leave it out."
+        return Violation("template", "not_supported", text)
+    return (
+        _addresses(email)
+        or _subject_and_body(email)
+        or _headers(email.headers)
+        or _tags(email.tags)
+        or _metadata(email.metadata)
+        or _times_and_attachments(email, accepted_ms)
+    )
 
 
 def check_from(email: Email, domains: list[str]) -> Violation | None:
@@ -91,12 +102,14 @@ def _allowed(domains: tuple[str, ...]) -> frozenset[str]:
 
 def check_ids(tenant: str, email_id: str | None) -> Violation | None:
     """Whether the ids that a producer chose can be keys and SES tags."""
-    for name, value in (("tenant", tenant), ("emailId", email_id)):
-        if value is not None and not is_id(value):
-            return Violation(
-                name, "id_syntax", f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
-            )
-    return None
+    if not is_id(tenant):
+        return _no_id("tenant")
+    return None if email_id is None or is_id(email_id) else _no_id("emailId")
+
+
+def _no_id(name: str) -> Violation:
+    text = f"{name} is 1 to 64 of the characters A-Z a-z 0-9 _ -."
+    return Violation(name, "id_syntax", text)
 
 
 def is_id(value: object) -> bool:
@@ -117,91 +130,89 @@ def check_idempotency_key(key: str) -> Violation | None:
     )
 
 
-def _violations(email: Email, accepted_ms: int) -> Iterator[Violation]:
-    if email.template is not None:
-        text = "template is not supported yet; leave it out."
-        yield Violation("template", "not_supported", text)
-    yield from _addresses(email)
-    yield from _subject_and_body(email)
-    yield from _headers(email.headers)
-    yield from _tags(email.tags)
-    yield from _metadata(email.metadata)
-    yield from (Violation(*fault) for fault in times.faults(email, accepted_ms))
-    yield from (Violation(*fault) for fault in attachments.faults(email))
-
-
-def _addresses(email: Email) -> Iterator[Violation]:
-    if not email.to:
-        yield Violation("to", "required", "to needs at least one address.")
+def _addresses(email: Email) -> Violation | None:
     count = len(email.to) + len(email.cc) + len(email.bcc)
+    if not email.to:
+        return Violation("to", "required", "to needs at least one address.")
     if count > MAX_RECIPIENTS:
-        yield Violation(
-            "to",
-            "max_items",
-            f"to, cc and bcc together hold {count} recipients; SES takes {MAX_RECIPIENTS}.",
-        )
+        text = f"to, cc and bcc together hold {count} recipients; SES takes {MAX_RECIPIENTS}."
+        return Violation("to", "max_items", text)
     if len(email.reply_to) > MAX_REPLY_TO:
-        yield Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
-    seen = set[str]()
-    for name, texts in (
-        ("from", [email.from_]),
-        *(("to", email.to), ("cc", email.cc), ("bcc", email.bcc)),
-        ("replyTo", email.reply_to),
-    ):
-        for index, text in enumerate(texts):
-            try:
-                spec = parse(text).spec.casefold()
-            except BadAddress as error:
-                place = _place(name, index)
-                yield Violation(place, error.constraint, f"{place}: {error}")
-                continue
-            if name in _RECIPIENTS:
-                if spec in seen:
-                    place = _place(name, index)
-                    text = f"{place} stands twice in to, cc and bcc; name it once."
-                    yield Violation(place, "unique", text)
-                seen.add(spec)
+        return Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
+    seen = set[str]() if count > 1 else None
+    return (
+        _listed("from", [email.from_])
+        or _listed("to", email.to, seen)
+        or _listed("cc", email.cc, seen)
+        or _listed("bcc", email.bcc, seen)
+        or _listed("replyTo", email.reply_to)
+    )
+
+
+def _listed(name: str, texts: list[str], seen: set[str] | None = None) -> Violation | None:
+    """Whether these are addresses, and none of them `seen` before, where that counts."""
+    for index, text in enumerate(texts):
+        try:
+            address = parse(text)
+        except BadAddress as error:
+            place = _place(name, index)
+            return Violation(place, error.constraint, f"{place}: {error}")
+        if seen is None:
+            continue
+        spec = address.spec.casefold()
+        if spec in seen:
+            place = _place(name, index)
+            text = f"{place} stands twice in to, cc and bcc; name it once."
+            return Violation(place, "unique", text)
+        seen.add(spec)
+    return None
 
 
 def _place(name: str, index: int) -> str:
     return name if name == "from" else f"{name}[{index}]"
 
 
-def _subject_and_body(email: Email) -> Iterator[Violation]:
-    if not email.subject.strip():
-        yield Violation("subject", "required", "Missing required field: subject")
-    if len(email.subject) > MAX_SUBJECT_CHARS:
-        yield Violation(
-            "subject", "max_length", f"subject is longer than {MAX_SUBJECT_CHARS} characters."
-        )
-    if constraint := unsafe_in_header(email.subject):
-        yield Violation(
-            "subject", constraint, "subject must be one line without control characters or '=?'."
-        )
+def _subject_and_body(email: Email) -> Violation | None:
+    subject = email.subject
+    if not subject.strip():
+        return Violation("subject", "required", "Missing required field: subject")
+    if len(subject) > MAX_SUBJECT_CHARS:
+        text = f"subject is longer than {MAX_SUBJECT_CHARS} characters."
+        return Violation("subject", "max_length", text)
+    if constraint := unsafe_in_header(subject):
+        text = "subject must be one line without control characters or '=?'."
+        return Violation("subject", constraint, text)
     if not email.body_text and not email.body_html:
-        yield Violation("bodyText", "required", "Give bodyText, bodyHtml, or both.")
-    for name, text in (("bodyText", email.body_text), ("bodyHtml", email.body_html)):
-        if not text:
-            continue
-        if constraint := unsafe_in_body(text):
-            yield Violation(
-                name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
-            )
-        elif len(text if text.isascii() else text.encode()) > MAX_BODY_BYTES:
-            yield Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
+        return Violation("bodyText", "required", "Give bodyText, bodyHtml, or both.")
+    return _body("bodyText", email.body_text) or _body("bodyHtml", email.body_html)
 
 
-def _headers(headers: dict[str, str]) -> Iterator[Violation]:
+def _body(name: str, text: str | None) -> Violation | None:
+    if not text:
+        return None
+    if constraint := unsafe_in_body(text):
+        return Violation(
+            name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
+        )
+    if len(text if text.isascii() else text.encode()) > MAX_BODY_BYTES:
+        return Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
+    return None
+
+
+def _headers(headers: dict[str, str]) -> Violation | None:
     if len(headers) > MAX_HEADERS:
-        yield Violation("headers", "max_items", f"At most {MAX_HEADERS} custom headers.")
+        return Violation("headers", "max_items", f"At most {MAX_HEADERS} custom headers.")
     if len(headers) > 1 and len({name.lower() for name in headers}) < len(headers):
-        yield Violation("headers", "unique", "A header stands twice; case makes no difference.")
+        return Violation("headers", "unique", "A header stands twice; case makes no difference.")
     for name, value in headers.items():
-        if (constraint := _bad_header(name, value)) == "header_name":
-            yield Violation("headers", constraint, _HEADER_RULES[constraint])
-        elif constraint is not None:
+        constraint = _bad_header(name, value)
+        if constraint is not None:
+            rule = _HEADER_RULES[constraint]
+            if constraint == "header_name":
+                return Violation("headers", constraint, rule)
             where = f"headers.{name[:40]}"
-            yield Violation(where, constraint, f"{where} {_HEADER_RULES[constraint]}")
+            return Violation(where, constraint, f"{where} {rule}")
+    return None
 
 
 def _bad_header(name: str, value: str) -> Constraint | None:
@@ -228,46 +239,44 @@ _HEADER_RULES: dict[Constraint, str] = {
 }
 
 
-def _tags(tags: dict[str, str]) -> Iterator[Violation]:
+def _tags(tags: dict[str, str]) -> Violation | None:
     if len(tags) > MAX_TAGS:
-        yield Violation("tags", "max_items", f"At most {MAX_TAGS} tags.")
+        return Violation("tags", "max_items", f"At most {MAX_TAGS} tags.")
     for name, value in tags.items():
         if name in _OWN_TAGS:
-            yield Violation(f"tags.{name}", "reserved", f"The tag {name} is mailpipe's own.")
-        for text in (name, value):
-            if len(text) > MAX_TAG_CHARS or not _TAG.match(text):
-                yield Violation(
-                    "tags",
-                    "tag_syntax",
-                    "A tag's name and value are 1 to 256 of the characters A-Z a-z 0-9 _ - each.",
-                )
+            return Violation(f"tags.{name}", "reserved", f"The tag {name} is mailpipe's own.")
+        if not _TAG.match(name) or not _TAG.match(value):
+            text = "A tag's name and value are 1 to 256 of the characters A-Z a-z 0-9 _ - each."
+            return Violation("tags", "tag_syntax", text)
+    return None
 
 
-def _metadata(metadata: dict[str, MetadataValue]) -> Iterator[Violation]:
-    if _too_large(metadata):  # before all of it is looked at
+def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
+    if not metadata:
+        return None
+    count, chars = len(metadata), 0
+    if _LEAST_OF_ENTRY * count <= MAX_METADATA_BYTES:
+        chars = sum(
+            [len(text) for entry in metadata.items() for text in entry if isinstance(text, str)]
+        )
+    if _LEAST_OF_ENTRY * count + chars > MAX_METADATA_BYTES:  # before all of it is looked at
         text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
-        yield Violation("metadata", "max_bytes", text)
-        return
+        return Violation("metadata", "max_bytes", text)
     for key, value in metadata.items():
         if constraint := _bad_metadata(key) or _bad_metadata(value):
-            yield Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
-            return
+            return Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
+    if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars <= MAX_METADATA_BYTES:
+        return None
     size = len(msgspec.json.encode(metadata, enc_hook=plain))
-    if size > MAX_METADATA_BYTES:
-        yield Violation(
-            "metadata",
-            "max_bytes",
-            f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}.",
-        )
+    if size <= MAX_METADATA_BYTES:
+        return None
+    text = f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}."
+    return Violation("metadata", "max_bytes", text)
 
 
-def _too_large(metadata: dict[str, MetadataValue]) -> bool:
-    """Whether it must be, without encoding it: an entry is its texts and `"":0,` at least."""
-    least = 5 * len(metadata)
-    if least <= MAX_METADATA_BYTES:
-        texts = (text for entry in metadata.items() for text in entry if isinstance(text, str))
-        least += sum(map(len, texts))
-    return least > MAX_METADATA_BYTES
+def _times_and_attachments(email: Email, accepted_ms: int) -> Violation | None:
+    fault = next(times.faults(email, accepted_ms), None) or attachments.fault_of(email)
+    return None if fault is None else Violation(*fault)
 
 
 def _bad_metadata(value: object) -> Constraint | None:

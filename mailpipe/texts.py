@@ -33,6 +33,8 @@ def unsafe_in_body(text: str) -> Constraint | None:
     """The constraint that `text` breaks anywhere: NUL, or half of a surrogate pair."""
     if "\x00" in text:
         return "control_characters"
+    if text.isascii():  # which is known of a text, without looking at it
+        return None
     try:
         text.encode()
     except UnicodeEncodeError:

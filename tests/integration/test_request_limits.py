@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
-from ingest.limits import OFF_LOOP_BYTES, Handler, Intake, Limits, Refused, decoded
+from ingest.limits import Handler, Intake, Limits, Refused
 from mailpipe.admin import serve
 
 LIMITS = Limits(max_requests=2, max_body_bytes=100_000, max_bodies_bytes=150_000, body_timeout_s=10)
@@ -82,7 +81,9 @@ async def opened(limits: Limits) -> AsyncIterator[Door]:
     go.set()
 
     async def take(request: web.Request) -> web.Response:
-        body = await intake.body(request)
+        body = intake.at_hand(request)
+        if body is None:
+            body = await intake.coming(request)
         came.release()
         await go.wait()
         return web.Response(text=str(len(body)))
@@ -212,9 +213,3 @@ async def test_http_that_two_servers_may_read_differently_is_refused(
         said = await door.say(POST + JSON + AMBIGUOUS[name])
     assert said.startswith(("400", "closed")), said
     assert "mp_secret" not in caplog.text
-
-
-async def test_a_large_body_is_decoded_in_a_thread_and_a_small_one_at_once() -> None:
-    assert await decoded(lambda _: threading.current_thread(), b"x") is threading.main_thread()
-    large = b"x" * OFF_LOOP_BYTES
-    assert await decoded(lambda _: threading.current_thread(), large) is not threading.main_thread()

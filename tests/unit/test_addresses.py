@@ -175,3 +175,19 @@ def test_a_plain_local_part_is_judged_as_the_library_would(local: str, domain: s
             parse(spec)
     else:
         assert parse(spec).spec == f"{found.local_part}@{found.ascii_domain.lower()}"
+
+
+@given(
+    st.from_regex(r"\A[A-Za-z0-9_+.-]{1,70}@[A-Za-z0-9.-]{1,40}\Z")
+    | st.from_regex(r"\A[a-z.]{1,4}@[a-z.-]{0,8}\.(com|example)\Z")
+    | st.text("a.@-+_B9", max_size=12)
+)
+def test_a_bare_address_is_judged_as_one_in_angle_brackets(text: str) -> None:
+    assert _fate(text) == _fate(f"<{text}>")
+
+
+def _fate(text: str) -> object:
+    try:
+        return parse(text)
+    except BadAddress as error:
+        return error.constraint, str(error)

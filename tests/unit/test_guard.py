@@ -1,12 +1,13 @@
-"""What a request counts against the rate of its key."""
+"""What a request counts against the rate of its key, and where its body is decoded."""
 
+import threading
 from typing import Any, cast
 
 import pytest
 
 from ingest.errors import Refusal
 from ingest.guard import Guard
-from ingest.limits import Intake, Limits
+from ingest.limits import OFF_LOOP_BYTES, Intake, Limits
 from mailpipe.access import Access, Grant
 from mailpipe.tenants import Tenant
 
@@ -45,3 +46,26 @@ def test_a_batch_that_is_refused_counts_as_one() -> None:
         with pytest.raises(Refusal):
             rated.batch(60)
     assert rated.access.allow(GRANT) > 0
+
+
+class AtHand(Intake):
+    """Every request has this body."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(LIMITS)
+        self._body = body
+
+    def at_hand(self, *_: object) -> bytes:
+        """See Intake.at_hand."""
+        return self._body
+
+
+async def test_a_large_body_is_decoded_in_a_thread_and_a_small_one_at_once() -> None:
+    nothing: Any = None
+
+    async def thread(body: bytes) -> threading.Thread:
+        guard = Guard(nothing, AtHand(body))
+        return await guard.decoded(nothing, lambda _: threading.current_thread())
+
+    assert await thread(b"x") is threading.main_thread()
+    assert await thread(b"x" * OFF_LOOP_BYTES) is not threading.main_thread()
