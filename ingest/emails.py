@@ -134,7 +134,9 @@ class Emails:
     async def _large(
         self, decoded: SendEmailRequest, grant: Grant, key: str | None
     ) -> Letter | Violation:
-        """The same for a mail whose body goes into S3. Raises CallFailed."""
+        """The same for a mail whose body goes into S3, of which `_small` has found that it may be
+        sent. Raises CallFailed.
+        """
         try:
             return await self._bodies.accept(
                 decoded.email(),

@@ -84,7 +84,7 @@ class Sender:
     def handle(self, received: Received) -> Coroutine[Any, Any, Outcome]:
         """One mail, from the queue to SES. A crash at any point repeats it, never loses it."""
         handled = self._look_at(received)
-        return self._pauses.noted(received, handled) if PROBE in received.attributes else handled
+        return self._pauses.probing(received, handled) if PROBE in received.attributes else handled
 
     async def _look_at(self, received: Received) -> Outcome:
         with self._slots.arriving():

@@ -119,7 +119,7 @@ class Pauses:
         except CallFailed as error:
             log.warning("resume_failed", code=error.code, text=error.text)
 
-    async def noted(self, received: Received, handled: Awaitable[Outcome]) -> Outcome:
+    async def probing(self, received: Received, handled: Awaitable[Outcome]) -> Outcome:
         """The outcome of a probe. One that ends without SES's word on its scope (expired,
         suppressed, quarantined, put off) has shown nothing: another one is due.
         """

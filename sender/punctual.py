@@ -44,8 +44,8 @@ class Gate:
         """Whether the write may begin, now. False: no slot comes while a send would end in time."""
         instant, clock = self._instant, asyncio.get_running_loop().time
         while True:
-            if (early_s := instant - clock()) > 0:
-                await asyncio.sleep(early_s)
+            # Even where it is late: a connection that has just been closed gets to say so.
+            await asyncio.sleep(max(0.0, instant - clock()))
             left_s = (self._until_ms - self._wall_ms()) / 1000 - self._send_s
             if left_s < 0:
                 return False

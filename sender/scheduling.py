@@ -67,8 +67,8 @@ class Scheduling:
         self, message: EmailMessage, received: Received, domains: list[str]
     ) -> Times | Answer | Retry | Done:
         """The times of a mail that may go now, kept until then if that was near; else why it does
-        not. Mail that was never for later costs nothing here, nor does a look what is due; what is
-        over by its message is looked at, since it may have been given another time.
+        not. What does not concern us (mail in doubt comes, too) costs nothing, nor does a look what
+        is due; what is over by its message is looked at: it may have been given another time.
         """
         times, has_waited = times_of(message), SCHEDULED in received.attributes
         if not self.concerns(message, received, times, now_ms=self._wall_ms()):
