@@ -5,33 +5,30 @@ value into queue calls. A failed call carries its kind from the edge (`mailpipe/
 vendor codes never travel further than that.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Done:
+
+class Done(Struct, frozen=True):
     """The work is durable: delete the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """Hide the message for `after_s` seconds (0 = hand it back at once), then try again."""
 
     after_s: float
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Struct, frozen=True):
     """No repeat can help: keep the raw message in the dead-letter queue with this reason."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(Struct, frozen=True):
     """The message waits outside its queue (`due.py`): for a condition, until `scope` is released
     (`account`, `set#…`, `identity#…`, `domain#…`, `tenant#…#…`), or else until `due_ms` (epoch ms).
     Who has to find the item again gives it a `name`, without `#`; others are known by SQS's message

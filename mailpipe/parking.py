@@ -7,11 +7,11 @@ quotas"). So what waits for a condition, or for longer, lies in a table.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mailpipe import origins, resources
 from mailpipe.aws.queue import MAX_ATTRIBUTES, MAX_DELAY_S, Outgoing, Received, weight

@@ -6,7 +6,8 @@ taken off here, before anybody handles, parks or copies the message: sent anew, 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mailpipe.aws.queue import Fault, Outgoing, Queue, Queues, Received
 from mailpipe.messages import EmailMessage

@@ -10,7 +10,8 @@ copies are one item.
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mailpipe import logs, metrics, records, scheduled
 from mailpipe.attachments import is_large

@@ -5,9 +5,10 @@ Batch calls answer 200 with failures inside, so every method reports the fate of
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from hashlib import md5
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from mailpipe import logs
 from mailpipe.aws import errors
@@ -26,18 +27,16 @@ MAX_VISIBILITY_S = 43_200
 MAX_ATTRIBUTES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """A message to send. `group` is the tenant or endpoint for SQS's fair queues."""
 
     body: str
     group: str | None = None
     delay_s: int = 0
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A message in hand until its visibility ends; `receives` counts this receive too.
 
     `sender_id` is who has sent it, where the queue was opened to tell.
@@ -48,7 +47,7 @@ class Received:
     body: str
     receives: int
     sent_at_ms: int
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = {}
     sender_id: str | None = None
 
 

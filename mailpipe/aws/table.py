@@ -5,10 +5,11 @@ Everything here is harmless to repeat (conditional writes), so transient failure
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from mailpipe import resources
 from mailpipe.aws import dynamodb_operations as aws
@@ -22,13 +23,11 @@ from mailpipe.partiql import Statement
 from mailpipe.records import Attributes, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """The write happened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The condition did not hold. `item` is None when there is none, or for a duplicate INSERT."""
 
     item: Attributes | None

@@ -1,8 +1,7 @@
 """What is ours in a message is believed of ourselves only."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mailpipe.aws.queue import Outgoing, Received
 from mailpipe.messages import Email, EmailMessage, encode

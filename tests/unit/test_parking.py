@@ -1,11 +1,10 @@
 """Messages that wait outside their queue, as items and back."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mailpipe import origins
 from mailpipe.aws.items import from_item, to_item

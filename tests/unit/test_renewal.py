@@ -1,9 +1,9 @@
 """Old messages get a new clock before their queue's retention deletes them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mailpipe import origins
 from mailpipe.aws.queue import Fault, Outgoing, Received

@@ -5,11 +5,11 @@ lost. The real code over tables in memory, whose calls come in every order that 
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from loadtest.virtual.tables import MemoryTables
 from mailpipe import records

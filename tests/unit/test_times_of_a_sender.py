@@ -1,9 +1,9 @@
 """When a mail may go, or is too late, by its record and by the time that all senders share."""
 
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from mailpipe import resources
 from mailpipe.aws.queue import Received
