@@ -247,9 +247,7 @@ class SenderStore:
                 await self.let_go(email_id, token)
             raise
 
-    def sent(
-        self, email_id: str, attempt: int, message_id: str, *, at_ms: int
-    ) -> Awaitable[Fate]:
+    def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> Awaitable[Fate]:
         """SES accepted. A refusal means that an event has already said so."""
         return self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
 
