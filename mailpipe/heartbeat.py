@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Self
+from typing import Self
 
 from mailpipe import logs, metrics
 from mailpipe.outcomes import CallFailed
@@ -22,9 +22,8 @@ Hide = Callable[[str, list[tuple[str, int]]], Awaitable[list[CallFailed | None]]
 log = logs.get()
 
 
-class _Held(NamedTuple):
-    queue: str
-    due_s: float
+_Held = tuple[str, float]
+"""The queue of a message in hand, and when it is to be renewed."""
 
 
 class Heartbeat:
@@ -61,8 +60,9 @@ class Heartbeat:
 
     def hold(self, receipt: str, queue: str) -> None:
         """From now on, which is when the message was received, this one is kept hidden."""
+        held = queue, time.monotonic() + self.visibility_s / 3
         with self._lock:
-            self._held[receipt] = _Held(queue, time.monotonic() + self.visibility_s / 3)
+            self._held[receipt] = held
 
     def drop(self, receipt: str) -> None:
         """Its work is done: a late renewal of a message that is deleted does no harm."""
@@ -98,9 +98,9 @@ class Heartbeat:
         now_s, due = time.monotonic(), dict[str, list[str]]()
         if not self._may_keep():
             return due
-        for receipt, held in self._held.items():
-            if held.due_s <= now_s:
-                due.setdefault(held.queue, []).append(receipt)
+        for receipt, (queue, due_s) in self._held.items():
+            if due_s <= now_s:
+                due.setdefault(queue, []).append(receipt)
         return due
 
     async def _renew(self, hide: Hide) -> None:
@@ -114,7 +114,7 @@ class Heartbeat:
                 faults = await hide(queue, [(one, round(self.visibility_s)) for one in receipts])
                 for receipt, fault in zip(receipts, faults, strict=True):
                     due_s = now_s if fault else now_s + self.visibility_s / 3
-                    self._renewed(_Held(queue, due_s), receipt, fault)
+                    self._renewed((queue, due_s), receipt, fault)
         finally:
             ended.set_result(None)
 

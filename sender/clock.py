@@ -91,10 +91,12 @@ class Clock:
         """An answer of AWS. One that cannot be true together with those before it (a clock was put
         right, a Date comes from elsewhere) begins anew.
         """
-        if self._was_set(self._wall_s()) or received_s < sent_s:
+        wall_s = self._wall_s()
+        if self._was_set(wall_s) or received_s < sent_s:
             return
-        seen, known = told(date_s, sent_s, received_s), self.offset
-        if known is not None:
+        seen = told(date_s, sent_s, received_s)
+        if self._offset is not None:
+            known = self._offset.after(wall_s - self._at_s)
             both = Offset(max(known.low_s, seen.low_s), min(known.high_s, seen.high_s))
             if both.width_s >= 0:
                 seen = both
@@ -102,7 +104,7 @@ class Clock:
                 self.contradictions += 1
                 self._was_good = False
         self._offset, self._at_s = seen, received_s
-        self._was_good = self.good
+        self._was_good = self._judged(seen.after(wall_s - received_s)) is ClockState.GOOD
 
     @property
     def offset(self) -> Offset | None:
@@ -115,9 +117,11 @@ class Clock:
     @property
     def state(self) -> ClockState:
         """The verdict, now."""
-        offset, budget_s = self.offset, self._budget_s
-        if offset is None:
-            return ClockState.UNSURE
+        offset = self.offset
+        return ClockState.UNSURE if offset is None else self._judged(offset)
+
+    def _judged(self, offset: Offset) -> ClockState:
+        budget_s = self._budget_s
         if offset.low_s > budget_s or offset.high_s < -budget_s:
             return ClockState.WRONG
         kept_s = budget_s * (KEPT if self._was_good else 1.0)

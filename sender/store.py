@@ -1,7 +1,7 @@
 """The sender's side of the record and of the suppression list, in DynamoDB."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
@@ -247,9 +247,9 @@ class SenderStore:
                 await self.let_go(email_id, token)
             raise
 
-    async def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> None:
+    def sent(self, email_id: str, attempt: int, message_id: str, *, at_ms: int) -> Awaitable[Fate]:
         """SES accepted. A refusal means that an event has already said so."""
-        await self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
+        return self._tables.write(self._statements.sent(email_id, attempt, message_id, at_ms=at_ms))
 
     async def end(
         self, message: EmailMessage, claim: Won, standing: Standing, *, reason: str
