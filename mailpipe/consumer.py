@@ -83,6 +83,11 @@ class Consumer:
         """How far it has come."""
         return self._settling.progress
 
+    @property
+    def free(self) -> int:
+        """How many more messages may be in hand."""
+        return self._free
+
     async def run(self, stop: Stop, *, drain_s: float) -> None:
         """Consume until `stop`; then finish what is in hand, or hand it back after `drain_s`."""
         await self._poll(stop)
@@ -145,26 +150,29 @@ class Consumer:
         self._tasks[message.receipt] = asyncio.create_task(work)
 
     def _settled(self, message: Received) -> None:
-        """Called by `Settling` for each message, once."""
-        self._tasks.pop(message.receipt, None)
-        self._free += 1
-        self._slot_freed.set()
+        """`Settling` has nothing more to do for this message."""
+        if self._tasks.pop(message.receipt, None) is not None:
+            self._free += 1
+            self._slot_freed.set()
 
     async def _work(self, message: Received) -> None:
         begun = time.perf_counter()
         self._handling.add(message.receipt)
+        outcome: Outcome | None = None
         try:
             outcome = await self._handle(message)
         except asyncio.CancelledError:
             outcome = Retry(0, "not finished before the drain deadline")
         except CallFailed as error:
-            outcome = Retry(pause_s(message), error.code)
             log.warning("handle_failed", queue=self.queue.name, code=error.code, text=error.text)
+            outcome = Retry(pause_s(message), error.code)
         except Exception:
-            outcome = Retry(pause_s(message), "bug")
             log.exception("handler_bug", queue=self.queue.name, message_id=message.message_id)
+            outcome = Retry(pause_s(message), "bug")
         finally:
             self._handling.discard(message.receipt)
+            if outcome is None:  # not even the log could be written
+                self._settling.over(message)
         self._seconds.observe(time.perf_counter() - begun)
         await self._settling.settle(message, outcome)
 

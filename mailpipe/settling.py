@@ -90,6 +90,7 @@ class Settling:
 
     async def settle(self, message: Received, outcome: Outcome) -> None:
         """Carry it out. Never raises: what fails comes back when its visibility ends."""
+        over = True
         try:
             if isinstance(outcome, Retry) and self._parking is not None:
                 outcome = self._parking.instead_of(outcome, message, self._queue.name) or outcome
@@ -100,7 +101,7 @@ class Settling:
                 case Done():
                     # A task that waited for this would only be woken to end.
                     self._queue.delete_soon(message.receipt, partial(self._deleted, message))
-                    return
+                    over = False
                 case Retry(after_s):
                     await self._hide(message, after_s)
                 case Park():
@@ -110,13 +111,18 @@ class Settling:
         except Exception:
             # The message comes back by itself when its visibility ends.
             log.exception("settle_bug", queue=self._queue.name)
-        self._over(message)
+        finally:
+            if over:
+                self.over(message)
 
     def _deleted(self, message: Received, fault: Fault) -> None:
-        self._report("delete", fault)
-        self._over(message)
+        try:
+            self._report("delete", fault)
+        finally:
+            self.over(message)
 
-    def _over(self, message: Received) -> None:
+    def over(self, message: Received) -> None:
+        """Nothing more is done for it: if it is not deleted it comes again."""
         self._heartbeat.drop(message.receipt)
         self._settled(message)
 

@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
+USUAL_TIME_CHARS = 40
+
 
 def now_ms() -> int:
     """Milliseconds since the epoch, the unit of every time in our tables."""
@@ -20,16 +22,23 @@ def _second(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@lru_cache(maxsize=4096)  # a mail's own is asked for several times on its way
 def parse_iso(text: str) -> int:
     """Milliseconds since the epoch of an RFC 3339 time with a zone.
 
     Raises ValueError when the text is no such time.
     """
+    # A mail's own is asked for several times on its way. What is long is none of ours to keep.
+    return _known_time(text) if len(text) <= USUAL_TIME_CHARS else _parsed(text)
+
+
+def _parsed(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
     return round(moment.timestamp() * 1000)
+
+
+_known_time = lru_cache(maxsize=4096)(_parsed)
 
 
 def backoff_s(attempt: int, *, first_s: float, cap_s: float, jitter: float) -> float:

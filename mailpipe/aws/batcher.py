@@ -8,11 +8,11 @@ bounded: who comes when the buffer is full waits outside.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from random import random
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
-from mailpipe.aws.lingering import Gaps, linger_s
+from mailpipe.aws.lingering import Gaps, Limits, linger_s
 from mailpipe.aws.retries import FIRST_WAIT_S, again, told
 from mailpipe.outcomes import CallFailed, Kind
 
@@ -22,18 +22,6 @@ F = TypeVar("F")
 _ENDING = ("Closed", "the process is ending")
 
 log = logs.get()
-
-
-class Limits(NamedTuple):
-    """`most` entries and `max_weight` fit into a call, `at_once` calls may be under way, `capacity`
-    entries may wait here.
-    """
-
-    most: int
-    linger_s: float
-    max_weight: int = 16_000_000
-    at_once: int = 16
-    capacity: int = 1_000
 
 
 _Waiting = tuple[E, asyncio.Future[F | CallFailed], int]

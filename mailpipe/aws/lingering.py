@@ -1,7 +1,21 @@
-"""How long a group commit waits for more entries. Pure."""
+"""How much goes into a group commit, and how long it waits for more entries. Pure."""
+
+from typing import NamedTuple
 
 _KEPT = 0.8
 """How much of the running mean of the gaps is left when another entry has come."""
+
+
+class Limits(NamedTuple):
+    """`most` entries and `max_weight` fit into a call, `at_once` calls may be under way, `capacity`
+    entries may wait here.
+    """
+
+    most: int
+    linger_s: float
+    max_weight: int = 16_000_000
+    at_once: int = 16
+    capacity: int = 1_000
 
 
 def linger_s(gap_s: float, *, room: int, cap_s: float) -> float:

@@ -13,9 +13,10 @@ from msgspec import Struct
 from mailpipe import logs
 from mailpipe.aws import errors
 from mailpipe.aws import sqs_operations as aws
-from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.batcher import Batcher
 from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.hiding import visibility_of, with_failed
+from mailpipe.aws.lingering import Limits
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
 from mailpipe.resources import physical
@@ -231,13 +232,11 @@ class SqsQueue:
         return with_failed(faults, answer.failed, name)
 
     async def _delete(self, receipts: list[str]) -> list[Fault]:
-        entries = [
-            aws.DeleteEntry(id=str(index), receipt_handle=receipt)
-            for index, receipt in enumerate(receipts)
-        ]
+        operation = aws.DELETE_MESSAGE_BATCH
+        entries = [aws.DeleteEntry(id=str(n), receipt_handle=one) for n, one in enumerate(receipts)]
         request = aws.DeleteMessageBatch(queue_url=self.url, entries=entries)
-        answer = await call_again(self._calls, aws.DELETE_MESSAGE_BATCH, request)
-        return with_failed([None] * len(receipts), answer.failed, aws.DELETE_MESSAGE_BATCH.name)
+        answer = await call_again(self._calls, operation, request)
+        return with_failed([None] * len(receipts), answer.failed, operation.name)
 
     async def _hide(self, hidden: list[tuple[str, int]]) -> list[Fault]:
         operation = aws.CHANGE_MESSAGE_VISIBILITY_BATCH
@@ -251,19 +250,14 @@ class SqsQueue:
             aws.GET_QUEUE_ATTRIBUTES,
             aws.GetQueueAttributes(queue_url=self.url, attribute_names=["All"]),
         )
-        numbers = answer.attributes
-        return Depth(
-            int(numbers.get("ApproximateNumberOfMessages", "0")),
-            int(numbers.get("ApproximateNumberOfMessagesNotVisible", "0")),
-            int(numbers.get("ApproximateNumberOfMessagesDelayed", "0")),
-        )
+        kinds = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+        return Depth(*[int(answer.attributes.get(kind, "0")) for kind in kinds])
 
 
 def weight(message: Outgoing) -> int:
     """Bytes that SQS counts (our bodies are ASCII)."""
-    return len(message.body) + sum(
-        len(name) + len(value) + len("String") for name, value in message.attributes.items()
-    )
+    attributes = message.attributes.items()
+    return len(message.body) + sum([len(f"{name}String{value}") for name, value in attributes])
 
 
 def _md5(body: str) -> str:
@@ -283,12 +277,8 @@ class Queues:
         """Look a queue up. Raises CallFailed, CONFIGURATION when there is none of this name."""
         request = aws.GetQueueUrl(queue_name=physical(self._prefix, name))
         answer = await call_again(self._calls, aws.GET_QUEUE_URL, request)
-        queue = SqsQueue(
-            *(name, answer.queue_url),
-            polls=self._polls,
-            calls=self._calls,
-            sender_ids=sender_ids,
-        )
+        clients = {"polls": self._polls, "calls": self._calls}
+        queue = SqsQueue(name, answer.queue_url, **clients, sender_ids=sender_ids)
         self._aws.at_close(queue.close)
         return queue
 

@@ -14,9 +14,10 @@ from msgspec import Struct
 from mailpipe import resources
 from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws import errors
-from mailpipe.aws.batcher import Batcher, Limits
+from mailpipe.aws.batcher import Batcher
 from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.items import from_item, to_item, to_value, to_values
+from mailpipe.aws.lingering import Limits
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
 from mailpipe.partiql import Statement
@@ -51,6 +52,8 @@ WRITES = Limits(most=25, linger_s=0.03)
 """Statements of one BatchExecuteStatement."""
 MAX_KEYS = 100
 """Of one BatchGetItem."""
+TOGETHER = 4
+"""So many keys of one caller have one fate."""
 READS = Limits(most=MAX_KEYS, linger_s=0.02, max_weight=MAX_KEYS)
 """What callers want of one BatchGetItem; an entry weighs as many as its keys."""
 
@@ -102,7 +105,8 @@ class Tables:
     async def get_all(self, table: str, keys: list[Attributes]) -> list[Attributes]:
         """Those of the distinct keys that exist, read consistently. Raises CallFailed."""
         wanted = [_key(table, key) for key in keys]
-        parts = [wanted[start : start + MAX_KEYS] for start in range(0, len(wanted), MAX_KEYS)]
+        # Of many keys a call may leave some: each is then asked for again, and not all of them.
+        parts = [wanted] if len(wanted) <= TOGETHER else [[key] for key in wanted]
         found: list[Attributes] = []
         for items in await self._reads.submit_all(parts):
             if isinstance(items, CallFailed):
@@ -234,9 +238,7 @@ def _key(table: str, attributes: Attributes) -> _Key:
     return table, *[attributes[name] for name in resources.KEYS[table]]
 
 
-def _fate(error: aws.StatementError | None) -> Fate | CallFailed:
-    if error is None:
-        return Applied()
+def _fate(error: aws.StatementError) -> Fate | CallFailed:
     if error.code == "DuplicateItem":
         return Refused(None, duplicate=True)
     if error.code == "ConditionalCheckFailed":

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailpipe.aws.batcher import Batcher, Limits
-from mailpipe.aws.lingering import Gaps, linger_s
+from mailpipe.aws.batcher import Batcher
+from mailpipe.aws.lingering import Gaps, Limits, linger_s
 from mailpipe.outcomes import CallFailed, Kind
 
 Fate = int | CallFailed
