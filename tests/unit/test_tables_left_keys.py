@@ -16,7 +16,7 @@ class Leaving:
 
     def __init__(self) -> None:
         self.asked = list[int]()
-        self._chance = random.Random(7)  # noqa: S311 - the same in each run
+        self._chance = random.Random(7)
 
     async def call(self, _: object, request: Any, *, gate: object = None) -> Any:
         keys = request.request_items[NAME].keys
