@@ -70,7 +70,8 @@ class Emails:
         self, request: web.Request, message: EmailMessage, fate: Acceptance
     ) -> web.Response:
         email_id = message.email_id
-        headers, record = dict[str, str](), None
+        headers: dict[str, str] = {}
+        record = None
         if isinstance(fate, Replayed):
             headers[REPLAYED], record = "true", fate.record
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
@@ -99,7 +100,7 @@ class Emails:
             )
         self._guard.spend_batch(grant, len(entries))
         results: list[BatchResult | None] = [None] * len(entries)
-        letters = dict[int, Letter]()
+        letters: dict[int, Letter] = {}
         for index, made in enumerate(await self._letters(entries, grant)):
             match made:
                 case Violation():
@@ -154,7 +155,7 @@ class Emails:
                 for index, given in enumerate(entries)
                 if batches.is_large(given)
             }
-            letters = list[Letter | Violation | CallFailed]()
+            letters: list[Letter | Violation | CallFailed] = []
             for index, given in enumerate(entries):
                 if index % OTHERS_TURN == OTHERS_TURN - 1:
                     await asyncio.sleep(0)
