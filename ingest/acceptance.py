@@ -86,7 +86,7 @@ class Desk:
         fates = await self._known(messages, due_s=(now_s + due_s) / 2)
         new = [index for index, fate in enumerate(fates) if fate is None]
         faults = await self._enqueue([letters[index] for index in new], due_s=due_s)
-        queued = list[int]()
+        queued: list[int] = []
         for index, fault in zip(new, faults, strict=True):
             if fault is None:
                 queued.append(index)
@@ -124,7 +124,7 @@ class Desk:
 
     async def _enqueue(self, letters: Sequence[Letter], *, due_s: float) -> list[CallFailed | None]:
         """Why the queue has not taken them; in doubt when it did not say so in time."""
-        by_stream = dict[str, list[int]]()
+        by_stream: dict[str, list[int]] = {}
         for place, (message, _) in enumerate(letters):
             by_stream.setdefault(message.stream, []).append(place)
         # In parts, so that one call that does not answer leaves few in doubt.
@@ -133,7 +133,7 @@ class Desk:
             for stream, places in by_stream.items()
             for start in range(0, len(places), TOGETHER)
         ]
-        answers = dict[int, CallFailed | None]()
+        answers: dict[int, CallFailed | None] = {}
 
         async def send(stream: str, places: list[int]) -> None:
             found = await self._queues[stream].send([letters[place][1] for place in places])

@@ -1,9 +1,8 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
@@ -19,7 +18,6 @@ from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
 from mailpipe.access import Grant
-from mailpipe.attachments import LARGE_CHARS
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies, small
 from mailpipe.messages import EmailMessage
@@ -72,7 +70,8 @@ class Emails:
         self, request: web.Request, message: EmailMessage, fate: Acceptance
     ) -> web.Response:
         email_id = message.email_id
-        headers, record = dict[str, str](), None
+        headers: dict[str, str] = {}
+        record = None
         if isinstance(fate, Replayed):
             headers[REPLAYED], record = "true", fate.record
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
@@ -101,7 +100,7 @@ class Emails:
             )
         self._guard.spend_batch(grant, len(entries))
         results: list[BatchResult | None] = [None] * len(entries)
-        letters = dict[int, Letter]()
+        letters: dict[int, Letter] = {}
         for index, made in enumerate(await self._letters(entries, grant)):
             match made:
                 case Violation():
@@ -149,33 +148,33 @@ class Emails:
             return broken.violation
 
     async def _letters(
-        self, entries: list[msgspec.Raw], grant: Grant
+        self, entries: Sequence[batches.Entry], grant: Grant
     ) -> list[Letter | Violation | CallFailed]:
         """What goes onto the queue for each, or why nothing does; large ones into S3 at once."""
         async with asyncio.TaskGroup() as group:
             large = {
-                index: group.create_task(self._large_letter(raw, grant))
-                for index, raw in enumerate(entries)
-                if len(memoryview(raw)) > LARGE_CHARS
+                index: group.create_task(self._large_letter(given, grant))
+                for index, given in enumerate(entries)
+                if batches.is_large(given)
             }
-            letters = list[Letter | Violation | CallFailed]()
-            for index, raw in enumerate(entries):
+            letters: list[Letter | Violation | CallFailed] = []
+            for index, given in enumerate(entries):
                 if index % OTHERS_TURN == OTHERS_TURN - 1:
                     await asyncio.sleep(0)
                 if index in large:
                     letters.append(await large[index])
                 else:
-                    entry = batches.entry(raw)
+                    entry = batches.entry(given)
                     letters.append(
                         self._small_entry(entry, grant) or await self._large_entry(entry, grant)
                     )
             return letters
 
     async def _large_letter(
-        self, raw: msgspec.Raw, grant: Grant
+        self, given: batches.Entry, grant: Grant
     ) -> Letter | Violation | CallFailed:
         # In a thread each: many that are just large take as long as a huge one.
-        entry = await asyncio.to_thread(batches.entry, raw)
+        entry = await asyncio.to_thread(batches.entry, given)
         return self._small_entry(entry, grant) or await self._large_entry(entry, grant)
 
     def _small_entry(

@@ -6,6 +6,7 @@ twice (it keeps the last), and nesting (it stops at Python's limit of recursion)
 """
 
 import json
+import re
 from array import array
 from collections.abc import Iterator
 from itertools import accumulate
@@ -26,6 +27,7 @@ SLICE_BYTES = 65_536
 
 T = TypeVar("T")
 
+_KEY_ENDS = re.compile(rb'"[ \t\n\r]*:')
 _NESTING = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b"[{]},"))
 _NOT_UTF8 = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\0", b"{\0", b"[\0")
@@ -65,6 +67,16 @@ def part(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T | Vio
         return violation_of(error)
     except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
         return _not_json(bytes(body), error)
+
+
+def too_many_parts(body: bytes) -> bool:
+    """Whether it has too many parts to be built; a large one may also be nested too deep."""
+    return len(body) > MAX_STRUCTURE and check_shape(body) is not None
+
+
+def most_keys(body: bytes) -> int:
+    """At most so many keys stand in it: in a text, too, there may be what looks like one."""
+    return len(_KEY_ENDS.findall(body))
 
 
 def check_shape(body: bytes) -> Violation | None:

@@ -140,13 +140,14 @@ def _addresses(email: Email) -> Violation | None:
     if len(email.reply_to) > MAX_REPLY_TO:
         return Violation("replyTo", "max_items", f"replyTo takes at most {MAX_REPLY_TO} addresses.")
     seen = set[str]() if count > 1 else None
-    return (
-        _listed("from", [email.from_])
-        or _listed("to", email.to, seen)
-        or _listed("cc", email.cc, seen)
-        or _listed("bcc", email.bcc, seen)
-        or _listed("replyTo", email.reply_to)
-    )
+    violation = _listed("from", [email.from_]) or _listed("to", email.to, seen)
+    if violation is None and (email.cc or email.bcc or email.reply_to):  # most mail has none
+        return (
+            _listed("cc", email.cc, seen)
+            or _listed("bcc", email.bcc, seen)
+            or _listed("replyTo", email.reply_to)
+        )
+    return violation
 
 
 def _listed(name: str, texts: list[str], seen: set[str] | None = None) -> Violation | None:

@@ -1,0 +1,92 @@
+"""A batch that is read all at once is what it is entry by entry, or it is not read so."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest import batches, strict_json
+from ingest.batches import BatchEntry
+from mailpipe.rules import Violation
+
+TEXTS = st.sampled_from(['"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""'])
+GAPS = st.sampled_from(["", "", " ", "\n\t"])
+DEEP = "[" * 40 + "]" * 40
+
+
+@st.composite
+def objects(draw: st.DrawFn, values: st.SearchStrategy[str], names: st.SearchStrategy[str]) -> str:
+    """As text, some with a key twice, some with space before the colon."""
+    pairs = draw(st.lists(st.tuples(names, GAPS, values), max_size=4))
+    return "{" + ", ".join(f"{name}{gap}: {value}" for name, gap, value in pairs) + "}"
+
+
+MAPS = objects(TEXTS, TEXTS)
+FILES = objects(TEXTS, st.sampled_from(['"filename"', '"contentType"', '"content"']))
+FIELDS = st.one_of(
+    st.tuples(st.sampled_from(["subject", "bodyText", "stream", "idempotencyKey"]), TEXTS),
+    st.tuples(st.sampled_from(["metadata", "tags", "headers"]), MAPS),
+    st.tuples(st.just("attachments"), FILES.map(lambda one: f"[{one}]")),
+    st.tuples(st.just("template"), st.one_of(MAPS, st.sampled_from([f'{{"a": {DEEP}}}', "{}"]))),
+    st.sampled_from([("cc", "[]"), ("bodyHtml", "null"), ("c\\u0063", '["x"]'), ("other", "1")]),
+)
+GOOD_START = '"to": ["a@example.com"], "from": "b@example.com", "subject": "S"'
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> str:
+    """An e-mail as text, often a good one."""
+    more = draw(st.lists(st.tuples(FIELDS, GAPS), max_size=4))
+    return "{" + GOOD_START + "".join(f', "{k}"{gap}: {v}' for (k, v), gap in more) + "}"
+
+
+def one_by_one(body: bytes) -> Violation | list[BatchEntry | Violation]:
+    """What the entries are when each is read by itself."""
+    batch = strict_json.read(msgspec.json.Decoder(batches._Batch), body)
+    if isinstance(batch, Violation):
+        return batch
+    return [strict_json.part(msgspec.json.Decoder(BatchEntry), raw) for raw in batch.emails]
+
+
+@given(st.lists(entries(), min_size=1, max_size=3), st.sampled_from(["", ', "emails": [{}]']))
+def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -> None:
+    body = f'{{"emails": [{", ".join(texts)}]{more}}}'.encode()
+    found = batches.split(body)
+    if not isinstance(found, Violation):
+        assert [batches.entry(one) for one in found] == one_by_one(body)
+    else:
+        assert found == one_by_one(body)
+
+
+@pytest.mark.parametrize(
+    ("more", "at_once"),
+    [
+        ("", True),
+        (', "cc": [], "bodyHtml": null, "metadata": {"to": 1}, "template": {}', True),
+        (', "attachments": [{"filename": "a", "contentType": "b", "content": ""}]', True),
+        (r', "bodyText": "https://a: b"', True),
+        (r', "bodyText": "\":"', False),
+        (', "subject": "T"', False),
+        (', "subject" : "T"', False),
+        (', "tags": {"a": "1", "a": "2"}', False),
+        (', "template": {"a": 1}', False),
+        (', "cc": 5', False),
+    ],
+)
+def test_good_mail_is_read_at_once(more: str, at_once: bool) -> None:
+    found = batches.split(f'{{"emails": [{{{GOOD_START}{more}}}]}}'.encode())
+    assert (not isinstance(found, Violation) and isinstance(found[0], BatchEntry)) is at_once
+
+
+def test_a_body_of_too_many_parts_or_bytes_is_not_read_at_once() -> None:
+    mail = {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
+    parts = json.dumps({"emails": [mail | {"cc": [""] * 130_000}]}).encode()
+    assert isinstance(batches.split(parts), Violation)
+    large = json.dumps({"emails": [mail | {"bodyText": "x" * batches.AT_ONCE_BYTES}]}).encode()
+    found = batches.split(large)
+    assert not isinstance(found, Violation)
+    assert isinstance(found[0], msgspec.Raw)
+    assert batches.is_large(found[0])
+    assert isinstance(batches.entry(found[0]), BatchEntry)
