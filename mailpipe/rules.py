@@ -266,7 +266,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
     for key, value in metadata.items():
         if constraint := _bad_metadata(key) or _bad_metadata(value):
             return Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
-    if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars <= MAX_METADATA_BYTES:
+    if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars < MAX_METADATA_BYTES:
         return None
     size = len(msgspec.json.encode(metadata, enc_hook=plain))
     if size <= MAX_METADATA_BYTES:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
+from ingest.decoding import SentAttachment
 from mailpipe.rules import Violation
 
 TEXTS = st.sampled_from(['"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""'])
@@ -78,6 +79,12 @@ def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -
 def test_good_mail_is_read_at_once(more: str, at_once: bool) -> None:
     found = batches.split(f'{{"emails": [{{{GOOD_START}{more}}}]}}'.encode())
     assert (not isinstance(found, Violation) and isinstance(found[0], BatchEntry)) is at_once
+
+
+def test_an_attachment_gives_all_its_fields() -> None:
+    """Else it would count for more keys than it has, and hide one that stands twice."""
+    assert msgspec.structs.fields(SentAttachment)
+    assert all(field.required for field in msgspec.structs.fields(SentAttachment))
 
 
 def test_a_body_of_too_many_parts_or_bytes_is_not_read_at_once() -> None:

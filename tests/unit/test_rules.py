@@ -71,6 +71,12 @@ def test_a_header_that_is_too_long_is_not_searched() -> None:
     assert violation.constraint == "header_value"
 
 
+def test_metadata_of_one_byte_too_many_is_refused_however_it_is_counted() -> None:
+    violation = check(email(metadata={"\x01" * 678: -2.2250738585072014e-308}))
+    assert violation is not None
+    assert violation.constraint == "max_bytes"
+
+
 def test_metadata_of_just_the_size_passes() -> None:
     assert check(email(metadata={"a": "x" * (4096 - len('{"a":""}'))})) is None
     assert check(email(metadata={"": 0, **{f"{n:x}": 0 for n in range(480)}})) is None
