@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import count
 from secrets import token_hex
 
 from mailpipe import records, resources, suppression
@@ -52,8 +51,6 @@ class SenderStore:
         self._grace_ms = round(grace_s * 1000)
         self._retention = retention
         self._wall_ms = wall_ms
-        # A token only has to be nobody else's: randomness for each claim would be a system call.
-        self._own, self._claims = token_hex(8), count(1)
 
     async def claim(
         self, message: EmailMessage, *, more_s: float = 0.0, same_times: bool = False
@@ -64,7 +61,7 @@ class SenderStore:
 
         `recorded` only hints which of the two to try first.
         """
-        token, lease_ms = self._token(), self._lease_ms + round(more_s * 1000)
+        token, lease_ms = token_hex(8), self._lease_ms + round(more_s * 1000)
         if not message.recorded and (won := await self._born_claimed(message, token, lease_ms)):
             return won
         attempts, version, marked, doubted = 0, message.version, True, False
@@ -119,7 +116,7 @@ class SenderStore:
         self, doubt: Doubtful, message: EmailMessage, *, more_s: float = 0.0
     ) -> Answer:
         """Claim a mail in doubt, which may then be sent twice."""
-        record, token, now = doubt.record, self._token(), self._wall_ms()
+        record, token, now = doubt.record, token_hex(8), self._wall_ms()
         lease_until_ms = now + self._lease_ms + round(more_s * 1000)
         take_over = self._statements.take_over(
             message.email_id,
@@ -178,9 +175,6 @@ class SenderStore:
         for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
             if isinstance(fate, CallFailed):
                 raise fate
-
-    def _token(self) -> str:
-        return f"{self._own}.{next(self._claims)}"
 
     async def _stands(self, message: EmailMessage, operation: str) -> Answer:
         if (answer := await self.look(message)) is None:
