@@ -106,7 +106,7 @@ class Tables:
         """Those of the distinct keys that exist, read consistently. Raises CallFailed."""
         wanted = [_key(table, key) for key in keys]
         # Of many keys a call may leave some: each is then asked for again, and not all of them.
-        parts = [wanted] if len(wanted) <= TOGETHER else [[key] for key in wanted]
+        parts = [wanted] if 0 < len(wanted) <= TOGETHER else [[key] for key in wanted]
         found: list[Attributes] = []
         for items in await self._reads.submit_all(parts):
             if isinstance(items, CallFailed):

@@ -35,3 +35,9 @@ async def test_of_many_keys_only_those_that_were_left_are_read_again() -> None:
     assert len(await tables.get_all(resources.EMAIL_TRACKING, keys)) == 100
     assert client.asked[0] == 100
     assert sum(client.asked[1:]) < 20
+
+
+async def test_who_wants_nothing_asks_for_nothing() -> None:
+    client = Leaving()
+    assert await Tables(client, "t-").get_all(resources.EMAIL_TRACKING, []) == []  # type: ignore[arg-type]
+    assert client.asked == []
