@@ -73,7 +73,7 @@ class Consumer:
         self._handling = set[str]()
         name = queue.name
         self._seconds = metrics.HANDLE_SECONDS.labels(name)
-        metrics.IN_HAND.labels(name).set_function(lambda: concurrency - self._free)
+        metrics.IN_HAND.labels(name).set_function(lambda: self.in_hand)
         self._oldest = metrics.OLDEST_RECEIVED.labels(name)
         self._settling = Settling(queue, dead, heartbeat, parking, settled=self._settled)
         self._failed_polls = metrics.QUEUE_FAULTS.labels(name, "receive")
@@ -84,9 +84,9 @@ class Consumer:
         return self._settling.progress
 
     @property
-    def free(self) -> int:
-        """How many more messages may be in hand."""
-        return self._free
+    def in_hand(self) -> int:
+        """Messages received and not settled."""
+        return self._concurrency - self._free
 
     async def run(self, stop: Stop, *, drain_s: float) -> None:
         """Consume until `stop`; then finish what is in hand, or hand it back after `drain_s`."""
@@ -195,7 +195,7 @@ class Consumer:
         """Until nothing is in hand, or so long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._free < self._concurrency:
+                while self.in_hand:
                     self._slot_freed.clear()
                     await self._slot_freed.wait()
 

@@ -90,7 +90,7 @@ class Settling:
 
     async def settle(self, message: Received, outcome: Outcome) -> None:
         """Carry it out. Never raises: what fails comes back when its visibility ends."""
-        over = True
+        ends_here = True
         try:
             if isinstance(outcome, Retry) and self._parking is not None:
                 outcome = self._parking.instead_of(outcome, message, self._queue.name) or outcome
@@ -101,7 +101,7 @@ class Settling:
                 case Done():
                     # A task that waited for this would only be woken to end.
                     self._queue.delete_soon(message.receipt, partial(self._deleted, message))
-                    over = False
+                    ends_here = False
                 case Retry(after_s):
                     await self._hide(message, after_s)
                 case Park():
@@ -112,7 +112,7 @@ class Settling:
             # The message comes back by itself when its visibility ends.
             log.exception("settle_bug", queue=self._queue.name)
         finally:
-            if over:
+            if ends_here:
                 self.over(message)
 
     def _deleted(self, message: Received, fault: Fault) -> None:

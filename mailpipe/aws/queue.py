@@ -277,8 +277,9 @@ class Queues:
         """Look a queue up. Raises CallFailed, CONFIGURATION when there is none of this name."""
         request = aws.GetQueueUrl(queue_name=physical(self._prefix, name))
         answer = await call_again(self._calls, aws.GET_QUEUE_URL, request)
-        clients = {"polls": self._polls, "calls": self._calls}
-        queue = SqsQueue(name, answer.queue_url, **clients, sender_ids=sender_ids)
+        queue = SqsQueue(
+            *(name, answer.queue_url), polls=self._polls, calls=self._calls, sender_ids=sender_ids
+        )
         self._aws.at_close(queue.close)
         return queue
 

@@ -41,7 +41,7 @@ async def test_a_log_that_cannot_be_written_costs_no_slot(outcome: Outcome | Exc
         await handled.wait()
         for _ in range(5):
             await asyncio.sleep(0)
-        assert rig.consumer.free == 1
+        assert rig.consumer.in_hand == 0
         assert not rig.heartbeat.held
     finally:
         structlog.reset_defaults()
@@ -56,9 +56,9 @@ async def test_a_slot_is_taken_until_the_delete_is_told() -> None:
     await handled.wait()
     for _ in range(20):
         await asyncio.sleep(0)
-    assert (rig.consumer.free, len(told), len(rig.heartbeat.held)) == (0, 1, 1)
+    assert (rig.consumer.in_hand, len(told), len(rig.heartbeat.held)) == (1, 1, 1)
     told[0](None)
-    assert (rig.consumer.free, len(rig.heartbeat.held)) == (1, 0)
+    assert (rig.consumer.in_hand, len(rig.heartbeat.held)) == (0, 0)
     told[0](None)  # a second word frees nothing
-    assert rig.consumer.free == 1
+    assert rig.consumer.in_hand == 0
     await running
