@@ -4,13 +4,10 @@ first argument says, to the endpoints of a tenant, which are all at the URL of i
 
 import json
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from infra.local.demo import ENDPOINTS
 from loadtest.transport.endpoints import TENANT, endpoints_at
-from loadtest.transport.instant import Reply, serve
-from loadtest.transport.queues import Backlog, queue_url, stamp, well
+from loadtest.transport.queues import Backlog, stamp
 
 
 def webhook(number: int) -> str:
@@ -48,15 +45,7 @@ def main() -> None:
     """Serve a queue as deep as the first argument says."""
     backlog = Backlog("webhooks", int(sys.argv[1]), webhook)
     endpoints = endpoints_at(sys.argv[2])
-    answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
-        b"GetQueueUrl": queue_url,
-        b"ReceiveMessage": backlog.receive,
-        b"DeleteMessageBatch": backlog.delete,
-        b"SendMessageBatch": well,
-        b"ChangeMessageVisibilityBatch": well,
-        b"Query": lambda _: endpoints,
-    }
-    serve(lambda operation, body: answers[operation](json.loads(body)))
+    backlog.served(Query=lambda _: endpoints)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ Of a hundred mails, each to one recipient, 92 are delivered, 5 bounce, 3 are com
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from loadtest.transport.endpoints import TENANT, endpoints_at
-from loadtest.transport.instant import Reply, serve
-from loadtest.transport.queues import Backlog, answered, item, queue_url, stamp, well, written
+from loadtest.transport.instant import Reply
+from loadtest.transport.queues import Backlog, answered, item, stamp, written
 
 SENDER = "Shop <noreply@shop.example>"
 
@@ -159,17 +158,7 @@ def main() -> None:
     """Serve a queue as deep as the argument says."""
     backlog = Backlog("ses-events", int(sys.argv[1]), event)
     endpoints = endpoints_at("http://127.0.0.1")
-    answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
-        b"GetQueueUrl": queue_url,
-        b"ReceiveMessage": backlog.receive,
-        b"DeleteMessageBatch": backlog.delete,
-        b"SendMessageBatch": well,
-        b"ChangeMessageVisibilityBatch": well,
-        b"BatchExecuteStatement": written,
-        b"BatchGetItem": _read,
-        b"Query": lambda _: endpoints,
-    }
-    serve(lambda operation, body: answers[operation](json.loads(body)))
+    backlog.served(BatchExecuteStatement=written, BatchGetItem=_read, Query=lambda _: endpoints)
 
 
 if __name__ == "__main__":

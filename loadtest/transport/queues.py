@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from loadtest.transport.instant import Later, Reply, response
+from loadtest.transport.instant import Later, Reply, response, serve
+
+Answers = Callable[[dict[str, Any]], Reply]
 
 NOTHING_S = 1.0
 """A poll that finds nothing ends after so long."""
@@ -47,6 +49,18 @@ class Backlog:
         """Gone, and others have come."""
         self._waiting += len(request["Entries"])
         return well(request)
+
+    def served(self, **answers: Answers) -> None:
+        """Serve the queues, and what else is answered, by the name of the operation."""
+        of_queues: dict[str, Answers] = {
+            "GetQueueUrl": queue_url,
+            "ReceiveMessage": self.receive,
+            "DeleteMessageBatch": self.delete,
+            "SendMessageBatch": well,
+            "ChangeMessageVisibilityBatch": well,
+        }
+        named = {name.encode(): one for name, one in (of_queues | answers).items()}
+        serve(lambda operation, body: named[operation](json.loads(body or b"{}")))
 
     def _message(self, number: int) -> dict[str, Any]:
         body = self._body(number)

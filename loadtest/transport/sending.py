@@ -6,11 +6,10 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
-from loadtest.transport.instant import Reply, serve
-from loadtest.transport.queues import Backlog, answered, queue_url, well, written
+from loadtest.transport.instant import Reply
+from loadtest.transport.queues import Backlog, answered, written
 
 QUOTA = 10_000
 SENDER_ID = "AROABENCHBENCHBENCHBE"
@@ -94,22 +93,16 @@ def main() -> None:
     """Serve a queue as deep as the argument says."""
     sender = f"{SENDER_ID}:session"
     backlog = Backlog("mail-bulk", int(sys.argv[1]), _mail, SenderId=sender)
-    answers: dict[bytes, Callable[[dict[str, Any]], Reply]] = {
-        b"SendMessageBatch": well,
-        b"ChangeMessageVisibilityBatch": well,
-        b"GetQueueUrl": queue_url,
-        b"ReceiveMessage": backlog.receive,
-        b"DeleteMessageBatch": backlog.delete,
-        b"BatchExecuteStatement": written,
-        b"BatchGetItem": _read,
-        b"UpdateItem": Items().update,
-        b"Query": _board,
-        b"GetItem": lambda _: answered({}),
-        b"PutItem": lambda _: answered({}),
-        b"GetAccount": _account,
-        b"SendEmail": lambda _: answered({"MessageId": "0100019a-0000-4000-8000-000000000000"}),
-    }
-    serve(lambda operation, body: answers[operation](json.loads(body or b"{}")))
+    backlog.served(
+        BatchExecuteStatement=written,
+        BatchGetItem=_read,
+        UpdateItem=Items().update,
+        Query=_board,
+        GetItem=lambda _: answered({}),
+        PutItem=lambda _: answered({}),
+        GetAccount=_account,
+        SendEmail=lambda _: answered({"MessageId": "0100019a-0000-4000-8000-000000000000"}),
+    )
 
 
 if __name__ == "__main__":
