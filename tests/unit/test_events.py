@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailpipe.messages import RecordFields, encode, own_event
 from mailpipe.status import PENDING
+from mailpipe.timing import parse_iso
 from processor.events import Event, Ignored, body_of, read
 from processor.webhooks import webhook_id
 
@@ -62,6 +63,16 @@ def event(form: str) -> Event:
     found = read(json.dumps({**FORMS[form], "mail": MAIL}))
     assert isinstance(found, Event)
     return found
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_event_has_happened_at_its_own_time_not_at_its_mails(form: str) -> None:
+    """Sends in doubt are decided by it."""
+    found = event(form)
+    of_mail = form in ("send", "reject", "rendering")
+    assert found.occurred_at == (MAIL["timestamp"] if of_mail else AT)
+    assert found.happened_ms == parse_iso(found.occurred_at)
+    assert found.sent_at_ms == parse_iso("2026-11-20T10:15:30.412Z")
 
 
 @pytest.mark.parametrize(
