@@ -4,12 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailpipe import timing
 from mailpipe.timing import backoff_s, iso, parse_iso
 
 
 @given(st.integers(0, 4_102_444_800_000))
 def test_times_survive_both_ways(at_ms: int) -> None:
     assert parse_iso(iso(at_ms)) == at_ms
+
+
+def test_a_time_of_any_length_is_read_and_a_long_one_is_not_kept() -> None:
+    """Whoever may write to a queue could fill the memory with them."""
+    kept = timing._known_time.cache_info().currsize
+    assert parse_iso(f"2026-11-24T10:00:00.{'0' * 400_000}Z") == parse_iso("2026-11-24T10:00:00Z")
+    assert timing._known_time.cache_info().currsize <= kept + 1
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
