@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from prometheus_client import Histogram
 
 from mailpipe import logs, metrics
 from mailpipe.aws.account import Account, find_account
@@ -20,6 +19,7 @@ from mailpipe.aws.botocore_client import open_botocore
 from mailpipe.aws.dates import Dates, Tell
 from mailpipe.aws.operations import A, Gate, Operation, Q
 from mailpipe.aws.transport import open_typed
+from mailpipe.instruments import Distribution
 from mailpipe.outcomes import MISSED, CallFailed
 
 Side = Literal["typed", "botocore"]
@@ -49,7 +49,7 @@ class Measured:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._seconds = dict[str, Histogram]()
+        self._seconds = dict[str, Distribution]()
 
     async def call(self, operation: Operation[Q, A], request: Q, *, gate: Gate | None = None) -> A:
         """See Client.call. What waits at the gate, or stays there, is no call yet."""
