@@ -154,6 +154,15 @@ class Child:
         )
 
 
+def end_as_by_ctrl_c() -> None:
+    """From now on SIGTERM and SIGHUP do to this process what Ctrl-C does, so that it ends its
+    children before it ends.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, signal.raise_signal, signal.SIGINT)
+
+
 def _json(line: str) -> dict[str, Any]:
     try:
         said = json.loads(line)

@@ -34,6 +34,7 @@ ENDPOINTS = {
     "everything": TYPES,
     "outcomes": ["email.delivered", "email.bounced", "email.complained", "email.suppressed"],
 }
+EXIT_INTERRUPTED = 130
 QUIET_S = 1.5
 """So long neither log may grow before the run is judged."""
 
@@ -189,12 +190,15 @@ def _show(console: Console, numbers: dict[str, Any], verdict: Verdict) -> None:
 
 
 def main() -> int:
-    """Say a failure to start in a sentence."""
+    """Say a failure to start, or an early end, in a sentence."""
     try:
         return asyncio.run(demo(arguments(sys.argv[1:])))
     except ChildFailed as error:
         sys.stderr.write(f"demo: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("demo: given up; everything has ended.\n")
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

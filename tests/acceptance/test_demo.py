@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +38,21 @@ def test_the_demo_passes_and_writes_its_proof(side: str) -> None:
     assert all(used > 0 for used in run["cpu_us_per_email"].values())
     assert all(calls > 0 for calls in run["aws_calls_per_email"].values())
     assert all(0 < mb < 200 for mb in run["memory_mb"].values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_ended_demo_leaves_nothing_behind(number: signal.Signals) -> None:
+    """Ended while the cloud and all services run: they end before it does."""
+    argv = [sys.executable, "-m", "infra.local.demo"]
+    options = ["--emails", "2000", "--rate", "20", "--name", "demo-ended"]
+    demo = subprocess.Popen([*argv, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    listed = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+    deadline = time.monotonic() + 60
+    while len(children := listed.read_text().split()) < 7 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    demo.send_signal(number)
+    _, said = demo.communicate(timeout=30)
+    assert demo.returncode == 130
+    assert said == "demo: given up; everything has ended.\n"
+    assert len(children) == 7  # ministack, SES, the receiver, four services
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
