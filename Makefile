@@ -35,7 +35,7 @@ CASES ?= a,b,c,d,e
 # Of prove-quota: recipients a second.
 QUOTAS ?= 14,100,300
 
-# A file of tests in one process, several processes; each has a local cloud of its own.
+# A file of tests in one process, several processes; each has a local cloud of its own. Proofs mostly wait.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup run demo synth bench-simulator prove-simulator bench-transport \
@@ -143,7 +143,7 @@ integration: setup .venv-cdk/.ready ## One part against the local cloud
 	@$(PY) -m pytest -q $(SIDE_BY_SIDE) $(AGAIN) tests/integration
 
 acceptance: setup .venv-cli/.ready ## The whole pipeline, real processes and signals
-	@$(PY) -m pytest -q $(AGAIN) tests/acceptance
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) $(AGAIN) tests/acceptance
 
 lock: .venv/.ready ## Renew requirements/*.txt (hashes, no registry addresses)
 	@for name in runtime dev cloud cdk cli; do \
