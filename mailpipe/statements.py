@@ -285,7 +285,7 @@ def _opening(email_id: str) -> Attributes:
 
 def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:
     """Out of the index of open mail; into the one of bad ends where somebody may have to look."""
-    day = iso(at_ms)[:10]
-    badly = standing.status in ENDED_BADLY
-    key = resources.ended_badly_key(standing.status, day, email_id) if badly else REMOVE
+    key: Value = REMOVE
+    if standing.status in ENDED_BADLY:
+        key = resources.ended_badly_key(standing.status, iso(at_ms)[:10], email_id)
     return {"ttl": ttl, "open": key}

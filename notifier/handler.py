@@ -6,7 +6,7 @@ import msgspec
 
 from mailpipe import failpoints, logs, metrics
 from mailpipe.aws.queue import Outgoing, Queue, Received
-from mailpipe.endpoints import Endpoint, Endpoints
+from mailpipe.endpoints import Endpoints
 from mailpipe.messages import WebhookMessage, encode, webhook_decoder
 from mailpipe.outcomes import Dead, Done, Outcome
 from mailpipe.texts import told
@@ -46,22 +46,18 @@ class Notifier:
             return Done()
         if not endpoint.enabled:
             return Dead("endpoint_disabled")
-        answer = await self._attempt(message, endpoint)
-        if answer.ok:
-            failpoints.hit("notifier.answered")
-            metrics.bound(metrics.WEBHOOKS, "delivered").inc()
-            log.info("webhook_delivered", webhook_id=message.webhook_id, attempt=message.attempt)
-            return Done()
-        return await self._again(message, answer)
-
-    async def _attempt(self, message: WebhookMessage, endpoint: Endpoint) -> Answer:
         body, begun = bytes(message.event), time.perf_counter()
         signed = headers(
             message.webhook_id, body, secrets=endpoint.secrets, timestamp_s=now_ms() // 1000
         )
         answer = await self._posts.post(endpoint.url, body=body, headers=signed)
         metrics.WEBHOOK_SECONDS.observe(time.perf_counter() - begun)
-        return answer
+        if answer.ok:
+            failpoints.hit("notifier.answered")
+            metrics.bound(metrics.WEBHOOKS, "delivered").inc()
+            log.info("webhook_delivered", webhook_id=message.webhook_id, attempt=message.attempt)
+            return Done()
+        return await self._again(message, answer)
 
     async def _again(self, message: WebhookMessage, answer: Answer) -> Outcome:
         wait_s = next_wait_s(message.attempt, base_s=self._retry_base_s)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohappyeyeballs import start_connection
+from msgspec import Struct
 
 from mailpipe.http.connection import Broken, Closed, TooLarge, Unsent
 from mailpipe.http.connections import Connections
@@ -22,7 +23,7 @@ HAPPY_EYEBALLS_S = 0.25
 """RFC 8305, section 5: after so long the next address is tried, too."""
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """`status` is None when there was no answer; `reason` then says why, from a fixed set."""
 
     status: int | None

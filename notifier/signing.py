@@ -24,11 +24,11 @@ def headers(
     rotation. The body must be posted byte for byte as it was signed.
     """
     content = f"{webhook_id}.{timestamp_s}.".encode() + body
-    signatures = [base64.b64encode(_keyed(secret)(content)) for secret in secrets]
+    signatures = [f"v1,{base64.b64encode(_keyed(one)(content)).decode()}" for one in secrets]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": " ".join([f"v1,{one.decode()}" for one in signatures]),
+        "webhook-signature": " ".join(signatures),
     }
 
 

@@ -34,6 +34,8 @@ MAX_DETAIL_CHARS = 500
 
 _VALIDATED = "Successfully validated SNS topic"
 
+_encode = msgspec.json.Encoder().encode
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """Something that happened to an e-mail, at `occurred_at` (RFC 3339), which is `happened_ms`.
@@ -259,7 +261,7 @@ def body_of(
     """The webhook's body: the customer's flat form plus `type`, and `possibleDuplicate` where the
     mail may have gone twice.
     """
-    body = {
+    body: dict[str, Any] = {
         "type": event.webhook_type,
         "emailId": event.email_id,
         "event": event.kind,
@@ -269,4 +271,6 @@ def body_of(
         "details": event.details,
         "metadata": metadata,
     }
-    return msgspec.json.encode(body | ({"possibleDuplicate": True} if possible_duplicate else {}))
+    if possible_duplicate:
+        body["possibleDuplicate"] = True
+    return _encode(body)

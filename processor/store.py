@@ -125,8 +125,9 @@ class ProcessorStore:
         self, event: Event, record: Record, standing: Standing, *, terminal: bool
     ) -> bool:
         """Whether the mail stood lower until now. `terminal`: nothing more is expected of it."""
-        at_ms = now_ms()
-        over_ms = record.over_at(at_ms)
+        at_ms, ttl = now_ms(), None
+        if terminal:
+            ttl = await self._retention.expiry(record.tenant, record.over_at(at_ms))
         raised = self._statements.raise_to(
             event.email_id,
             standing,
@@ -134,7 +135,7 @@ class ProcessorStore:
             at_ms=at_ms,
             proves=_proves(event),
             sent_at_ms=event.sent_at_ms if record.sent_at is None else None,
-            ttl=await self._retention.expiry(record.tenant, over_ms) if terminal else None,
+            ttl=ttl,
         )
         return not isinstance(await self._tables.write(raised), Refused)
 

@@ -1,9 +1,9 @@
 """The answer to a request. Pure."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """A whole answer, or as much of it as has come; header names in any case."""
 
     status: int

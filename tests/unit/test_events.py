@@ -238,6 +238,16 @@ def test_the_webhook_body_has_the_customers_shape() -> None:
     }
 
 
+def test_the_webhook_says_where_the_mail_may_have_gone_twice() -> None:
+    found = event("delivery")
+    once, twice = (
+        json.loads(body_of(found, recipients=[], metadata=msgspec.Raw(b"{}"), possible_duplicate=d))
+        for d in (False, True)
+    )
+    assert once["recipient"] is None
+    assert twice == {**once, "possibleDuplicate": True}
+
+
 def test_our_own_event_is_read() -> None:
     fields = RecordFields(stream="bulk", created_at=1, from_="a@example.com", to=["b@example.com"])
     ours = own_event(
