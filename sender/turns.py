@@ -14,7 +14,29 @@ from typing import Any, Generic, TypeVar
 LEAST = 10
 """Recipients that the room always holds."""
 
+ROOM_S = 3.0
+"""The room holds as many recipients as got slots in so many last seconds."""
+
 W = TypeVar("W")
+
+
+class Lately:
+    """How many slots were given away in the last `ROOM_S`."""
+
+    def __init__(self) -> None:
+        self._given = deque[tuple[float, int]]()
+        self._slots = 0
+
+    def gave(self, slots: int, now_s: float) -> None:
+        """So many, now."""
+        self._given.append((now_s, slots))
+        self._slots += slots
+
+    def slots(self, now_s: float) -> int:
+        """All of them."""
+        while self._given and self._given[0][0] < now_s - ROOM_S:
+            self._slots -= self._given.popleft()[1]
+        return self._slots
 
 
 @dataclass(frozen=True, slots=True)
