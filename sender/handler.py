@@ -236,9 +236,7 @@ class Sender:
         if (waits := self._pauses.holds(message, received)) is not None:
             self._slots.give_back(instant)
             return await self._waits(message, waits)  # found out while it waited for its slot
-        if times.expires_at_ms is not None and (
-            ending := overdue(times, now_ms=self._wall_ms())
-        ):
+        if times.expires_at_ms is not None and (ending := overdue(times, now_ms=self._wall_ms())):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
         return instant

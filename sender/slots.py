@@ -139,7 +139,7 @@ class Slots:
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
-                if not self._space() and (self._lately.slots(self._loop.time()) or not self._turns.mails):
+                if not self._space() and (self._lately.seen or not self._turns.mails):
                     self._digging.looked()
                     return BATCH
         return space

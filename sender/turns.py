@@ -25,18 +25,19 @@ class Lately:
 
     def __init__(self) -> None:
         self._given = deque[tuple[float, int]]()
-        self._slots = 0
+        self.seen = 0
+        """How many they were at the last look."""
 
     def gave(self, slots: int, now_s: float) -> None:
         """So many, now."""
         self._given.append((now_s, slots))
-        self._slots += slots
+        self.seen += slots
 
     def slots(self, now_s: float) -> int:
         """All of them."""
         while self._given and self._given[0][0] < now_s - ROOM_S:
-            self._slots -= self._given.popleft()[1]
-        return self._slots
+            self.seen -= self._given.popleft()[1]
+        return self.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,9 @@ class Turns(Generic[W]):
             known = self._tenants[tenant] = _Tenant(tenant)
             self._round.append(known)
         known.mails.append((recipients, mail))
-        self._count(known, recipients, 1)
+        known.held += recipients
+        self.recipients += recipients
+        self.mails += 1
         return joined
 
     def peek(self) -> int:
@@ -141,16 +144,16 @@ class Turns(Generic[W]):
     def _let_go(self, tenant: _Tenant[W]) -> tuple[int, W]:
         recipients, mail = tenant.mails.popleft()
         tenant.ahead += recipients
-        self._count(tenant, recipients, -1)
+        self._left(tenant, recipients)
         return recipients, mail
 
     def _displace(self) -> W:
         largest = max(self._round, key=lambda one: one.held)
         recipients, mail = largest.mails.pop()
-        self._count(largest, recipients, -1)
+        self._left(largest, recipients)
         return mail
 
-    def _count(self, tenant: _Tenant[W], recipients: int, sign: int) -> None:
-        tenant.held += sign * recipients
-        self.recipients += sign * recipients
-        self.mails += sign
+    def _left(self, tenant: _Tenant[W], recipients: int) -> None:
+        tenant.held -= recipients
+        self.recipients -= recipients
+        self.mails -= 1
