@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import uvloop
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -68,7 +69,7 @@ async def group_commit_us(client: Client, *, rounds: int, calls: int) -> float:
         tables = Tables(client, "mailpipe-")
         begun = time.process_time_ns()
         for _ in range(max(1, calls // 5)):
-            statements = [CLAIM._replace(key=(index,)) for index in range(FULL_BATCH)]
+            statements = [replace(CLAIM, key=(index,)) for index in range(FULL_BATCH)]
             await asyncio.gather(*map(tables.write, statements))
         spent = (time.process_time_ns() - begun) / 1000
         found.append(spent / max(1, calls // 5) / FULL_BATCH)

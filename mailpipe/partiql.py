@@ -5,13 +5,15 @@ An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Deve
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from mailpipe import resources
 from mailpipe.records import Attributes, Value
 
 
-class Statement(NamedTuple):
+class Statement(Struct, frozen=True):
     """A PartiQL statement with its parameters as plain values; `key` names the item it is for."""
 
     text: str
