@@ -20,7 +20,7 @@ from sender.binding import BINDS, CONCURRENCY, PAUSE, RATE, WINDOW_S, Binding
 from sender.digging import Digging
 from sender.limiter import Limiter
 from sender.pacing import APART_S, Lead
-from sender.turns import LEAST, ROOM_S, Excess, Lately, Turns
+from sender.turns import ROOM_S, Excess, Room, Turns
 
 EARLY = 2.0
 """An instant is given away so many leads before it: one in a hundred claims takes longer than one.
@@ -56,15 +56,14 @@ class Slots:
     ) -> None:
         self._limiter, self._lead = limiter, lead
         self._lane = lane
-        self._most, self._apart_s = max(LEAST, most), apart_s
+        self._apart_s = apart_s
         self._loop = asyncio.get_running_loop()
-        self._turns = Turns[_Waiting]()
+        self._room, self._turns = Room(most), Turns[_Waiting]()
         self._claimed = deque[_Waiting]()
         self._instants = list[float]()
-        self._lately = Lately()
         self._refused = (RATE, 0.0)
         self._digging = Digging(dig_every_s)
-        self._arrivals = Arrivals(most=self._most, fewer=self._look_for_room)
+        self._arrivals = Arrivals(most=self._room.most, fewer=self._look_for_room)
         self.arriving, self.keep = self._arrivals.arriving, self._arrivals.keep
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0
@@ -81,7 +80,7 @@ class Slots:
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
-        if self._turns.has_place(tenant, self._room_of_current(self._loop.time())):
+        if self._turns.has_place(tenant, self._room_of_current()):
             return False
         self._excess.inc()
         return True
@@ -93,7 +92,7 @@ class Slots:
         stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
         now_s = self._loop.time()
-        room = self._room_of_current(now_s)
+        room = self._room_of_current()
         self._arrivals.leave()
         if self.closed:
             return None
@@ -139,7 +138,9 @@ class Slots:
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
-                if not self._space() and (self._lately.seen or not self._turns.mails):
+                if not self._space() and (
+                    self._room.lately(self._loop.time()) or not self._turns.mails
+                ):
                     self._digging.looked()
                     return BATCH
         return space
@@ -194,16 +195,13 @@ class Slots:
     def _first(self) -> int:
         return self._claimed[0].recipients if self._claimed else self._turns.peek()
 
-    def _room(self, now_s: float) -> int:
-        return min(self._most, max(LEAST, self._lately.slots(now_s)))
-
-    def _room_of_current(self, now_s: float) -> int:
+    def _room_of_current(self) -> int:
         """For mail that was kept until its time all of it: it could not come one by one."""
-        return self._most if self._arrivals.kept() else self._room(now_s)
+        return self._room.most if self._arrivals.kept() else self._room.size
 
     def _space(self) -> int:
         """Messages that the room can take; 0 until they are worth a call."""
-        room, turns = self._room(self._loop.time()), self._turns
+        room, turns = self._room.look(self._loop.time()), self._turns
         typical = turns.recipients / turns.mails if turns.mails else 1.0
         space = int((room - turns.recipients) / typical) - self._arrivals.coming()
         return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
@@ -222,7 +220,7 @@ class Slots:
         while self._instants and (dealt := self._whose(now_s)) is not None:
             used += self._give(dealt, now_s)
         if used:
-            self._lately.gave(used, now_s)
+            self._room.gave(used, now_s)
             self._count["used"].inc(used)
         self._come_again(now_s)
         if self._recipients() > len(self._instants):
@@ -291,7 +289,7 @@ class Slots:
         for what in BINDS:
             metrics.QUOTA_BINDS.labels(lane, what).set_function(partial(binds, what))
         in_use = metrics.QUOTA_IN_USE.labels(lane)
-        in_use.set_function(lambda: self._lately.slots(clock()) / ROOM_S)
+        in_use.set_function(lambda: self._room.lately(clock()) / ROOM_S)
         metrics.QUOTA_WAITING.labels(lane).set_function(lambda: self._turns.mails)
 
 

@@ -20,24 +20,32 @@ ROOM_S = 3.0
 W = TypeVar("W")
 
 
-class Lately:
-    """How many slots were given away in the last `ROOM_S`."""
+class Room:
+    """How many recipients may wait, at most `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = max(LEAST, most)
+        self.size = LEAST
+        """At the last look: before mail is fetched, and when slots are given away."""
         self._given = deque[tuple[float, int]]()
-        self.seen = 0
-        """How many they were at the last look."""
+        self._lately = 0
 
     def gave(self, slots: int, now_s: float) -> None:
-        """So many, now."""
+        """So many slots were given away now."""
         self._given.append((now_s, slots))
-        self.seen += slots
+        self._lately += slots
+        self.look(now_s)
 
-    def slots(self, now_s: float) -> int:
-        """All of them."""
+    def look(self, now_s: float) -> int:
+        """Its size now."""
+        self.size = min(self.most, max(LEAST, self.lately(now_s)))
+        return self.size
+
+    def lately(self, now_s: float) -> int:
+        """The slots that were given away in the last `ROOM_S`."""
         while self._given and self._given[0][0] < now_s - ROOM_S:
-            self.seen -= self._given.popleft()[1]
-        return self.seen
+            self._lately -= self._given.popleft()[1]
+        return self._lately
 
 
 @dataclass(frozen=True, slots=True)
