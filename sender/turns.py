@@ -97,9 +97,11 @@ class Turns(Generic[W]):
         In a full one a tenant below its share (an equal part of the room) takes the place of the
         newest mail of the tenant that holds most.
         """
-        if not self.has_place(tenant, room):
-            return Excess()
-        joined = Joined(self._displace()) if self.recipients >= room else _JOINED
+        joined: Joined[W] = _JOINED
+        if self.recipients >= room:
+            if not self.has_place(tenant, room):
+                return Excess()
+            joined = Joined(self._displace())
         if (known := self._tenants.get(tenant)) is None:
             known = self._tenants[tenant] = _Tenant(tenant)
             self._round.append(known)
