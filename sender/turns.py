@@ -154,16 +154,15 @@ class Turns(Generic[W]):
     def _let_go(self, tenant: _Tenant[W]) -> tuple[int, W]:
         recipients, mail = tenant.mails.popleft()
         tenant.ahead += recipients
-        self._left(tenant, recipients)
+        tenant.held -= recipients
+        self.recipients -= recipients
+        self.mails -= 1
         return recipients, mail
 
     def _displace(self) -> W:
         largest = max(self._round, key=lambda one: one.held)
         recipients, mail = largest.mails.pop()
-        self._left(largest, recipients)
-        return mail
-
-    def _left(self, tenant: _Tenant[W], recipients: int) -> None:
-        tenant.held -= recipients
+        largest.held -= recipients
         self.recipients -= recipients
         self.mails -= 1
+        return mail
