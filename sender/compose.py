@@ -22,7 +22,8 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
     """
     email = message.email
     to = _kept(email.to, without)
-    cc = bcc = list[Address]()
+    cc: list[Address] = []
+    bcc: list[Address] = []
     if email.cc or email.bcc:
         cc = _kept(email.cc, without, first=len(email.to))
         bcc = _kept(email.bcc, without, first=len(email.to) + len(email.cc))
