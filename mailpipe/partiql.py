@@ -4,6 +4,7 @@ An UPDATE never creates an item and has no `if_not_exists` (Amazon DynamoDB Deve
 "PartiQL update statements").
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -35,17 +36,25 @@ def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
 
 
 def update_in(
-    prefix: str, name: str, changes: Attributes, key: Attributes, *where: Condition
+    prefix: str,
+    name: str,
+    changes: Attributes,
+    key: Attributes,
+    *where: Condition,
+    removes: tuple[str, ...] = (),
 ) -> Statement:
-    """An UPDATE of the item with this whole key, under further conditions."""
-    table = resources.physical(prefix, name)
-    values = [value for value in changes.values() if value is not REMOVE]
-    removed: tuple[str, ...] = ()
-    if len(values) < len(changes):
-        removed = tuple([name for name, value in changes.items() if value is REMOVE])
+    """An UPDATE of the item with this whole key, under further conditions. It takes away what is
+    REMOVE in `changes`, and `removes`.
+    """
+    table, keys = resources.physical(prefix, name), key.values()
+    values: Iterable[Value] = changes.values()
+    changed, removed = (*changes, *removes), removes
+    if REMOVE in values:
+        removed += tuple([name for name, value in changes.items() if value is REMOVE])
+        values = [value for value in values if value is not REMOVE]
     names, compares, wanted = _columns(where)
-    text = _update_text(table, tuple(changes), removed, (*key, *names), compares)
-    return Statement(text, (*values, *key.values(), *wanted), (table, *key.values()))
+    text = _update_text(table, changed, removed, (*key, *names), compares)
+    return Statement(text, (*values, *keys, *wanted), (table, *keys))
 
 
 def delete_from(prefix: str, name: str, key: Attributes, *where: Condition) -> Statement:

@@ -10,6 +10,11 @@ from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Record, Value
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
 from mailpipe.timing import iso
 
+_OPEN_WITHOUT = ("ttl",)
+"""Taken away where something more is expected. Most mail is open already, and for that this costs
+nothing; what had ended as `unknown` or `failed` is open again, and is kept.
+"""
+
 
 class EmailStatements:
     """The writes to `EmailTracking`, in the order of an e-mail's life."""
@@ -123,10 +128,11 @@ class EmailStatements:
                 f"ids.a{attempt}": message_id,
                 "sentAt": at_ms,
                 "updatedAt": at_ms,
-                **_opening(email_id),
+                "open": resources.open_key(email_id),
             },
             email_id,
             ("rank", "<", SENT.rank),
+            removes=_OPEN_WITHOUT,
         )
 
     def end(
@@ -225,11 +231,12 @@ class EmailStatements:
             changes[f"ids.a{proves[0]}"] = proves[1]
         if sent_at_ms is not None:
             changes["sentAt"] = sent_at_ms
+        below = ("rank", "<", standing.rank)
         if ttl is None:
-            changes |= _opening(email_id)
-        else:
-            changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
-        return self._update(changes, email_id, ("rank", "<", standing.rank))
+            changes["open"] = resources.open_key(email_id)
+            return self._update(changes, email_id, below, removes=_OPEN_WITHOUT)
+        changes |= _closing(standing, email_id, at_ms=at_ms, ttl=ttl)
+        return self._update(changes, email_id, below)
 
     def adopt(self, email_id: str, attempt: int, message_id: str) -> Statement:
         """An event names the SES id of one of several attempts that may all have been accepted, and
@@ -258,10 +265,14 @@ class EmailStatements:
         )
 
     def _update(
-        self, changes: Attributes, email_id: str, *where: tuple[str, str, Value]
+        self,
+        changes: Attributes,
+        email_id: str,
+        *where: tuple[str, str, Value],
+        removes: tuple[str, ...] = (),
     ) -> Statement:
-        key: Attributes = {"emailId": email_id}
-        return update_in(self._prefix, resources.EMAIL_TRACKING, changes, key, *where)
+        key, table = Attributes(emailId=email_id), resources.EMAIL_TRACKING
+        return update_in(self._prefix, table, changes, key, *where, removes=removes)
 
 
 def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Value], ...]:
@@ -274,13 +285,6 @@ def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Va
         ("leaseUntil", "<", now_ms),
         ("rank", "<", FIRST_ENDED_RANK),
     )
-
-
-def _opening(email_id: str) -> Attributes:
-    """Something more is expected. Most mail is open already, and for that this costs nothing; what
-    had ended as `unknown` or `failed` comes back into the index of open mail, and is kept.
-    """
-    return {"open": resources.open_key(email_id), "ttl": REMOVE}
 
 
 def _closing(standing: Standing, email_id: str, *, at_ms: int, ttl: int) -> Attributes:

@@ -6,13 +6,14 @@ refused reads from the returned record why, and so does who looks at the record 
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mailpipe.messages import EmailMessage
 from mailpipe.records import NO_FINGERPRINT, Record
 from mailpipe.status import FIRST_ENDED_RANK
 
 
-@dataclass(frozen=True, slots=True)
-class Won:
+class Won(Struct, frozen=True):
     """Ours until the lease ends. `doubted`: an earlier attempt may have been accepted by SES."""
 
     token: str

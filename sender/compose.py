@@ -22,8 +22,11 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
     """
     email = message.email
     to = _kept(email.to, without)
-    cc = _kept(email.cc, without, first=len(email.to))
-    bcc = _kept(email.bcc, without, first=len(email.to) + len(email.cc))
+    cc: list[Address] = []
+    bcc: list[Address] = []
+    if email.cc or email.bcc:
+        cc = _kept(email.cc, without, first=len(email.to))
+        bcc = _kept(email.bcc, without, first=len(email.to) + len(email.cc))
     tags = {
         **email.tags,
         "email_id": message.email_id,
@@ -43,9 +46,10 @@ def request_for(message: EmailMessage, *, attempt: int, without: set[int]) -> aw
         email_tags=[aws.Tag(name=name, value=value) for name, value in tags.items()],
     )
     headers = {**email.headers, "X-Email-Id": message.email_id}
-    if all(one.filename.isascii() for one in email.attachments):
+    if not email.attachments or all(one.filename.isascii() for one in email.attachments):
         request.content.simple = _simple(email, headers)
-        request.reply_to_addresses = [_own_header(text) for text in email.reply_to]
+        if email.reply_to:
+            request.reply_to_addresses = [_own_header(text) for text in email.reply_to]
     else:
         reply_to = [parse(text) for text in email.reply_to]
         data = composed(Mail(parse(email.from_), to, cc, reply_to, email, headers))

@@ -37,7 +37,7 @@ from sender.settings import SenderSettings
 from sender.slots import Slots
 from sender.store import GIVEN_UP, SenderStore
 from sender.turns import Excess
-from sender.verdicts import Ending, last_ms, overdue, unsendable
+from sender.verdicts import Ending, broken, expired, last_ms, overdue
 
 MISSING_BODY_TRIES = 5
 """A mail whose body is missing fails at this receive, two minutes after the first."""
@@ -92,23 +92,25 @@ class Sender:
             if isinstance(read, Dead):
                 return read
             message, tenant = read
-            times, now_ms = times_of(message), self._wall_ms()
-            if IN_DOUBT in received.attributes or self._scheduling.concerns(
-                message, received, times, now_ms=now_ms
-            ):
+            times, ending = times_of(message), None
+            concerns = IN_DOUBT in received.attributes or self._scheduling.concerns(
+                message, received, times, now_ms=self._wall_ms()
+            )
+            if concerns:
                 when = await self._when(received, message, tenant)
                 if not isinstance(when, Times):
                     return when
-                times, now_ms = when, self._wall_ms()
+                times, ending = when, overdue(when, now_ms=self._wall_ms())
             if self._slots.turns_away(message.tenant):
                 return goes_back(self._settings)  # before anything is fetched or looked at for it
-            if ending := overdue(times, now_ms=now_ms):
+            if ending:
                 return await self._claim_and_end(message, ending)
             if (waits := self._pauses.holds(message, received)) is not None:
                 return await self._waits(message, await self._pauses.kept(waits))
             path = self._paths.usual(received, message)
             if path is not None and message.body is None:
-                return await self._go(received, message, tenant, times, path)
+                # What does not concern `Scheduling` has not expired either.
+                return await self._go(received, message, tenant, times, path, expires=concerns)
             return await self._go_large(received, message, tenant, times)
 
     async def _go_large(
@@ -120,7 +122,7 @@ class Sender:
                 if path is None:
                     return goes_back(self._settings, "enough large mail is in hand")
                 async with self._bodies.opened(message) as whole:
-                    return await self._go(received, whole, tenant, times, path)
+                    return await self._go(received, whole, tenant, times, path, expires=True)
         except BadPointer as bad:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
@@ -165,19 +167,26 @@ class Sender:
         return await self._answers.not_ours(answer)
 
     async def _go(
-        self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, path: Path
+        self,
+        received: Received,
+        message: EmailMessage,
+        tenant: Tenant,
+        times: Times,
+        path: Path,
+        *,
+        expires: bool,
     ) -> Outcome:
-        """At the instant that its turn brings, if nothing speaks against it by then."""
-        judged = partial(
-            unsendable,
-            message,
-            times,
-            domains=tenant.domains,
-            now_ms=self._wall_ms(),
-            expire_after_s=self._settings.expire_after_s + paused_s(received),
-        )
+        """At the instant that its turn brings, if nothing speaks against it by then. `expires`: it
+        may have expired.
+        """
         large = is_large(message.email)
-        ending = await asyncio.to_thread(judged) if large else judged()
+        if large:
+            ending = await asyncio.to_thread(broken, message, tenant.domains)
+        else:
+            ending = broken(message, tenant.domains)
+        if ending is None and expires:
+            expire_after_s = self._settings.expire_after_s + paused_s(received)
+            ending = expired(times, now_ms=self._wall_ms(), expire_after_s=expire_after_s)
         if ending is not None:
             return await self._claim_and_end(message, ending)
         slots = len(message.email.recipients()) + path.more_slots
@@ -195,7 +204,8 @@ class Sender:
         claim, request = ready
         send_s = self._settings.ses_timeout_s + path.more_s
         gate = Gate(
-            *(self._slots, instant),
+            self._slots,
+            instant,
             recipients=slots,
             until_ms=last_ms(claim.lease_until_ms, times, send_s=send_s),
             send_s=send_s,
@@ -226,7 +236,7 @@ class Sender:
         if (waits := self._pauses.holds(message, received)) is not None:
             self._slots.give_back(instant)
             return await self._waits(message, waits)  # found out while it waited for its slot
-        if ending := overdue(times, now_ms=self._wall_ms()):
+        if times.expires_at_ms is not None and (ending := overdue(times, now_ms=self._wall_ms())):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
         return instant
@@ -243,12 +253,14 @@ class Sender:
         try:
             suppressed = await self._store.suppressed(message)
             self._lead.observe(time.perf_counter() - begun_s)
-            if len(suppressed) < len(message.email.recipients()):
+            if not suppressed or len(suppressed) < len(message.email.recipients()):
                 if suppressed:
                     doubted = claim.doubted
                     await self._store.leave_out(message.email_id, suppressed, doubted=doubted)
+                if not large:
+                    return claim, request_for(message, attempt=claim.attempt, without=suppressed)
                 made = partial(request_for, message, attempt=claim.attempt, without=suppressed)
-                return claim, await asyncio.to_thread(made) if large else made()
+                return claim, await asyncio.to_thread(made)
             ending = SUPPRESSED, "every recipient is on the suppression list"
         except Forged as forged:
             ending = REJECTED, f"composed: {forged}"

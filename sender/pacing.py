@@ -19,6 +19,12 @@ FAR_S = 2.0
 CHUNK_S = 0.1
 """The most that one reservation takes, in seconds' worth of the rate."""
 
+APART_S = 0.01
+"""Between two reservations of a lane: who comes meanwhile shares the next one. Each takes a tenth
+of a second's worth where so many wait, so this holds up no rate; who comes after a while without
+mail does not wait for it.
+"""
+
 MAX_LEAD_S = 0.25
 MAX_RECIPIENTS = 50
 """Of one mail (SES Developer Guide, "Service quotas in Amazon SES")."""

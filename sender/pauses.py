@@ -72,7 +72,7 @@ class Pauses:
 
     def holds(self, message: EmailMessage, received: Received) -> Outcome | None:
         """Why this mail has to wait now; None: it may go on."""
-        if self.unready() and self._denied.rest_s(self._clock()) > 0:
+        if self._denied.reason and self._denied.rest_s(self._clock()) > 0:
             return _for_others(self._denied.reason)
         if not self._board.pauses:
             return None
@@ -103,7 +103,7 @@ class Pauses:
 
     def listens(self, received: Received) -> bool:
         """Whether it means anything here that SES takes this mail: else `passed` does nothing."""
-        return self.unready() is not None or PROBE in received.attributes
+        return self._denied.reason is not None or PROBE in received.attributes
 
     async def passed(self, message: EmailMessage, received: Received) -> None:
         """SES has taken this mail: if it was a probe, its scope goes on. Never raises: the mail is

@@ -30,10 +30,12 @@ class Reading:
         if isinstance(message, Dead):
             return message
         tenant = await self._tenants.of(message.tenant)
-        earlier = origins.earlier(received.attributes)
+        attributes = received.attributes  # most mail has none
+        earlier = origins.earlier(attributes) if attributes else ()
         judged = judge(tenant, received.sender_id, trusted=self._trusted, earlier=earlier)
         if isinstance(judged, Distrust):
             metrics.bound(metrics.DISTRUSTED, judged.kind).inc()
             return Dead(judged.reason)
-        message.recorded = message.recorded or not RECORDED.isdisjoint(received.attributes)
+        if attributes and not RECORDED.isdisjoint(attributes):
+            message.recorded = True
         return message, judged

@@ -9,7 +9,8 @@ import asyncio
 from bisect import bisect_right, insort
 from collections import deque
 from functools import partial
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from mailpipe import metrics
 from mailpipe.aws.queue import BATCH
@@ -18,11 +19,8 @@ from sender.arrivals import Arrivals
 from sender.binding import BINDS, CONCURRENCY, PAUSE, RATE, WINDOW_S, Binding
 from sender.digging import Digging
 from sender.limiter import Limiter
-from sender.pacing import Lead
-from sender.turns import LEAST, Excess, Turns
-
-ROOM_S = 3.0
-"""The room holds as many recipients as got slots in so many last seconds."""
+from sender.pacing import APART_S, Lead
+from sender.turns import ROOM_S, Excess, Room, Turns
 
 EARLY = 2.0
 """An instant is given away so many leads before it: one in a hundred claims takes longer than one.
@@ -32,7 +30,7 @@ UNFELT_S = 0.05
 """To have waited so long for a slot is no sign that something binds."""
 
 
-class _Waiting(NamedTuple):
+class _Waiting(Struct):
     recipients: int
     since_s: float
     instant: asyncio.Future[float | Excess | None]
@@ -43,24 +41,29 @@ class Slots:
 
     At most about `most` recipients wait here (see `turns.py`). While more would, the queue is
     looked through every `dig_every_s` for mail of other tenants, and faster while there is some.
+    Reservations are `apart_s` apart at least.
     """
 
     def __init__(
-        self, limiter: Limiter, lane: str, *, lead: Lead, most: int, dig_every_s: float
+        self,
+        limiter: Limiter,
+        lane: str,
+        *,
+        lead: Lead,
+        most: int,
+        dig_every_s: float,
+        apart_s: float = APART_S,
     ) -> None:
-        self._limiter = limiter
+        self._limiter, self._lead = limiter, lead
         self._lane = lane
-        self._lead = lead
-        self._most = max(LEAST, most)
+        self._apart_s = apart_s
         self._loop = asyncio.get_running_loop()
-        self._turns = Turns[_Waiting]()
+        self._room, self._turns = Room(most), Turns[_Waiting]()
         self._claimed = deque[_Waiting]()
         self._instants = list[float]()
-        self._given = deque[tuple[float, int]]()
-        self._lately = 0
         self._refused = (RATE, 0.0)
         self._digging = Digging(dig_every_s)
-        self._arrivals = Arrivals(most=self._most, fewer=self._look_for_room)
+        self._arrivals = Arrivals(most=self._room.most, fewer=self._look_for_room)
         self.arriving, self.keep = self._arrivals.arriving, self._arrivals.keep
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0
@@ -77,7 +80,7 @@ class Slots:
 
     def turns_away(self, tenant: str) -> bool:
         """Whether `next` would answer Excess to a mail of this tenant, as things are now."""
-        if self._turns.has_place(tenant, self._room_of_current(self._loop.time())):
+        if self._turns.has_place(tenant, self._room_of_current()):
             return False
         self._excess.inc()
         return True
@@ -89,7 +92,7 @@ class Slots:
         stopping: hand the mail back. A mail with n recipients takes n slots and goes at the first.
         """
         now_s = self._loop.time()
-        room = self._room_of_current(now_s)
+        room = self._room_of_current()
         self._arrivals.leave()
         if self.closed:
             return None
@@ -102,7 +105,7 @@ class Slots:
             self._digging.found(now_s)
             self._excess.inc()
             _answer(joined.displaced, Excess())
-        self._deal()
+        self._ask()
         return await waiting.instant
 
     async def again(self, recipients: int) -> float | None:
@@ -111,7 +114,7 @@ class Slots:
             return None
         waiting = _Waiting(recipients, self._loop.time(), self._loop.create_future())
         self._claimed.append(waiting)
-        self._deal()
+        self._ask()
         instant = await waiting.instant
         return None if isinstance(instant, Excess) else instant
 
@@ -135,7 +138,9 @@ class Slots:
                     await self._has_room.wait()
             except TimeoutError:
                 # Where no slots come mail would only go back and forth.
-                if not self._space() and (self._lately or not self._turns.mails):
+                if not self._space() and (
+                    self._room.lately(self._loop.time()) or not self._turns.mails
+                ):
                     self._digging.looked()
                     return BATCH
         return space
@@ -173,12 +178,15 @@ class Slots:
             return
         reservation = await self._limiter.reserve(self._lane, self._first(), wanted)
         if not reservation.instants:
-            self._note_refusal(reservation.binds, reservation.again_in_s)
+            self._count["refused"].inc()
+            self._refused = (reservation.binds, self._loop.time())
+            self.binding.note(*self._refused, reservation.again_in_s)
             await stop.sleep(reservation.again_in_s)
             return
         self._count["granted"].inc(len(reservation.instants))
         self._instants = sorted([*self._instants, *reservation.instants])
         self._deal()
+        await asyncio.sleep(self._apart_s)
 
     def _recipients(self) -> int:
         claimed = sum(one.recipients for one in self._claimed) if self._claimed else 0
@@ -187,28 +195,33 @@ class Slots:
     def _first(self) -> int:
         return self._claimed[0].recipients if self._claimed else self._turns.peek()
 
-    def _room(self, now_s: float) -> int:
-        while self._given and self._given[0][0] < now_s - ROOM_S:
-            self._lately -= self._given.popleft()[1]
-        return min(self._most, max(LEAST, self._lately))
-
-    def _room_of_current(self, now_s: float) -> int:
+    def _room_of_current(self) -> int:
         """For mail that was kept until its time all of it: it could not come one by one."""
-        return self._most if self._arrivals.kept() else self._room(now_s)
+        return self._room.most if self._arrivals.kept() else self._room.size
 
     def _space(self) -> int:
         """Messages that the room can take; 0 until they are worth a call."""
-        room, turns = self._room(self._loop.time()), self._turns
+        room, turns = self._room.look(self._loop.time()), self._turns
         typical = turns.recipients / turns.mails if turns.mails else 1.0
         space = int((room - turns.recipients) / typical) - self._arrivals.coming()
         return min(space, BATCH) if space >= min(BATCH, room // 2) else 0
 
+    def _ask(self) -> None:
+        """Somebody waits who did not before."""
+        if self._instants:
+            self._deal()
+        else:
+            self._wanted.set()
+
     def _deal(self) -> None:
         """Give away the instants that are due, and come again when the next one is."""
-        now_s = self._loop.time()
+        now_s, used = self._loop.time(), 0
         self._drop_until(now_s)
         while self._instants and (dealt := self._whose(now_s)) is not None:
-            self._give(dealt, now_s)
+            used += self._give(dealt, now_s)
+        if used:
+            self._room.gave(used, now_s)
+            self._count["used"].inc(used)
         self._come_again(now_s)
         if self._recipients() > len(self._instants):
             self._wanted.set()
@@ -232,19 +245,18 @@ class Slots:
         """When the first instant is given away."""
         return self._instants[0] - EARLY * self._lead.seconds
 
-    def _give(self, waiting: _Waiting, now_s: float) -> None:
+    def _give(self, waiting: _Waiting, now_s: float) -> int:
+        """How many instants it took."""
         if waiting.instant.done():
-            return  # cancelled: the process stops, or the mail's lease ends
-        _answer(waiting, self._instants[0])
+            return 0  # cancelled: the process stops, or the mail's lease ends
+        waiting.instant.set_result(self._instants[0])
         del self._instants[: waiting.recipients]
-        self._given.append((now_s, waiting.recipients))
-        self._lately += waiting.recipients
-        self._count["used"].inc(waiting.recipients)
         waited_s = now_s - waiting.since_s
         self._waits.observe(waited_s)
         if waited_s > UNFELT_S:
             what, at_s = self._refused
             self.binding.note(what if now_s - at_s < WINDOW_S else RATE, now_s, waited_s)
+        return waiting.recipients
 
     def _drop_until(self, until_s: float) -> None:
         if self._instants and self._instants[0] <= until_s:
@@ -267,24 +279,18 @@ class Slots:
         self._timer = None
         self._deal()
 
-    def _note_refusal(self, what: str, seconds: float) -> None:
-        self._count["refused"].inc()
-        self._refused = (what, self._loop.time())
-        self.binding.note(what, self._loop.time(), seconds)
-
     def _show(self) -> None:
         """Metrics that are worked out when somebody looks."""
+        lane, clock = self._lane, self._loop.time
+
+        def binds(what: str) -> float:
+            return float(self.binding.binds(clock()) == what)
+
         for what in BINDS:
-            metrics.QUOTA_BINDS.labels(self._lane, what).set_function(partial(self._is, what))
-        metrics.QUOTA_IN_USE.labels(self._lane).set_function(self._in_use)
-        metrics.QUOTA_WAITING.labels(self._lane).set_function(lambda: self._turns.mails)
-
-    def _is(self, what: str) -> float:
-        return float(self.binding.binds(self._loop.time()) == what)
-
-    def _in_use(self) -> float:
-        self._room(self._loop.time())  # forgets what was not lately
-        return self._lately / ROOM_S
+            metrics.QUOTA_BINDS.labels(lane, what).set_function(partial(binds, what))
+        in_use = metrics.QUOTA_IN_USE.labels(lane)
+        in_use.set_function(lambda: self._room.lately(clock()) / ROOM_S)
+        metrics.QUOTA_WAITING.labels(lane).set_function(lambda: self._turns.mails)
 
 
 def _answer(waiting: _Waiting, instant: float | Excess | None) -> None:

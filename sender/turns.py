@@ -14,7 +14,38 @@ from typing import Any, Generic, TypeVar
 LEAST = 10
 """Recipients that the room always holds."""
 
+ROOM_S = 3.0
+"""The room holds as many recipients as got slots in so many last seconds."""
+
 W = TypeVar("W")
+
+
+class Room:
+    """How many recipients may wait, at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self.most = max(LEAST, most)
+        self.size = LEAST
+        """At the last look: before mail is fetched, and when slots are given away."""
+        self._given = deque[tuple[float, int]]()
+        self._lately = 0
+
+    def gave(self, slots: int, now_s: float) -> None:
+        """So many slots were given away now."""
+        self._given.append((now_s, slots))
+        self._lately += slots
+        self.look(now_s)
+
+    def look(self, now_s: float) -> int:
+        """Its size now."""
+        self.size = min(self.most, max(LEAST, self.lately(now_s)))
+        return self.size
+
+    def lately(self, now_s: float) -> int:
+        """The slots that were given away in the last `ROOM_S`."""
+        while self._given and self._given[0][0] < now_s - ROOM_S:
+            self._lately -= self._given.popleft()[1]
+        return self._lately
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +97,18 @@ class Turns(Generic[W]):
         In a full one a tenant below its share (an equal part of the room) takes the place of the
         newest mail of the tenant that holds most.
         """
-        if not self.has_place(tenant, room):
-            return Excess()
-        joined = Joined(self._displace()) if self.recipients >= room else _JOINED
+        joined: Joined[W] = _JOINED
+        if self.recipients >= room:
+            if not self.has_place(tenant, room):
+                return Excess()
+            joined = Joined(self._displace())
         if (known := self._tenants.get(tenant)) is None:
             known = self._tenants[tenant] = _Tenant(tenant)
             self._round.append(known)
         known.mails.append((recipients, mail))
-        self._count(known, recipients, 1)
+        known.held += recipients
+        self.recipients += recipients
+        self.mails += 1
         return joined
 
     def peek(self) -> int:
@@ -119,16 +154,15 @@ class Turns(Generic[W]):
     def _let_go(self, tenant: _Tenant[W]) -> tuple[int, W]:
         recipients, mail = tenant.mails.popleft()
         tenant.ahead += recipients
-        self._count(tenant, recipients, -1)
+        tenant.held -= recipients
+        self.recipients -= recipients
+        self.mails -= 1
         return recipients, mail
 
     def _displace(self) -> W:
         largest = max(self._round, key=lambda one: one.held)
         recipients, mail = largest.mails.pop()
-        self._count(largest, recipients, -1)
+        largest.held -= recipients
+        self.recipients -= recipients
+        self.mails -= 1
         return mail
-
-    def _count(self, tenant: _Tenant[W], recipients: int, sign: int) -> None:
-        tenant.held += sign * recipients
-        self.recipients += sign * recipients
-        self.mails += sign

@@ -87,18 +87,6 @@ def broken(message: EmailMessage, domains: list[str]) -> Ending | None:
     return None
 
 
-def unsendable(
-    message: EmailMessage,
-    times: Times,
-    *,
-    domains: list[str],
-    now_ms: int,
-    expire_after_s: float,
-) -> Ending | None:
-    """Why this mail must not go to SES at all, or None."""
-    return broken(message, domains) or expired(times, now_ms=now_ms, expire_after_s=expire_after_s)
-
-
 def expired(times: Times, *, now_ms: int, expire_after_s: float) -> Ending | None:
     """How a mail ends that was not sent by its `expiresAt`, or so long after it was due."""
     if times.expires_at_ms is not None:

@@ -49,9 +49,15 @@ async def settled() -> None:
 class Rig:
     """Slots, and those who wait for them."""
 
-    def __init__(self, most: int, dig_every_s: float) -> None:
-        self.limiter, lead = Scripted(), Lead()
-        self.slots = Slots(self.limiter, "bulk", lead=lead, most=most, dig_every_s=dig_every_s)
+    def __init__(self, most: int, dig_every_s: float, apart_s: float) -> None:
+        self.limiter = Scripted()
+        self.slots = Slots(
+            *(self.limiter, "bulk"),
+            lead=Lead(),
+            most=most,
+            dig_every_s=dig_every_s,
+            apart_s=apart_s,
+        )
 
     async def waits(
         self, tenant: str, recipients: int = 1
@@ -70,8 +76,10 @@ async def started(
 
 
 @asynccontextmanager
-async def running(most: int = 100, dig_every_s: float = 0.001) -> AsyncIterator[Rig]:
-    rig, stop = Rig(most, dig_every_s), Stop()
+async def running(
+    most: int = 100, dig_every_s: float = 0.001, apart_s: float = 0.0
+) -> AsyncIterator[Rig]:
+    rig, stop = Rig(most, dig_every_s, apart_s), Stop()
     task = asyncio.create_task(rig.slots.run(stop))
     yield rig
     stop.set()

@@ -7,7 +7,7 @@ from mailpipe.status import FAILED, REJECTED, SUPPRESSED, UNKNOWN
 from mailpipe.times import times_of
 from mailpipe.timing import iso
 from sender.compose import request_for
-from sender.verdicts import after_doubt, unsendable
+from sender.verdicts import after_doubt, broken, expired
 
 NOW = 1_795_514_400_000
 
@@ -26,11 +26,12 @@ def message(**changes: object) -> EmailMessage:
 
 def test_broken_and_old_mail_is_not_sendable() -> None:
     times = times_of(message())
-    assert unsendable(message(), times, domains=[], now_ms=NOW, expire_after_s=60) is None
-    broken = unsendable(message(subject=""), times, domains=[], now_ms=NOW, expire_after_s=60)
-    assert broken is not None
-    assert broken[0] is REJECTED
-    old = unsendable(message(), times, domains=[], now_ms=NOW + 61_000, expire_after_s=60)
+    assert broken(message(), []) is None
+    assert expired(times, now_ms=NOW, expire_after_s=60) is None
+    ending = broken(message(subject=""), [])
+    assert ending is not None
+    assert ending[0] is REJECTED
+    old = expired(times, now_ms=NOW + 61_000, expire_after_s=60)
     assert old is not None
     assert old[0].status == "expired"
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-import math
+
+from prometheus_client import REGISTRY
 
 from mailpipe.aws.queue import BATCH
 from mailpipe.lifecycle import Stop
@@ -55,6 +56,19 @@ async def test_only_what_is_missing_is_reserved() -> None:
         assert rig.limiter.asked == [(1, 1)]
         await rig.waits("b", 3)
         assert rig.limiter.asked == [(1, 1), (1, 3)]
+
+
+async def test_those_who_come_soon_after_a_reservation_share_the_next_one() -> None:
+    async with running(apart_s=0.05) as rig:
+        await rig.waits("a")
+        assert rig.limiter.asked == [(1, 1)]  # who comes after a while without mail never waits
+        await rig.limiter.grants(*soon(1))
+        both = [await rig.waits("a"), await rig.waits("b", 2)]
+        assert rig.limiter.asked == [(1, 1)]
+        await asyncio.sleep(0.06)
+        assert rig.limiter.asked == [(1, 1), (1, 3)]
+        await rig.limiter.grants(*soon(3))
+        assert all(one.done() for one in both)
 
 
 async def test_a_mail_to_several_takes_as_many_slots_and_goes_at_the_first() -> None:
@@ -251,4 +265,6 @@ async def test_what_binds_is_what_the_limiter_says() -> None:
         rig.limiter._answers.put_nowait(Reservation([], again_in_s=FAR_S, binds="day"))
         await settled()
         assert rig.slots.binding.binds(asyncio.get_running_loop().time()) == "day"
-        assert math.isclose(rig.slots._in_use(), 0.0)
+        lane = {"lane": "bulk"}
+        assert REGISTRY.get_sample_value("mailpipe_quota_binds", {**lane, "binds": "day"}) == 1.0
+        assert REGISTRY.get_sample_value("mailpipe_quota_in_use", lane) == 0.0
