@@ -6,7 +6,6 @@ Neither side repeats anything by itself; see `retries.py`.
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -57,26 +56,22 @@ class Measured:
         if seconds is None:
             seconds = metrics.AWS_CALL_SECONDS.labels(operation.service, operation.name)
             self._seconds[operation.name] = seconds
-        begun = time.perf_counter()
-
-        async def timed(gate: Gate) -> bool:
-            nonlocal begun
-            passed = await gate()
-            begun = time.perf_counter()
-            return passed
-
+        begun_s = time.perf_counter()
         try:
-            answer = await self._client.call(
-                operation, request, gate=None if gate is None else partial(timed, gate)
-            )
+            answer = await self._client.call(operation, request, gate=gate)
         except CallFailed as failed:
             if failed.code != MISSED:
                 kind = failed.kind.value
                 metrics.AWS_FAILURES.labels(operation.service, operation.name, kind).inc()
-                seconds.observe(time.perf_counter() - begun)
+                seconds.observe(time.perf_counter() - _write_s(gate, begun_s))
             raise
-        seconds.observe(time.perf_counter() - begun)
+        seconds.observe(time.perf_counter() - _write_s(gate, begun_s))
         return answer
+
+
+def _write_s(gate: Gate | None, begun_s: float) -> float:
+    """When a call was made that had begun then."""
+    return begun_s if gate is None or gate.opened_s is None else gate.opened_s
 
 
 class Aws:

@@ -6,6 +6,11 @@ _KEPT = 0.8
 """How much of the running mean of the gaps is left when another entry has come."""
 
 
+_PATIENCE = 1.5
+"""Entries do not come evenly: of two calls that waited just as long as theirs should take, one went
+without the last ones."""
+
+
 class Limits(NamedTuple):
     """`most` entries and `max_weight` fit into a call, `at_once` calls may be under way, `capacity`
     entries may wait here.
@@ -19,11 +24,12 @@ class Limits(NamedTuple):
 
 
 def linger_s(gap_s: float, *, room: int, cap_s: float) -> float:
-    """How long to wait for `room` more entries that come every `gap_s` seconds.
+    """How long to wait at most for `room` more entries that come every `gap_s` seconds; a call that
+    is full goes at once.
 
     Not at all if not even one is to be expected within the cap.
     """
-    return 0.0 if gap_s >= cap_s else min(cap_s, gap_s * room)
+    return 0.0 if gap_s >= cap_s else min(cap_s, _PATIENCE * gap_s * room)
 
 
 class Gaps:

@@ -6,16 +6,23 @@ Field names are AWS's members in snake case. Only members that we need are decla
 member of an answer is ignored, an unset one of a request is left out.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 Q = TypeVar("Q", bound=Struct)
 A = TypeVar("A", bound=Struct)
 
-Gate = Callable[[], Awaitable[bool]]
-"""Waits for the moment at which a call may be made; False: it is not to be made at all."""
+
+class Gate(Protocol):
+    """Waits for the moment at which a call may be made; False: it is not to be made at all.
+
+    `opened_s` is when it has last said yes (`time.perf_counter`).
+    """
+
+    opened_s: float | None
+
+    async def __call__(self) -> bool: ...
 
 
 class Operation(NamedTuple, Generic[Q, A]):

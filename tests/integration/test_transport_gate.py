@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
 
+from mailpipe import metrics
 from mailpipe.aws import dynamodb_operations as ddb
 from mailpipe.aws import ses_operations as ses
 from mailpipe.aws.client import Aws, Side
@@ -13,6 +15,20 @@ from mailpipe.outcomes import MISSED, CallFailed, Kind
 from tests.integration.scripted_aws import GET, SEND, SIDES, Serve, Sides, answer, request_of
 
 TIMEOUT_S = 1.5
+
+
+class Asks:
+    """A gate that says what it is told."""
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = ask
+        self.opened_s: float | None = None
+
+    async def __call__(self) -> bool:
+        passed = await self._ask()
+        if passed:
+            self.opened_s = time.perf_counter()
+        return passed
 
 
 async def opens() -> bool:
@@ -46,7 +62,7 @@ async def test_nothing_is_written_before_the_gate_opens(sides: Sides, side: Side
         asked.set()
         return await open_now.wait()
 
-    call = asyncio.create_task(client.call(ddb.GET_ITEM, GET, gate=gate))
+    call = asyncio.create_task(client.call(ddb.GET_ITEM, GET, gate=Asks(gate)))
     await asked.wait()
     assert sides.connections == (1 if side == "typed" else 0)
     assert seen == []
@@ -62,7 +78,7 @@ async def test_when_the_gate_stays_shut_nothing_has_happened(sides: Sides, side:
     client = await sides.client(side)
     for _ in range(3):
         with pytest.raises(CallFailed) as failed:
-            await client.call(ddb.GET_ITEM, GET, gate=stays_shut)
+            await client.call(ddb.GET_ITEM, GET, gate=Asks(stays_shut))
         assert (failed.value.kind, failed.value.code) == (Kind.NOTHING_HAPPENED, MISSED)
     assert seen == []
     await client.call(ddb.GET_ITEM, GET)
@@ -83,7 +99,7 @@ async def test_no_other_task_comes_between_the_gates_yes_and_the_write(sides: Si
     async with Aws(stamped=True) as aws:
         client = await aws.client("sesv2", connections=1, timeout_s=1.5)
         for _ in range(20):
-            await client.call(ses.SEND_EMAIL, SEND, gate=gate)
+            await client.call(ses.SEND_EMAIL, SEND, gate=Asks(gate))
     stamps = [int(headers["x-monotonic-ns"]) for headers in seen]
     assert len(stamps) == 20
     for opened, stamp, other in zip(opened_ns, stamps, between, strict=True):
@@ -102,7 +118,7 @@ async def test_a_connection_that_is_lost_at_the_gate_is_replaced(sides: Sides) -
         return True
 
     client = await sides.client("typed")
-    assert (await client.call(ddb.GET_ITEM, GET, gate=gate)).item is None
+    assert (await client.call(ddb.GET_ITEM, GET, gate=Asks(gate))).item is None
     assert (asked, len(seen), sides.connections) == (2, 1, 2)
 
 
@@ -116,7 +132,7 @@ async def test_a_connection_that_cannot_be_replaced_leaves_no_doubt(sides: Sides
         return True
 
     with pytest.raises(CallFailed) as failed:
-        await client.call(ses.SEND_EMAIL, SEND, gate=gate)
+        await client.call(ses.SEND_EMAIL, SEND, gate=Asks(gate))
     assert failed.value.kind is Kind.NOTHING_HAPPENED
     assert seen == []
 
@@ -131,9 +147,12 @@ async def test_what_waits_at_the_gate_costs_the_call_none_of_its_time(
         await asyncio.sleep(1.2 * TIMEOUT_S)
         return True
 
+    seconds = metrics.AWS_CALL_SECONDS.labels("dynamodb", "GetItem")
+    before_s = seconds.sum
     async with Aws(side) as aws:
         client = await aws.client("dynamodb", connections=1, timeout_s=TIMEOUT_S)
-        assert (await client.call(ddb.GET_ITEM, GET, gate=gate)).item is None
+        assert (await client.call(ddb.GET_ITEM, GET, gate=Asks(gate))).item is None
+    assert 0 < seconds.sum - before_s < TIMEOUT_S
 
 
 async def test_a_call_that_is_cancelled_at_the_gate_gives_its_connection_back(sides: Sides) -> None:
@@ -145,11 +164,11 @@ async def test_a_call_that_is_cancelled_at_the_gate_gives_its_connection_back(si
         asked.set()
         return await asyncio.Event().wait()
 
-    call = asyncio.create_task(client.call(ddb.GET_ITEM, GET, gate=gate))
+    call = asyncio.create_task(client.call(ddb.GET_ITEM, GET, gate=Asks(gate)))
     await asked.wait()
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    await client.call(ddb.GET_ITEM, GET, gate=opens)
+    await client.call(ddb.GET_ITEM, GET, gate=Asks(opens))
     assert (len(seen), sides.connections) == (1, 1)
 
 
