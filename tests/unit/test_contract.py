@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mailpipe.messages import (
     Email,
     EmailMessage,
+    WebhookMessage,
     email_decoder,
     encode,
     new_email_id,
@@ -68,6 +69,24 @@ def test_encoding_is_ascii_and_loses_nothing(text: str) -> None:
     assert encoded.isascii()
     assert email_decoder.decode(encoded) == message
     assert json.loads(encoded)["email"]["subject"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("\\xe9 \u00e9", r"\\xe9 \u00e9"),
+        ("\\\u00e9\\U0001f600", r"\\\u00e9\\U0001f600"),
+        ("\U0001f600\uffff\x7f\U0010ffff", "\\ud83d\\ude00\\uffff\x7f\\udbff\\udfff"),
+        ("\u00ff\n", r"\u00ff\n"),
+    ],
+)
+def test_what_is_escaped_looks_like_json_and_nothing_else_does(text: str, escaped: str) -> None:
+    whole = msgspec.Raw(b'{"a" :\n\t1}')  # not ours to write anew
+    webhook = WebhookMessage(
+        webhook_id=text, tenant="t", endpoint="e", event_type="email.sent", event=whole
+    )
+    assert f'"webhookId":"{escaped}"' in encode(webhook)
+    assert webhook_decoder.decode(encode(webhook)) == webhook
 
 
 def test_ids_are_uuid7_and_sort_by_time() -> None:
