@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
-from ingest.decoding import SentAttachment
+from ingest.decoding import SendEmailRequest, SentAttachment, decode
 from mailpipe.rules import Violation
 
 TEXTS = st.sampled_from(['"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""'])
@@ -61,6 +61,12 @@ def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -
         assert found == one_by_one(body)
 
 
+@given(entries())
+def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> None:
+    careful = strict_json.read(msgspec.json.Decoder(SendEmailRequest), text.encode())
+    assert decode(text.encode()) == careful
+
+
 @pytest.mark.parametrize(
     ("more", "at_once"),
     [
@@ -91,7 +97,7 @@ def test_a_body_of_too_many_parts_or_bytes_is_not_read_at_once() -> None:
     mail = {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
     parts = json.dumps({"emails": [mail | {"cc": [""] * 130_000}]}).encode()
     assert isinstance(batches.split(parts), Violation)
-    large = json.dumps({"emails": [mail | {"bodyText": "x" * batches.AT_ONCE_BYTES}]}).encode()
+    large = json.dumps({"emails": [mail | {"bodyText": "x" * strict_json.AT_ONCE_BYTES}]}).encode()
     found = batches.split(large)
     assert not isinstance(found, Violation)
     assert isinstance(found[0], msgspec.Raw)
