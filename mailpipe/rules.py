@@ -33,6 +33,8 @@ MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in eve
 _LEAST_OF_ENTRY, _MOST_OF_ENTRY = len('"":0,'), len('"":-2.2250738585072014e-308,')
 """As JSON, without the characters of its texts."""
 _MOST_OF_CHARACTER = len("\\u0001")
+_MOST_BYTES_OF_CHARACTER = 4
+"""In UTF-8."""
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
@@ -74,7 +76,8 @@ def check(email: Email, *, accepted_ms: int) -> Violation | None:
         or _headers(email.headers)
         or _tags(email.tags)
         or _metadata(email.metadata)
-        or _times_and_attachments(email, accepted_ms)
+        or _times(email, accepted_ms)
+        or _attachments(email)
     )
 
 
@@ -195,7 +198,7 @@ def _body(name: str, text: str | None) -> Violation | None:
         return Violation(
             name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
         )
-    if len(text if text.isascii() else text.encode()) > MAX_BODY_BYTES:
+    if len(text) * _MOST_BYTES_OF_CHARACTER > MAX_BODY_BYTES and len(text.encode()) > MAX_BODY_BYTES:
         return Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
     return None
 
@@ -264,7 +267,7 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
         text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
         return Violation("metadata", "max_bytes", text)
     for key, value in metadata.items():
-        if constraint := _bad_metadata(key) or _bad_metadata(value):
+        if constraint := unsafe_in_body(key) or _bad_metadata(value):
             return Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
     if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars < MAX_METADATA_BYTES:
         return None
@@ -275,8 +278,17 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
     return Violation("metadata", "max_bytes", text)
 
 
-def _times_and_attachments(email: Email, accepted_ms: int) -> Violation | None:
-    fault = next(times.faults(email, accepted_ms), None) or attachments.fault_of(email)
+def _times(email: Email, accepted_ms: int) -> Violation | None:
+    if email.send_at is None and email.expires_at is None:  # most mail has neither
+        return None
+    fault = next(times.faults(email, accepted_ms), None)
+    return None if fault is None else Violation(*fault)
+
+
+def _attachments(email: Email) -> Violation | None:
+    if not email.attachments:  # two bodies that keep their limits are never too large together
+        return None
+    fault = attachments.fault_of(email)
     return None if fault is None else Violation(*fault)
 
 
