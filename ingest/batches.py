@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from ingest import strict_json
 from ingest.decoding import SendEmailRequest, keys_inside
-from mailpipe import attachments
+from mailpipe.attachments import LARGE_CHARS
 from mailpipe.messages import Stream
 from mailpipe.rules import Violation
 
@@ -70,10 +70,8 @@ def _different_keys(body: bytes, batch: SendEmailsRequest) -> int:
 
 
 def is_large(given: Entry) -> bool:
-    """Whether it takes too long for an event loop."""
-    if isinstance(given, BatchEntry):
-        return attachments.is_large(given)
-    return len(memoryview(given)) > attachments.LARGE_CHARS
+    """Whether to read it takes too long for an event loop."""
+    return not isinstance(given, BatchEntry) and len(memoryview(given)) > LARGE_CHARS
 
 
 def entry(given: Entry) -> BatchEntry | Violation:

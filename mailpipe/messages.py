@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -178,6 +179,8 @@ class _Owner(Struct):
     endpoint: object = None
 
 
+_NOISE_BYTES = 10
+"""Of the random bytes of an id the first gives two bits, the others all of theirs."""
 _GROUP = re.compile(r"[!-~]{1,128}")
 """What a MessageGroupId may be (SQS API reference, "SendMessage")."""
 
@@ -201,10 +204,25 @@ webhook_decoder = msgspec.json.Decoder(WebhookMessage)
 
 def new_email_id() -> str:
     """A UUIDv7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
-    at_ms, noise = time.time_ns() // 1_000_000, os.urandom(10)
-    time_part = f"{at_ms >> 16:08x}-{at_ms & 0xFFFF:04x}"
-    digits, variant = noise.hex(), "89ab"[noise[9] & 3]
-    return f"{time_part}-7{digits[:3]}-{variant}{digits[3:6]}-{digits[6:18]}"
+    return _uuid7(_moment(), os.urandom(_NOISE_BYTES))
+
+
+def new_email_ids(most: int) -> Iterator[str]:
+    """Up to so many of them, all of this moment."""
+    moment, noise = _moment(), os.urandom(_NOISE_BYTES * most)
+    return (
+        _uuid7(moment, noise[at : at + _NOISE_BYTES]) for at in range(0, len(noise), _NOISE_BYTES)
+    )
+
+
+def _moment() -> str:
+    digits = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def _uuid7(moment: str, noise: bytes) -> str:
+    digits, variant = noise.hex(), "89ab"[noise[0] & 3]
+    return f"{moment}-7{digits[2:5]}-{variant}{digits[5:8]}-{digits[8:]}"
 
 
 def keyed_email_id(tenant: str, idempotency_key: str) -> str:

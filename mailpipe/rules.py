@@ -198,7 +198,10 @@ def _body(name: str, text: str | None) -> Violation | None:
         return Violation(
             name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
         )
-    if len(text) * _MOST_BYTES_OF_CHARACTER > MAX_BODY_BYTES and len(text.encode()) > MAX_BODY_BYTES:
+    if (
+        len(text) * _MOST_BYTES_OF_CHARACTER > MAX_BODY_BYTES
+        and len(text.encode()) > MAX_BODY_BYTES
+    ):
         return Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
     return None
 

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.acceptance import Acceptance, Desk, Taken
 from mailpipe import failpoints
-from mailpipe.accepting import message_for
+from mailpipe.accepting import Arrival, queued
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import Email, Stream
@@ -59,7 +59,8 @@ def letter(*, key: str | None = None, stream: Stream = "bulk") -> Any:
     email = Email(
         to=["a@example.com", "c@example.com"], from_="b@example.com", subject="s", body_text="t"
     )
-    return message_for(email, tenant="t", stream=stream, idempotency_key=key, recorded=True)
+    message = Arrival("t", recorded=True).accepted(email, stream, idempotency_key=key)
+    return message, queued(message)
 
 
 def take(
