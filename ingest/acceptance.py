@@ -16,6 +16,7 @@ from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms, parse_iso
@@ -161,33 +162,22 @@ class Desk:
         self, messages: Sequence[EmailMessage], retention_days: int
     ) -> list[Acceptance]:
         """Insert the records of what is on the queue."""
-        fields = [records.fields_of(message) for message in messages]
         now = now_ms()
-        stubs = [
-            stub
-            for one, kept in zip(messages, fields, strict=True)
-            for stub in records.stubs(
-                one.email_id, one.tenant, kept, now_ms=now, retention_days=retention_days
-            )
-        ]
+        stubs, inserts = list[records.Attributes](), list[Statement]()
+        for one in messages:
+            kept, ids = records.fields_of(one), (one.email_id, one.tenant)
+            stubs += records.stubs(*ids, kept, now_ms=now, retention_days=retention_days)
+            born = records.born(*ids, kept, fingerprint=one.fingerprint)
+            inserts.append(self._statements.insert(born))
         if stubs:
             await self._insert_stubs(stubs)
-        inserts = [
-            self._statements.insert(
-                records.born(one.email_id, one.tenant, kept, fingerprint=one.fingerprint)
-            )
-            for one, kept in zip(messages, fields, strict=True)
-        ]
-        fates = await self._tables.write_all(inserts)
-        for fate in fates:
+        accepted, twice = list[Acceptance](), list[int]()
+        for one, fate in zip(messages, await self._tables.write_all(inserts), strict=True):
             if isinstance(fate, Applied):
                 failpoints.hit("ingest.recorded")
-        accepted = [_fate(one, fate) for one, fate in zip(messages, fates, strict=True)]
-        twice = [
-            index
-            for index, (one, fate) in enumerate(zip(messages, fates, strict=True))
-            if one.fingerprint is not None and isinstance(fate, Refused)
-        ]
+            elif isinstance(fate, Refused) and one.fingerprint is not None:
+                twice.append(len(accepted))
+            accepted.append(_fate(one, fate))
         if twice:
             found = await self._known([messages[index] for index in twice])
             for index, known in zip(twice, found, strict=True):

@@ -109,7 +109,7 @@ class Bodies:
         idempotency_key: str | None = None,
         recorded: bool = False,
     ) -> tuple[EmailMessage, Outgoing]:
-        """From an e-mail of any size to what goes onto the queue, without holding up the event loop.
+        """From an e-mail of any size to what goes onto the queue; holds up no event loop.
 
         Raises ValidationError, and CallFailed when a large mail could not be stored.
         """

@@ -32,6 +32,8 @@ STUBS_KEPT_LONGER_DAYS = 30
 """A record lives from its end on, a stub from its birth: this is for the time between."""
 DAY_S = 86_400
 
+_encoder = msgspec.json.Encoder()
+
 
 class Record(Struct, rename="camel", kw_only=True):
     """A record as it is read. Times are epoch milliseconds; `metadata` and `tags` are JSON text.
@@ -122,7 +124,7 @@ def fields_of(message: EmailMessage) -> RecordFields:
     """
     email, times = message.email, times_of(message)
     metadata = email.metadata
-    if metadata and len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
+    if metadata and len(_encoder.encode(metadata)) > MAX_METADATA_BYTES:
         metadata = {}
     return RecordFields(
         stream=message.stream,
@@ -194,8 +196,8 @@ def born(
         "cc": [*fields.cc],
         "bcc": [*fields.bcc],
         "subject": fields.subject,
-        "metadata": msgspec.json.encode(fields.metadata).decode(),
-        "tags": msgspec.json.encode(fields.tags).decode(),
+        "metadata": _encoder.encode(fields.metadata).decode() if fields.metadata else "{}",
+        "tags": _encoder.encode(fields.tags).decode() if fields.tags else "{}",
         "dayKey": resources.day_key_of_shard(tenant, day, shard),
         "open": resources.open_key_of_shard(shard),
         "fingerprint": fingerprint or NO_FINGERPRINT,
