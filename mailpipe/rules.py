@@ -263,9 +263,8 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
         return None
     count, chars = len(metadata), 0
     if _LEAST_OF_ENTRY * count <= MAX_METADATA_BYTES:
-        chars = sum(
-            [len(text) for entry in metadata.items() for text in entry if isinstance(text, str)]
-        )
+        texts = [value for value in metadata.values() if isinstance(value, str)]
+        chars = sum(map(len, metadata)) + sum(map(len, texts))
     if _LEAST_OF_ENTRY * count + chars > MAX_METADATA_BYTES:  # before all of it is looked at
         text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
         return Violation("metadata", "max_bytes", text)
