@@ -34,6 +34,9 @@ class Taken:
     """The e-mail is durable."""
 
 
+TAKEN = Taken()
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """The same e-mail was taken before under its key; this is its record."""
@@ -85,15 +88,10 @@ class Desk:
         # leaves half of the time to neighbours without a key.
         messages = [message for message, _ in letters]
         fates = await self._known(messages, due_s=(now_s + due_s) / 2)
-        new = [index for index, fate in enumerate(fates) if fate is None]
-        faults = await self._enqueue([letters[index] for index in new], due_s=due_s)
-        queued: list[int] = []
-        for index, fault in zip(new, faults, strict=True):
-            if fault is None:
-                queued.append(index)
-                failpoints.hit("ingest.queued")
-            else:
-                fates[index] = fault
+        await self._enqueue(letters, fates, due_s=due_s)
+        queued = [index for index, fate in enumerate(fates) if fate is None]
+        for _ in queued:
+            failpoints.hit("ingest.queued")
         recorded = await self._promised(
             [messages[index] for index in queued], retention_days, due_s
         )
@@ -123,29 +121,38 @@ class Desk:
             for one in messages
         ]
 
-    async def _enqueue(self, letters: Sequence[Letter], *, due_s: float) -> list[CallFailed | None]:
-        """Why the queue has not taken them; in doubt when it did not say so in time."""
+    async def _enqueue(
+        self, letters: Sequence[Letter], fates: list[Acceptance | None], *, due_s: float
+    ) -> None:
+        """Put on the queue what has no fate yet; what it has not taken has one afterwards. In doubt
+        when the queue did not say so in time.
+        """
         by_stream: dict[str, list[int]] = {}
         for place, (message, _) in enumerate(letters):
-            by_stream.setdefault(message.stream, []).append(place)
+            if fates[place] is None:
+                by_stream.setdefault(message.stream, []).append(place)
         # In parts, so that one call that does not answer leaves few in doubt.
         parts = [
             (stream, places[start : start + TOGETHER])
             for stream, places in by_stream.items()
             for start in range(0, len(places), TOGETHER)
         ]
-        answers: dict[int, CallFailed | None] = {}
+        unheard = set[int]().union(*by_stream.values())
 
         async def send(stream: str, places: list[int]) -> None:
             found = await self._queues[stream].send([letters[place][1] for place in places])
-            answers.update(zip(places, found, strict=True))
+            for place, fault in zip(places, found, strict=True):
+                fates[place] = fault
+            unheard.difference_update(places)
 
-        calls = [send(stream, places) for stream, places in parts]
+        calls = [send(*part) for part in parts]
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due_s):
                 await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
-        late = None if len(answers) == len(letters) else _failed(TimeoutError())
-        return [answers.get(place, late) for place in range(len(letters))]
+        if unheard:
+            late = _failed(TimeoutError())
+            for place in unheard:
+                fates[place] = late
 
     async def _promised(
         self, messages: Sequence[EmailMessage], retention_days: int, due_s: float
@@ -194,9 +201,9 @@ class Desk:
 
 def _fate(message: EmailMessage, fate: Fate | CallFailed) -> Acceptance:
     if not isinstance(fate, CallFailed):
-        return Taken()
+        return TAKEN
     log.warning("record_not_inserted", email_id=message.email_id, code=fate.code)
-    return Taken() if message.fingerprint is None else fate
+    return TAKEN if message.fingerprint is None else fate
 
 
 def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None:
@@ -209,7 +216,7 @@ def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None
     if record.fingerprint != message.fingerprint:
         return Conflict()
     # A sender may be faster than we are: a record of this very moment is no earlier request's.
-    return Taken() if record.created_at == parse_iso(message.queued_at) else Replayed(record)
+    return TAKEN if record.created_at == parse_iso(message.queued_at) else Replayed(record)
 
 
 def _failed(error: CallFailed | TimeoutError) -> CallFailed:
