@@ -99,6 +99,27 @@ class Desk:
             fates[index] = fate
         return [fate for fate in fates if fate is not None]
 
+    async def take_one(
+        self, letter: Letter, *, retention_days: int, deadline: asyncio.Timeout
+    ) -> Acceptance:
+        """The same for an e-mail alone. The request's own `deadline` cuts it as long as the queue
+        has not said yes: nothing was promised.
+        """
+        message, outgoing = letter
+        loop = asyncio.get_running_loop()
+        due_s = deadline.when() or loop.time()
+        if message.fingerprint is not None:
+            (known,) = await self._known([message], due_s=(loop.time() + due_s) / 2)
+            if known is not None:
+                return known
+        (fault,) = await self._queues[message.stream].send([outgoing])
+        if fault is not None:
+            return fault
+        deadline.reschedule(None)
+        failpoints.hit("ingest.queued")
+        (fate,) = await self._promised([message], retention_days, due_s)
+        return fate
+
     async def _known(
         self, messages: Sequence[EmailMessage], *, due_s: float | None = None
     ) -> list[Acceptance | None]:

@@ -1,16 +1,15 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from ingest import batches, views
+from ingest import batches, deadline, views
 from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed, Taken
 from ingest.answers import answer
 from ingest.batches import KEY
-from ingest.deadline import lifted, paused
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
@@ -63,7 +62,9 @@ class Emails:
             letter = await self._of_any_size(decoded, grant, key)
         if isinstance(letter, Violation):
             raise invalid(letter)
-        (fate,) = await self._take(request, grant, [letter])
+        fate = await self._desk.take_one(
+            letter, retention_days=self._days(grant), deadline=deadline.of(request)
+        )
         if isinstance(fate, CallFailed):
             raise fate
         if isinstance(fate, Conflict):
@@ -81,7 +82,7 @@ class Emails:
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
         if wait_s and not self._waiters.full and born_as(message) is not SCHEDULED:
             headers["Preference-Applied"] = f"wait={wait_s}"
-            with paused(request):
+            with deadline.paused(request):
                 record = await self._waiters.ended(email_id, wait_s=wait_s) or record
             if record is not None and (sent := _sent(record)) is not None:
                 return answer(sent, headers=headers)
@@ -105,7 +106,8 @@ class Emails:
         self._guard.spend_batch(grant, len(entries))
         made = await self._letters(entries, grant)
         letters = [one for one in made if not isinstance(one, Violation | CallFailed)]
-        fates = iter(await self._take(request, grant, letters))
+        due_s = deadline.lifted(request)
+        fates = iter(await self._desk.take(letters, retention_days=self._days(grant), due_s=due_s))
         results: list[BatchResult] = []
         for index, one in enumerate(made):
             match one:
@@ -180,11 +182,8 @@ class Emails:
         except CallFailed as failed:
             return failed
 
-    def _take(
-        self, request: web.Request, grant: Grant, letters: list[Letter]
-    ) -> Awaitable[list[Acceptance]]:
-        days = grant.settings.retained_days(self._retention_days)
-        return self._desk.take(letters, retention_days=days, due_s=lifted(request))
+    def _days(self, grant: Grant) -> int:
+        return grant.settings.retained_days(self._retention_days)
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""

@@ -79,6 +79,41 @@ def take(
     return asyncio.run(run())
 
 
+def take_one(
+    one: Any, stores: Stores, *, answers: bool = True, timeout_s: float = 0.05
+) -> Acceptance:
+    """The fate of a mail alone, in a request with a deadline. Raises TimeoutError."""
+
+    async def run() -> Acceptance:
+        lanes = {"bulk": Lane(answers=answers)}
+        desk = Desk(
+            cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
+        )
+        async with asyncio.timeout(timeout_s) as deadline:
+            return await desk.take_one(one, retention_days=1, deadline=deadline)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+@pytest.mark.parametrize("write", [Applied(), Refused(None), THROTTLED, NEVER])
+@pytest.mark.parametrize("reads", [[THROTTLED], [[], []], [[], THROTTLED]])
+def test_a_mail_alone_has_the_fate_that_it_has_among_others(
+    key: str | None, write: object, reads: list[object]
+) -> None:
+    one = letter(key=key)
+    among, _ = take([one, letter()], Stores(write, *reads))
+    assert repr(take_one(one, Stores(write, *reads))) == repr(among)
+
+
+def test_a_mail_alone_is_cut_with_its_request_until_it_is_on_the_queue() -> None:
+    with pytest.raises(TimeoutError):
+        take_one(letter(), Stores(Applied()), answers=False)
+    assert take_one(letter(), Stores(NEVER), timeout_s=0.01) == Taken()
+    assert isinstance(take_one(letter(key="k"), Stores(Applied(), NEVER)), CallFailed)
+    assert isinstance(take_one(letter(key="k"), Stores(NEVER, []), timeout_s=0.01), CallFailed)
+
+
 def test_mail_on_the_queue_is_promised_though_its_record_is_not_written_in_time() -> None:
     plain, keyed = take([letter(), letter(key="k")], Stores(NEVER, []))
     assert plain == Taken()
