@@ -12,7 +12,9 @@ from ingest.batches import BatchEntry
 from ingest.decoding import SendEmailRequest, SentAttachment, decode
 from mailpipe.rules import Violation
 
-TEXTS = st.sampled_from(['"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""'])
+TEXTS = st.sampled_from(
+    [*('"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""', r'"\\"', r'"\\:"')]
+)
 GAPS = st.sampled_from(["", "", " ", "\n\t"])
 DEEP = "[" * 40 + "]" * 40
 
@@ -74,7 +76,12 @@ def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> 
         (', "cc": [], "bodyHtml": null, "metadata": {"to": 1}, "template": {}', True),
         (', "attachments": [{"filename": "a", "contentType": "b", "content": ""}]', True),
         (r', "bodyText": "https://a: b"', True),
-        (r', "bodyText": "\":"', False),
+        (r', "bodyHtml": "{\"@context\": \"https://schema.org\"}"', True),
+        (r', "metadata": {"a\"": 1, "a\\": 1, "\" :": 1}', True),
+        (r', "metadata": {"\\": 1, "\\" : 1}', False),
+        (r', "metadata": {"\"": 1, "\"": "\": "}', False),
+        (r', "bodyText": "\":"', True),
+        (r', "bodyText": ": \":"', False),
         (', "subject": "T"', False),
         (', "subject" : "T"', False),
         (', "tags": {"a": "1", "a": "2"}', False),
