@@ -20,8 +20,25 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
     stream: Stream = "transactional"
 
     def email(self) -> Email:
-        """Without what is only of the request."""
-        return msgspec.convert(self, Email, from_attributes=True)
+        """Without what is only of the request; what it holds is the request's own, not copied."""
+        return Email(
+            to=self.to,
+            from_=self.from_,
+            subject=self.subject,
+            body_text=self.body_text,
+            body_html=self.body_html,
+            cc=self.cc,
+            bcc=self.bcc,
+            reply_to=self.reply_to,
+            attachments=self.attachments,  # type: ignore[arg-type]  # list is invariant
+            headers=self.headers,
+            metadata=self.metadata,
+            tags=self.tags,
+            template=self.template,
+            send_at=self.send_at,
+            expires_at=self.expires_at,
+            in_doubt=self.in_doubt,
+        )
 
 
 _decoder = msgspec.json.Decoder(SendEmailRequest)

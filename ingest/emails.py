@@ -94,17 +94,7 @@ class Emails:
     async def send_many(self, request: web.Request) -> web.Response:
         """Take up to 500 e-mails; each has a result of its own."""
         grant = await self._guard.admit(request, "send")
-        if KEY in request.headers:
-            text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
-            raise invalid(Violation(KEY, "not_supported", text))
-        entries = await self._guard.decoded(request, batches.split)
-        if len(entries) > batches.MAX_ENTRIES:
-            text = f"{len(entries)} e-mails in one batch; at most {batches.MAX_ENTRIES}."
-            raise Refusal(
-                "PAYLOAD_TOO_LARGE", text, violation=Violation("emails", "max_items", text)
-            )
-        self._guard.spend_batch(grant, len(entries))
-        made = await self._letters(entries, grant)
+        made = await self._letters(await self._entries(request, grant), grant)
         letters = [one for one in made if not isinstance(one, Violation | CallFailed)]
         due_s = deadline.lifted(request)
         fates = iter(await self._desk.take(letters, retention_days=self._days(grant), due_s=due_s))
@@ -118,6 +108,20 @@ class Emails:
                 case message, _:
                     results.append(_result(message, next(fates)))
         return _batch_answer(results)
+
+    async def _entries(self, request: web.Request, grant: Grant) -> Sequence[batches.Entry]:
+        """What the batch holds. Raises Refusal."""
+        if KEY in request.headers:
+            text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
+            raise invalid(Violation(KEY, "not_supported", text))
+        entries = await self._guard.decoded(request, batches.split)
+        if len(entries) > batches.MAX_ENTRIES:
+            text = f"{len(entries)} e-mails in one batch; at most {batches.MAX_ENTRIES}."
+            raise Refusal(
+                "PAYLOAD_TOO_LARGE", text, violation=Violation("emails", "max_items", text)
+            )
+        self._guard.spend_batch(grant, len(entries))
+        return entries
 
     def _small(
         self, decoded: SendEmailRequest, grant: Grant, arrival: Arrival, key: str | None

@@ -16,7 +16,7 @@ from mailpipe.status import OURS, PENDING, SCHEDULED, shown
 from mailpipe.times import times_of
 from mailpipe.timing import iso
 
-Value = str | int | bool | None | list["Value"] | dict[str, "Value"]
+Value = str | int | bool | None | list["Value"] | list[str] | dict[str, "Value"]
 Attributes = dict[str, Value]
 
 NO_TOKEN = "-"  # noqa: S105 - the absence of a claim, not a secret
@@ -143,7 +143,7 @@ def fields_of(message: EmailMessage) -> RecordFields:
 
 def _cut(addresses: list[str]) -> list[str]:
     if not addresses:  # most mail has neither cc nor bcc
-        return []
+        return addresses
     return [text[:MAX_ADDRESS_CHARS] for text in addresses[:MAX_RECIPIENTS]]
 
 
@@ -192,9 +192,9 @@ def born(
         "createdAt": fields.created_at,
         "updatedAt": fields.created_at,
         "from": fields.from_,
-        "to": [*fields.to],
-        "cc": [*fields.cc],
-        "bcc": [*fields.bcc],
+        "to": fields.to,
+        "cc": fields.cc,
+        "bcc": fields.bcc,
         "subject": fields.subject,
         "metadata": _encoder.encode(fields.metadata).decode() if fields.metadata else "{}",
         "tags": _encoder.encode(fields.tags).decode() if fields.tags else "{}",

@@ -1,6 +1,7 @@
 """A batch that is read all at once is what it is entry by entry, or it is not read so."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
 from ingest.decoding import SendEmailRequest, SentAttachment, decode
+from mailpipe.messages import Email
 from mailpipe.rules import Violation
 
 TEXTS = st.sampled_from(
@@ -61,6 +63,12 @@ def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -
         assert [batches.entry(one) for one in found] == one_by_one(body)
     else:
         assert found == one_by_one(body)
+
+
+def test_an_email_is_all_of_the_request_but_its_own() -> None:
+    fields: dict[str, Any] = {name: f"of {name}" for name in Email.__struct_fields__}
+    entry = BatchEntry(**fields, stream="bulk", idempotency_key="k")
+    assert msgspec.structs.asdict(entry.email()) == fields
 
 
 @given(entries())
