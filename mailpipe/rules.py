@@ -33,8 +33,6 @@ MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in eve
 _LEAST_OF_ENTRY, _MOST_OF_ENTRY = len('"":0,'), len('"":-2.2250738585072014e-308,')
 """As JSON, without the characters of its texts."""
 _MOST_OF_CHARACTER = len("\\u0001")
-_MOST_BYTES_OF_CHARACTER = 4
-"""In UTF-8."""
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
@@ -75,8 +73,7 @@ def check(email: Email, *, accepted_ms: int) -> Violation | None:
         or _headers(email.headers)
         or _tags(email.tags)
         or _metadata(email.metadata)
-        or _times(email, accepted_ms)
-        or _attachments(email)
+        or _times_and_attachments(email, accepted_ms)
     )
 
 
@@ -197,10 +194,7 @@ def _body(name: str, text: str | None) -> Violation | None:
         return Violation(
             name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
         )
-    if (
-        len(text) * _MOST_BYTES_OF_CHARACTER > MAX_BODY_BYTES
-        and len(text.encode()) > MAX_BODY_BYTES
-    ):
+    if 4 * len(text) > MAX_BODY_BYTES and len(text.encode()) > MAX_BODY_BYTES:  # most is short
         return Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
     return None
 
@@ -279,17 +273,12 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
     return Violation("metadata", "max_bytes", text)
 
 
-def _times(email: Email, accepted_ms: int) -> Violation | None:
-    if email.send_at is None and email.expires_at is None:  # most mail has neither
-        return None
-    fault = next(times.faults(email, accepted_ms), None)
-    return None if fault is None else Violation(*fault)
-
-
-def _attachments(email: Email) -> Violation | None:
-    if not email.attachments:  # two bodies that keep their limits are never too large together
-        return None
-    fault = attachments.fault_of(email)
+def _times_and_attachments(email: Email, accepted_ms: int) -> Violation | None:
+    fault = None
+    if email.send_at is not None or email.expires_at is not None:
+        fault = next(times.faults(email, accepted_ms), None)
+    if fault is None and email.attachments:  # bodies alone are never too large together
+        fault = attachments.fault_of(email)
     return None if fault is None else Violation(*fault)
 
 
