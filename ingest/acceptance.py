@@ -16,6 +16,7 @@ from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
+from mailpipe.partiql import Statement
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms, parse_iso
@@ -31,6 +32,9 @@ log = logs.get()
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The e-mail is durable."""
+
+
+TAKEN = Taken()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +88,37 @@ class Desk:
         # leaves half of the time to neighbours without a key.
         messages = [message for message, _ in letters]
         fates = await self._known(messages, due_s=(now_s + due_s) / 2)
-        new = [index for index, fate in enumerate(fates) if fate is None]
-        faults = await self._enqueue([letters[index] for index in new], due_s=due_s)
-        queued: list[int] = []
-        for index, fault in zip(new, faults, strict=True):
-            if fault is None:
-                queued.append(index)
-                failpoints.hit("ingest.queued")
-            else:
-                fates[index] = fault
+        await self._enqueue(letters, fates, due_s=due_s)
+        queued = [index for index, fate in enumerate(fates) if fate is None]
+        for _ in queued:
+            failpoints.hit("ingest.queued")
         recorded = await self._promised(
             [messages[index] for index in queued], retention_days, due_s
         )
         for index, fate in zip(queued, recorded, strict=True):
             fates[index] = fate
         return [fate for fate in fates if fate is not None]
+
+    async def take_one(
+        self, letter: Letter, *, retention_days: int, deadline: asyncio.Timeout
+    ) -> Acceptance:
+        """The same for an e-mail alone. The request's own `deadline` cuts it as long as the queue
+        has not said yes: nothing was promised.
+        """
+        message, outgoing = letter
+        loop = asyncio.get_running_loop()
+        due_s = deadline.when() or loop.time()
+        if message.fingerprint is not None:
+            (known,) = await self._known([message], due_s=(loop.time() + due_s) / 2)
+            if known is not None:
+                return known
+        (fault,) = await self._queues[message.stream].send([outgoing])
+        if fault is not None:
+            return fault
+        deadline.reschedule(None)
+        failpoints.hit("ingest.queued")
+        (fate,) = await self._promised([message], retention_days, due_s)
+        return fate
 
     async def _known(
         self, messages: Sequence[EmailMessage], *, due_s: float | None = None
@@ -122,29 +142,38 @@ class Desk:
             for one in messages
         ]
 
-    async def _enqueue(self, letters: Sequence[Letter], *, due_s: float) -> list[CallFailed | None]:
-        """Why the queue has not taken them; in doubt when it did not say so in time."""
+    async def _enqueue(
+        self, letters: Sequence[Letter], fates: list[Acceptance | None], *, due_s: float
+    ) -> None:
+        """Put on the queue what has no fate yet; what it has not taken has one afterwards. In doubt
+        when the queue did not say so in time.
+        """
         by_stream: dict[str, list[int]] = {}
         for place, (message, _) in enumerate(letters):
-            by_stream.setdefault(message.stream, []).append(place)
+            if fates[place] is None:
+                by_stream.setdefault(message.stream, []).append(place)
         # In parts, so that one call that does not answer leaves few in doubt.
         parts = [
             (stream, places[start : start + TOGETHER])
             for stream, places in by_stream.items()
             for start in range(0, len(places), TOGETHER)
         ]
-        answers: dict[int, CallFailed | None] = {}
+        unheard = set[int]().union(*by_stream.values())
 
         async def send(stream: str, places: list[int]) -> None:
             found = await self._queues[stream].send([letters[place][1] for place in places])
-            answers.update(zip(places, found, strict=True))
+            for place, fault in zip(places, found, strict=True):
+                fates[place] = fault
+            unheard.difference_update(places)
 
-        calls = [send(stream, places) for stream, places in parts]
+        calls = [send(*part) for part in parts]
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due_s):
                 await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
-        late = None if len(answers) == len(letters) else _failed(TimeoutError())
-        return [answers.get(place, late) for place in range(len(letters))]
+        if unheard:
+            late = _failed(TimeoutError())
+            for place in unheard:
+                fates[place] = late
 
     async def _promised(
         self, messages: Sequence[EmailMessage], retention_days: int, due_s: float
@@ -161,33 +190,22 @@ class Desk:
         self, messages: Sequence[EmailMessage], retention_days: int
     ) -> list[Acceptance]:
         """Insert the records of what is on the queue."""
-        fields = [records.fields_of(message) for message in messages]
         now = now_ms()
-        stubs = [
-            stub
-            for one, kept in zip(messages, fields, strict=True)
-            for stub in records.stubs(
-                one.email_id, one.tenant, kept, now_ms=now, retention_days=retention_days
-            )
-        ]
+        stubs, inserts = list[records.Attributes](), list[Statement]()
+        for one in messages:
+            kept, ids = records.fields_of(one), (one.email_id, one.tenant)
+            stubs += records.stubs(*ids, kept, now_ms=now, retention_days=retention_days)
+            born = records.born(*ids, kept, fingerprint=one.fingerprint)
+            inserts.append(self._statements.insert(born))
         if stubs:
             await self._insert_stubs(stubs)
-        inserts = [
-            self._statements.insert(
-                records.born(one.email_id, one.tenant, kept, fingerprint=one.fingerprint)
-            )
-            for one, kept in zip(messages, fields, strict=True)
-        ]
-        fates = await self._tables.write_all(inserts)
-        for fate in fates:
+        accepted, twice = list[Acceptance](), list[int]()
+        for one, fate in zip(messages, await self._tables.write_all(inserts), strict=True):
             if isinstance(fate, Applied):
                 failpoints.hit("ingest.recorded")
-        accepted = [_fate(one, fate) for one, fate in zip(messages, fates, strict=True)]
-        twice = [
-            index
-            for index, (one, fate) in enumerate(zip(messages, fates, strict=True))
-            if one.fingerprint is not None and isinstance(fate, Refused)
-        ]
+            elif isinstance(fate, Refused) and one.fingerprint is not None:
+                twice.append(len(accepted))
+            accepted.append(_fate(one, fate))
         if twice:
             found = await self._known([messages[index] for index in twice])
             for index, known in zip(twice, found, strict=True):
@@ -204,9 +222,9 @@ class Desk:
 
 def _fate(message: EmailMessage, fate: Fate | CallFailed) -> Acceptance:
     if not isinstance(fate, CallFailed):
-        return Taken()
+        return TAKEN
     log.warning("record_not_inserted", email_id=message.email_id, code=fate.code)
-    return Taken() if message.fingerprint is None else fate
+    return TAKEN if message.fingerprint is None else fate
 
 
 def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None:
@@ -219,7 +237,7 @@ def _compared(message: EmailMessage, record: Record | None) -> Acceptance | None
     if record.fingerprint != message.fingerprint:
         return Conflict()
     # A sender may be faster than we are: a record of this very moment is no earlier request's.
-    return Taken() if record.created_at == parse_iso(message.queued_at) else Replayed(record)
+    return TAKEN if record.created_at == parse_iso(message.queued_at) else Replayed(record)
 
 
 def _failed(error: CallFailed | TimeoutError) -> CallFailed:

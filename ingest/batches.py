@@ -9,15 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from ingest import strict_json
-from ingest.decoding import SendEmailRequest, SentAttachment
-from mailpipe import attachments
+from ingest.decoding import SendEmailRequest, keys_inside
+from mailpipe.attachments import LARGE_CHARS
 from mailpipe.messages import Stream
 from mailpipe.rules import Violation
 
 KEY = "Idempotency-Key"
 MAX_ENTRIES = 500
-AT_ONCE_BYTES = 1_000_000
-"""A larger body is not read in one call: no other thread runs meanwhile."""
 
 
 class BatchEntry(SendEmailRequest, kw_only=True):
@@ -56,8 +54,8 @@ _entries = msgspec.json.Decoder(BatchEntry)
 
 def split(body: bytes) -> Sequence[Entry] | Violation:
     """The entries, read if all of them can be."""
-    if entries := _read_whole(body):
-        return entries
+    if whole := strict_json.at_once(_whole, _different_keys, body):
+        return whole.emails
     batch = strict_json.read(_batches, body)
     if isinstance(batch, Violation):
         return batch
@@ -66,34 +64,14 @@ def split(body: bytes) -> Sequence[Entry] | Violation:
     return batch.emails
 
 
-def _read_whole(body: bytes) -> list[BatchEntry] | None:
-    """All entries in half the time; None: something is wrong somewhere, or may be."""
-    if len(body) > AT_ONCE_BYTES or strict_json.too_many_parts(body):
-        return None
-    try:
-        entries = _whole.decode(body).emails
-        different = _different_keys(body, entries)
-    except (ValueError, RecursionError):  # msgspec.DecodeError is a ValueError
-        return None
-    # Of two equal keys only one is among the different ones; none of a template is, which alone
-    # could be nested too deep.
-    return entries if different == strict_json.most_keys(body) else None
-
-
-def _different_keys(body: bytes, entries: list[BatchEntry]) -> int:
-    """How many different keys the objects have, together; those inside of templates not counted."""
+def _different_keys(body: bytes, batch: SendEmailsRequest) -> int:
     count = len(SendEmailsRequest.__struct_fields__) + sum(map(len, _names.decode(body).emails))
-    for one in entries:
-        count += len(one.headers) + len(one.metadata) + len(one.tags)
-        count += len(SentAttachment.__struct_fields__) * len(one.attachments)
-    return count
+    return count + keys_inside(batch.emails)
 
 
 def is_large(given: Entry) -> bool:
-    """Whether it takes too long for an event loop."""
-    if isinstance(given, BatchEntry):
-        return attachments.is_large(given)
-    return len(memoryview(given)) > attachments.LARGE_CHARS
+    """Whether to read it takes too long for an event loop."""
+    return not isinstance(given, BatchEntry) and len(memoryview(given)) > LARGE_CHARS
 
 
 def entry(given: Entry) -> BatchEntry | Violation:

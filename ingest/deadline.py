@@ -21,9 +21,14 @@ def started(request: web.Request, timeout_s: float) -> asyncio.Timeout:
     return deadline
 
 
+def of(request: web.Request) -> asyncio.Timeout:
+    """The deadline that was started."""
+    return request[_DEADLINE]
+
+
 def lifted(request: web.Request) -> float:
     """The request is not cut any more; when it would have been, on the loop's clock."""
-    deadline = request[_DEADLINE]
+    deadline = of(request)
     due_s = deadline.when()
     deadline.reschedule(None)
     return asyncio.get_running_loop().time() if due_s is None else due_s

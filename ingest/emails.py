@@ -1,22 +1,22 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from ingest import batches, views
+from ingest import batches, deadline, views
 from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed, Taken
 from ingest.answers import answer
 from ingest.batches import KEY
-from ingest.deadline import lifted, paused
 from ingest.decoding import SendEmailRequest, decode
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
 from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
+from mailpipe.accepting import Arrival
 from mailpipe.access import Grant
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies, small
@@ -56,10 +56,15 @@ class Emails:
         grant = await self._guard.admit(request, "send")
         decoded = await self._guard.decoded(request, decode)
         key = _one_key(request.headers.getall(KEY, ()))
-        letter = self._small(decoded, grant, key) or await self._large(decoded, grant, key)
+        arrival = Arrival(grant.tenant, recorded=True)
+        letter = self._small(decoded, grant, arrival, key)
+        if letter is None:
+            letter = await self._of_any_size(decoded, grant, key)
         if isinstance(letter, Violation):
             raise invalid(letter)
-        (fate,) = await self._take(request, grant, [letter])
+        fate = await self._desk.take_one(
+            letter, retention_days=self._days(grant), deadline=deadline.of(request)
+        )
         if isinstance(fate, CallFailed):
             raise fate
         if isinstance(fate, Conflict):
@@ -77,7 +82,7 @@ class Emails:
         wait_s = preferred_wait_s(request.headers.getall("Prefer", ()))
         if wait_s and not self._waiters.full and born_as(message) is not SCHEDULED:
             headers["Preference-Applied"] = f"wait={wait_s}"
-            with paused(request):
+            with deadline.paused(request):
                 record = await self._waiters.ended(email_id, wait_s=wait_s) or record
             if record is not None and (sent := _sent(record)) is not None:
                 return answer(sent, headers=headers)
@@ -89,6 +94,23 @@ class Emails:
     async def send_many(self, request: web.Request) -> web.Response:
         """Take up to 500 e-mails; each has a result of its own."""
         grant = await self._guard.admit(request, "send")
+        made = await self._letters(await self._entries(request, grant), grant)
+        letters = [one for one in made if not isinstance(one, Violation | CallFailed)]
+        due_s = deadline.lifted(request)
+        fates = iter(await self._desk.take(letters, retention_days=self._days(grant), due_s=due_s))
+        results: list[BatchResult] = []
+        for index, one in enumerate(made):
+            match one:
+                case Violation():
+                    results.append(_violated(batches.placed(one, index)))
+                case CallFailed():
+                    results.append(_unaccepted(one))
+                case message, _:
+                    results.append(_result(message, next(fates)))
+        return _batch_answer(results)
+
+    async def _entries(self, request: web.Request, grant: Grant) -> Sequence[batches.Entry]:
+        """What the batch holds. Raises Refusal."""
         if KEY in request.headers:
             text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
             raise invalid(Violation(KEY, "not_supported", text))
@@ -99,46 +121,28 @@ class Emails:
                 "PAYLOAD_TOO_LARGE", text, violation=Violation("emails", "max_items", text)
             )
         self._guard.spend_batch(grant, len(entries))
-        results: list[BatchResult | None] = [None] * len(entries)
-        letters: dict[int, Letter] = {}
-        for index, made in enumerate(await self._letters(entries, grant)):
-            match made:
-                case Violation():
-                    results[index] = _violated(batches.placed(made, index))
-                case CallFailed():
-                    results[index] = _unaccepted(made)
-                case _:
-                    letters[index] = made
-        fates = await self._take(request, grant, list(letters.values()))
-        for (index, (message, _)), fate in zip(letters.items(), fates, strict=True):
-            results[index] = _result(message, fate)
-        return _batch_answer([result for result in results if result is not None])
+        return entries
 
     def _small(
-        self, decoded: SendEmailRequest, grant: Grant, key: str | None
+        self, decoded: SendEmailRequest, grant: Grant, arrival: Arrival, key: str | None
     ) -> Letter | Violation | None:
         """What goes onto the queue, or why nothing does; None: the mail is too large for that."""
         email = decoded.email()
         try:
             return check_from(email, grant.settings.domains) or small(
-                email,
-                tenant=grant.tenant,
-                stream=decoded.stream,
-                idempotency_key=key,
-                recorded=True,
+                email, decoded.stream, arrival, idempotency_key=key
             )
         except ValidationError as broken:
             return broken.violation
 
-    async def _large(
+    async def _of_any_size(
         self, decoded: SendEmailRequest, grant: Grant, key: str | None
     ) -> Letter | Violation:
-        """The same for a mail whose body goes into S3, of which `_small` has found that it may be
-        sent. Raises CallFailed.
-        """
+        """The same for a mail whose body may have to go into S3. Raises CallFailed."""
+        email = decoded.email()
         try:
-            return await self._bodies.accept(
-                decoded.email(),
+            return check_from(email, grant.settings.domains) or await self._bodies.accept(
+                email,
                 tenant=grant.tenant,
                 stream=decoded.stream,
                 idempotency_key=key,
@@ -150,55 +154,40 @@ class Emails:
     async def _letters(
         self, entries: Sequence[batches.Entry], grant: Grant
     ) -> list[Letter | Violation | CallFailed]:
-        """What goes onto the queue for each, or why nothing does; large ones into S3 at once."""
+        """What goes onto the queue for each, or why nothing does; large ones into S3 meanwhile."""
+        arrival = Arrival(grant.tenant, recorded=True, most=len(entries))
+        made: list[Letter | Violation | asyncio.Task[Letter | Violation | CallFailed]] = []
         async with asyncio.TaskGroup() as group:
-            large = {
-                index: group.create_task(self._large_letter(given, grant))
-                for index, given in enumerate(entries)
-                if batches.is_large(given)
-            }
-            letters: list[Letter | Violation | CallFailed] = []
             for index, given in enumerate(entries):
                 if index % OTHERS_TURN == OTHERS_TURN - 1:
                     await asyncio.sleep(0)
-                if index in large:
-                    letters.append(await large[index])
-                else:
-                    entry = batches.entry(given)
-                    letters.append(
-                        self._small_entry(entry, grant) or await self._large_entry(entry, grant)
-                    )
-            return letters
+                letter = None
+                if not batches.is_large(given):
+                    letter = self._small_entry(batches.entry(given), grant, arrival)
+                made.append(letter or group.create_task(self._large_letter(given, grant)))
+        return [one.result() if isinstance(one, asyncio.Task) else one for one in made]
+
+    def _small_entry(
+        self, entry: batches.BatchEntry | Violation, grant: Grant, arrival: Arrival
+    ) -> Letter | Violation | None:
+        if isinstance(entry, Violation):
+            return entry
+        return self._small(entry, grant, arrival, entry.idempotency_key)
 
     async def _large_letter(
         self, given: batches.Entry, grant: Grant
     ) -> Letter | Violation | CallFailed:
         # In a thread each: many that are just large take as long as a huge one.
         entry = await asyncio.to_thread(batches.entry, given)
-        return self._small_entry(entry, grant) or await self._large_entry(entry, grant)
-
-    def _small_entry(
-        self, entry: batches.BatchEntry | Violation, grant: Grant
-    ) -> Letter | Violation | None:
-        if isinstance(entry, Violation):
-            return entry
-        return self._small(entry, grant, entry.idempotency_key)
-
-    async def _large_entry(
-        self, entry: batches.BatchEntry | Violation, grant: Grant
-    ) -> Letter | Violation | CallFailed:
         if isinstance(entry, Violation):
             return entry
         try:
-            return await self._large(entry, grant, entry.idempotency_key)
+            return await self._of_any_size(entry, grant, entry.idempotency_key)
         except CallFailed as failed:
             return failed
 
-    def _take(
-        self, request: web.Request, grant: Grant, letters: list[Letter]
-    ) -> Awaitable[list[Acceptance]]:
-        days = grant.settings.retained_days(self._retention_days)
-        return self._desk.take(letters, retention_days=days, due_s=lifted(request))
+    def _days(self, grant: Grant) -> int:
+        return grant.settings.retained_days(self._retention_days)
 
     async def status(self, request: web.Request) -> web.Response:
         """Where an e-mail stands, with its timeline."""

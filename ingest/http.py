@@ -109,7 +109,7 @@ def _answer_to(request: web.Request, error: Exception) -> web.Response:
         case CallFailed():
             log.warning("store_failed", code=error.code, text=error.text)
             return refused(unavailable(STORE_FAILED))
-        case TimeoutError():  # nothing is on a queue yet: from there on the desk keeps the time
+        case TimeoutError():  # no queue has said yes yet: from there on the desk keeps the time
             log.warning("stores_slow", route=_route(request))
             return refused(unavailable(STORE_FAILED))
         case limits.Refused():

@@ -80,10 +80,9 @@ class Intake:
         anyway; None: there is more to come (`coming`). Raises Refused.
         """
         _check_type(request)
-        most = self._most(max_bytes)
-        _check_size(request.content_length or 0, most)
-        content = request.content
+        most, content = self._most(max_bytes), request.content
         if not content.is_eof():
+            _check_size(request.content_length or 0, most)
             return None
         body = content.read_nowait()
         _check_size(len(body), most)
@@ -119,11 +118,13 @@ class Intake:
 
     def _hold(self, request: web.Request, size: int) -> None:
         """Take `size` bytes in all for this request; it keeps what it has."""
-        more = max(0, size - request[_HELD])
+        more = size - request[_HELD]
+        if more <= 0:
+            return
         if self.held_bytes + more > self._limits.max_bodies_bytes:
             raise _busy("Too many large requests are in hand; please try again.")
         self.held_bytes += more
-        request[_HELD] += more
+        request[_HELD] = size
 
 
 def _check_size(size: int, most: int) -> None:

@@ -13,64 +13,60 @@ from mailpipe.messages import (
     fingerprint,
     keyed_email_id,
     new_email_id,
+    new_email_ids,
 )
 from mailpipe.timing import iso, now_ms
 
 
-def accepted(
-    email: Email,
-    *,
-    tenant: str,
-    stream: Stream,
-    email_id: str | None = None,
-    idempotency_key: str | None = None,
-    recorded: bool = False,
-) -> EmailMessage:
-    """The message of an e-mail that keeps the rules. Raises ValidationError.
-
-    Under an `idempotency_key` the id is the key's, and the message carries the mail's fingerprint.
+class Arrival:
+    """What a tenant hands over at once, one e-mail or up to `most`: what they have in common is
+    made once.
     """
-    accepted_ms = now_ms()
-    if violation := rules.check(email, accepted_ms=accepted_ms) or rules.check_ids(
-        tenant, email_id
-    ):
-        raise rules.ValidationError(violation)
-    if idempotency_key is not None:
-        if violation := rules.check_idempotency_key(idempotency_key):
+
+    def __init__(self, tenant: str, *, recorded: bool = False, most: int = 1) -> None:
+        self._tenant = tenant
+        self._recorded = recorded
+        self._wrong_tenant = rules.check_ids(tenant, None)
+        self._accepted_ms = now_ms()
+        self._queued_at = iso(self._accepted_ms)
+        self._new_id = new_email_id if most == 1 else new_email_ids(most).__next__
+
+    def accepted(
+        self,
+        email: Email,
+        stream: Stream,
+        *,
+        email_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> EmailMessage:
+        """The message of an e-mail that keeps the rules. Raises ValidationError.
+
+        Under an `idempotency_key` the id is the key's, and the message carries the mail's
+        fingerprint.
+        """
+        tenant, identity = self._tenant, None
+        violation = rules.check(email, accepted_ms=self._accepted_ms) or self._wrong_tenant
+        if violation is None and email_id is not None:
+            violation = rules.check_ids(tenant, email_id)
+        if violation is None and idempotency_key is not None:
+            violation = rules.check_idempotency_key(idempotency_key)
+        if violation is not None:
             raise rules.ValidationError(violation)
-        email_id = keyed_email_id(tenant, idempotency_key)
-    return EmailMessage(
-        email_id=email_id or new_email_id(),
-        tenant=tenant,
-        stream=stream,
-        queued_at=iso(accepted_ms),
-        email=email,
-        recorded=recorded,
-        fingerprint=None if idempotency_key is None else fingerprint(email),
-    )
-
-
-def message_for(
-    email: Email,
-    *,
-    tenant: str,
-    stream: Stream,
-    email_id: str | None = None,
-    idempotency_key: str | None = None,
-    recorded: bool = False,
-) -> tuple[EmailMessage, Outgoing]:
-    """`accepted`, and the message as it goes onto the queue: whole, whatever its size."""
-    message = accepted(
-        email,
-        tenant=tenant,
-        stream=stream,
-        email_id=email_id,
-        idempotency_key=idempotency_key,
-        recorded=recorded,
-    )
-    return message, queued(message)
+        if idempotency_key is not None:
+            email_id, identity = keyed_email_id(tenant, idempotency_key), fingerprint(email)
+        return EmailMessage(
+            email_id=email_id or self._new_id(),
+            tenant=tenant,
+            stream=stream,
+            queued_at=self._queued_at,
+            email=email,
+            recorded=self._recorded,
+            fingerprint=identity,
+        )
 
 
 def queued(message: EmailMessage) -> Outgoing:
-    """How a message goes onto its queue; SQS's fair queues take the tenant as the group."""
+    """How a message goes onto its queue, whatever its size; SQS's fair queues take the tenant as
+    the group.
+    """
     return Outgoing(encode(message), group=message.tenant)

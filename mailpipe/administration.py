@@ -79,7 +79,7 @@ class Administration:
         await self.tenant(tenant)
         now_ms = self._audited.wall_ms()
         made = keys.new_key(tenant, scopes, note=note, now_ms=now_ms, expires_at=expires_at)
-        what: Attributes = {"tenant": tenant, "scopes": list(scopes), "expiresAt": expires_at}
+        what: Attributes = {"tenant": tenant, "scopes": list[str](scopes), "expiresAt": expires_at}
         save = Save(resources.ACCESS, keys.item_of(made.key))
         await self._audited.write("key.created", made.key.name, [save], what=what)
         return made

@@ -9,12 +9,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 
 import msgspec
 
 from mailpipe import failpoints
-from mailpipe.accepting import accepted, message_for, queued
+from mailpipe.accepting import Arrival, queued
 from mailpipe.attachments import LARGE_CHARS, MAX_MAIL_BYTES, is_large
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing
@@ -72,12 +73,11 @@ class Room:
 
 def small(
     email: Email,
-    *,
-    tenant: str,
     stream: Stream,
+    arrival: Arrival,
+    *,
     email_id: str | None = None,
     idempotency_key: str | None = None,
-    recorded: bool = False,
 ) -> tuple[EmailMessage, Outgoing] | None:
     """`Bodies.accept` for a mail that fits into its message, which most do; None: it does not.
 
@@ -85,14 +85,8 @@ def small(
     """
     if is_large(email):
         return None
-    message, outgoing = message_for(
-        email,
-        tenant=tenant,
-        stream=stream,
-        email_id=email_id,
-        idempotency_key=idempotency_key,
-        recorded=recorded,
-    )
+    message = arrival.accepted(email, stream, email_id=email_id, idempotency_key=idempotency_key)
+    outgoing = queued(message)
     return (message, outgoing) if len(outgoing.body) <= MAX_QUEUED_BYTES else None
 
 
@@ -115,18 +109,21 @@ class Bodies:
         idempotency_key: str | None = None,
         recorded: bool = False,
     ) -> tuple[EmailMessage, Outgoing]:
-        """`accepting.message_for` for a mail of any size, without holding up the event loop.
+        """From an e-mail of any size to what goes onto the queue; holds up no event loop.
 
         Raises ValidationError, and CallFailed when a large mail could not be stored.
         """
-        ids = {"email_id": email_id, "idempotency_key": idempotency_key}
+        accepted = partial(
+            Arrival(tenant, recorded=recorded).accepted,
+            *(email, stream),
+            email_id=email_id,
+            idempotency_key=idempotency_key,
+        )
         if not is_large(email):
-            message = accepted(email, tenant=tenant, stream=stream, recorded=recorded, **ids)
+            message = accepted()
             return message, await self.outgoing(message)
         async with self._room.take(_size(email)):
-            message = await asyncio.to_thread(
-                accepted, email, tenant=tenant, stream=stream, recorded=recorded, **ids
-            )
+            message = await asyncio.to_thread(accepted)
             return message, await self._put(message)
 
     async def outgoing(self, message: EmailMessage) -> Outgoing:

@@ -5,11 +5,11 @@ examples are in `tests/data/contract/`. A new field gets a default; a type never
 written one release after it can be read.
 """
 
-import codecs
 import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -136,17 +136,6 @@ class WebhookMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag
     first_attempt_at: int = 0
 
 
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    run = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
-    units = memoryview(run).cast("B")
-    escaped = "".join(
-        f"\\u{units[index] << 8 | units[index + 1]:04x}" for index in range(0, len(run), 2)
-    )
-    return escaped, error.end
-
-
 def plain(value: object) -> str:
     """For msgspec, which takes no subclass of `str`: Django's templates give `SafeString`.
 
@@ -157,8 +146,8 @@ def plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-codecs.register_error("mailpipe-json", _escape)
 _encoder = msgspec.json.Encoder(enc_hook=plain)
+_EIGHT_DIGITS = re.compile(rb"\\U([0-9a-f]{8})")
 
 
 def encode(message: Struct) -> str:
@@ -167,10 +156,21 @@ def encode(message: Struct) -> str:
     SQS refuses some characters that JSON may hold (SQS API reference, "SendMessage": U+FFFE for
     one); escaped, it cannot matter.
     """
-    data = _encoder.encode(message)
-    if data.isascii():
-        return data.decode("ascii")
-    return data.decode().encode("ascii", "mailpipe-json").decode("ascii")
+    text = _encoder.encode(message).decode()
+    return text if text.isascii() else _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    # Python's own escapes differ from JSON's where they are not of four digits. Escaped backslashes
+    # stand aside meanwhile, as a character that JSON has not: after one an `x` is only a letter.
+    data = text.replace("\\\\", "\0").encode("ascii", "backslashreplace")
+    data = _EIGHT_DIGITS.sub(_surrogates, data.replace(b"\\x", b"\\u00"))
+    return data.replace(b"\0", b"\\\\").decode("ascii")
+
+
+def _surrogates(found: re.Match[bytes]) -> bytes:
+    high, low = divmod(int(found[1], 16) - 0x10000, 0x400)
+    return b"\\u%04x\\u%04x" % (0xD800 + high, 0xDC00 + low)
 
 
 class _Owner(Struct):
@@ -179,6 +179,8 @@ class _Owner(Struct):
     endpoint: object = None
 
 
+_NOISE_BYTES = 10
+"""Of the random bytes of an id the first gives two bits, the others all of theirs."""
 _GROUP = re.compile(r"[!-~]{1,128}")
 """What a MessageGroupId may be (SQS API reference, "SendMessage")."""
 
@@ -202,10 +204,25 @@ webhook_decoder = msgspec.json.Decoder(WebhookMessage)
 
 def new_email_id() -> str:
     """A UUIDv7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
-    at_ms, noise = time.time_ns() // 1_000_000, os.urandom(10)
-    time_part = f"{at_ms >> 16:08x}-{at_ms & 0xFFFF:04x}"
-    digits, variant = noise.hex(), "89ab"[noise[9] & 3]
-    return f"{time_part}-7{digits[:3]}-{variant}{digits[3:6]}-{digits[6:18]}"
+    return _uuid7(_moment(), os.urandom(_NOISE_BYTES))
+
+
+def new_email_ids(most: int) -> Iterator[str]:
+    """Up to so many of them, all of this moment."""
+    moment, noise = _moment(), os.urandom(_NOISE_BYTES * most)
+    return (
+        _uuid7(moment, noise[at : at + _NOISE_BYTES]) for at in range(0, len(noise), _NOISE_BYTES)
+    )
+
+
+def _moment() -> str:
+    digits = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def _uuid7(moment: str, noise: bytes) -> str:
+    digits, variant = noise.hex(), "89ab"[noise[0] & 3]
+    return f"{moment}-7{digits[2:5]}-{variant}{digits[5:8]}-{digits[8:]}"
 
 
 def keyed_email_id(tenant: str, idempotency_key: str) -> str:

@@ -31,7 +31,7 @@ REMOVE = None
 def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
     """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
     table = resources.physical(prefix, name)
-    key = (table, *[attributes[part] for part in resources.KEYS[name]])
+    key = (table, *map(attributes.__getitem__, resources.KEYS[name]))
     return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)
 
 

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from mailpipe.accepting import Arrival
 from mailpipe.aws.queue import Outgoing
 from mailpipe.bodies import small
 from mailpipe.doors import Doors, diverted, open_doors
@@ -220,9 +221,7 @@ class Producer:
         doors = self._ready()
         try:
             letter = small(
-                keyed.email,
-                tenant=self._tenant,
-                stream=lane,
+                *(keyed.email, lane, Arrival(self._tenant)),
                 email_id=keyed.email_id,
                 idempotency_key=keyed.idempotency_key,
             )

@@ -16,7 +16,7 @@ from mailpipe.status import OURS, PENDING, SCHEDULED, shown
 from mailpipe.times import times_of
 from mailpipe.timing import iso
 
-Value = str | int | bool | None | list["Value"] | dict[str, "Value"]
+Value = str | int | bool | None | list["Value"] | list[str] | dict[str, "Value"]
 Attributes = dict[str, Value]
 
 NO_TOKEN = "-"  # noqa: S105 - the absence of a claim, not a secret
@@ -31,6 +31,8 @@ NO_EVENT = "no_event"
 STUBS_KEPT_LONGER_DAYS = 30
 """A record lives from its end on, a stub from its birth: this is for the time between."""
 DAY_S = 86_400
+
+_encoder = msgspec.json.Encoder()
 
 
 class Record(Struct, rename="camel", kw_only=True):
@@ -122,7 +124,7 @@ def fields_of(message: EmailMessage) -> RecordFields:
     """
     email, times = message.email, times_of(message)
     metadata = email.metadata
-    if metadata and len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
+    if metadata and len(_encoder.encode(metadata)) > MAX_METADATA_BYTES:
         metadata = {}
     return RecordFields(
         stream=message.stream,
@@ -141,7 +143,7 @@ def fields_of(message: EmailMessage) -> RecordFields:
 
 def _cut(addresses: list[str]) -> list[str]:
     if not addresses:  # most mail has neither cc nor bcc
-        return []
+        return addresses
     return [text[:MAX_ADDRESS_CHARS] for text in addresses[:MAX_RECIPIENTS]]
 
 
@@ -190,12 +192,12 @@ def born(
         "createdAt": fields.created_at,
         "updatedAt": fields.created_at,
         "from": fields.from_,
-        "to": [*fields.to],
-        "cc": [*fields.cc],
-        "bcc": [*fields.bcc],
+        "to": fields.to,
+        "cc": fields.cc,
+        "bcc": fields.bcc,
         "subject": fields.subject,
-        "metadata": msgspec.json.encode(fields.metadata).decode(),
-        "tags": msgspec.json.encode(fields.tags).decode(),
+        "metadata": _encoder.encode(fields.metadata).decode() if fields.metadata else "{}",
+        "tags": _encoder.encode(fields.tags).decode() if fields.tags else "{}",
         "dayKey": resources.day_key_of_shard(tenant, day, shard),
         "open": resources.open_key_of_shard(shard),
         "fingerprint": fingerprint or NO_FINGERPRINT,

@@ -35,7 +35,6 @@ _LEAST_OF_ENTRY, _MOST_OF_ENTRY = len('"":0,'), len('"":-2.2250738585072014e-308
 _MOST_OF_CHARACTER = len("\\u0001")
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
-_PRINTABLE = re.compile(r"\A[\x20-\x7e]*\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
 _TAG = re.compile(rf"\A[A-Za-z0-9_-]{{1,{MAX_TAG_CHARS}}}\Z")
 _OWN_TAGS = frozenset({"email_id", "attempt", "tenant", "stream"})
@@ -195,7 +194,7 @@ def _body(name: str, text: str | None) -> Violation | None:
         return Violation(
             name, constraint, f"{name} must not contain NUL or half of a surrogate pair."
         )
-    if len(text if text.isascii() else text.encode()) > MAX_BODY_BYTES:
+    if 4 * len(text) > MAX_BODY_BYTES and len(text.encode()) > MAX_BODY_BYTES:  # most is short
         return Violation(name, "max_bytes", f"{name} has more than {MAX_BODY_BYTES} bytes.")
     return None
 
@@ -227,7 +226,7 @@ def _bad_header(name: str, value: str) -> Constraint | None:
         return "header_value"
     if constraint := unsafe_in_header(value):
         return constraint
-    return None if _PRINTABLE.match(value) else "header_value"
+    return None if value.isascii() and value.isprintable() else "header_value"
 
 
 _HEADER_RULES: dict[Constraint, str] = {
@@ -257,14 +256,13 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
         return None
     count, chars = len(metadata), 0
     if _LEAST_OF_ENTRY * count <= MAX_METADATA_BYTES:
-        chars = sum(
-            [len(text) for entry in metadata.items() for text in entry if isinstance(text, str)]
-        )
+        texts = [value for value in metadata.values() if isinstance(value, str)]
+        chars = sum(map(len, metadata)) + sum(map(len, texts))
     if _LEAST_OF_ENTRY * count + chars > MAX_METADATA_BYTES:  # before all of it is looked at
         text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
         return Violation("metadata", "max_bytes", text)
     for key, value in metadata.items():
-        if constraint := _bad_metadata(key) or _bad_metadata(value):
+        if constraint := unsafe_in_body(key) or _bad_metadata(value):
             return Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
     if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars < MAX_METADATA_BYTES:
         return None
@@ -276,7 +274,11 @@ def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
 
 
 def _times_and_attachments(email: Email, accepted_ms: int) -> Violation | None:
-    fault = next(times.faults(email, accepted_ms), None) or attachments.fault_of(email)
+    fault = None
+    if email.send_at is not None or email.expires_at is not None:
+        fault = next(times.faults(email, accepted_ms), None)
+    if fault is None and email.attachments:  # bodies alone are never too large together
+        fault = attachments.fault_of(email)
     return None if fault is None else Violation(*fault)
 
 

@@ -72,6 +72,8 @@ def times_of(message: EmailMessage) -> Times:
 
 def born_as(message: EmailMessage) -> Standing:
     """The status that its record is born with."""
+    if message.email.send_at is None:  # most mail goes at once
+        return PENDING
     times = times_of(message)
     return SCHEDULED if times.due_ms > times.accepted_ms else PENDING
 

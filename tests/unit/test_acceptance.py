@@ -8,7 +8,7 @@ import pytest
 
 from ingest.acceptance import Acceptance, Desk, Taken
 from mailpipe import failpoints
-from mailpipe.accepting import message_for
+from mailpipe.accepting import Arrival, queued
 from mailpipe.aws.queue import Outgoing, Queue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import Email, Stream
@@ -59,7 +59,8 @@ def letter(*, key: str | None = None, stream: Stream = "bulk") -> Any:
     email = Email(
         to=["a@example.com", "c@example.com"], from_="b@example.com", subject="s", body_text="t"
     )
-    return message_for(email, tenant="t", stream=stream, idempotency_key=key, recorded=True)
+    message = Arrival("t", recorded=True).accepted(email, stream, idempotency_key=key)
+    return message, queued(message)
 
 
 def take(
@@ -76,6 +77,41 @@ def take(
         return await desk.take(letters, retention_days=1, due_s=due)
 
     return asyncio.run(run())
+
+
+def take_one(
+    one: Any, stores: Stores, *, answers: bool = True, timeout_s: float = 0.05
+) -> Acceptance:
+    """The fate of a mail alone, in a request with a deadline. Raises TimeoutError."""
+
+    async def run() -> Acceptance:
+        lanes = {"bulk": Lane(answers=answers)}
+        desk = Desk(
+            cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
+        )
+        async with asyncio.timeout(timeout_s) as deadline:
+            return await desk.take_one(one, retention_days=1, deadline=deadline)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+@pytest.mark.parametrize("write", [Applied(), Refused(None), THROTTLED, NEVER])
+@pytest.mark.parametrize("reads", [[THROTTLED], [[], []], [[], THROTTLED]])
+def test_a_mail_alone_has_the_fate_that_it_has_among_others(
+    key: str | None, write: object, reads: list[object]
+) -> None:
+    one = letter(key=key)
+    among, _ = take([one, letter()], Stores(write, *reads))
+    assert repr(take_one(one, Stores(write, *reads))) == repr(among)
+
+
+def test_a_mail_alone_is_cut_with_its_request_until_it_is_on_the_queue() -> None:
+    with pytest.raises(TimeoutError):
+        take_one(letter(), Stores(Applied()), answers=False)
+    assert take_one(letter(), Stores(NEVER), timeout_s=0.01) == Taken()
+    assert isinstance(take_one(letter(key="k"), Stores(Applied(), NEVER)), CallFailed)
+    assert isinstance(take_one(letter(key="k"), Stores(NEVER, []), timeout_s=0.01), CallFailed)
 
 
 def test_mail_on_the_queue_is_promised_though_its_record_is_not_written_in_time() -> None:

@@ -126,6 +126,13 @@ def test_what_splits_lines_is_never_safe_in_a_header(character: str) -> None:
         assert unsafe_in_header(f"a{character}b") == "control_characters"
 
 
+def test_controls_and_what_turns_texts_around_are_not_printable() -> None:
+    """In no version of Unicode: what is printable is not looked at any further."""
+    unsafe = [*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    assert {unsafe_in_header(f"a{chr(one)}") for one in unsafe} == {"control_characters"}
+    assert {unsafe_in_header(chr(one)) for one in range(0xD800, 0xE000)} == {"unicode"}
+
+
 def test_an_encoded_word_is_refused() -> None:
     assert unsafe_in_header("=?utf-8?q?Hi=0D=0ABcc:_v@y.z?=") == "encoded_word"
 

@@ -1,6 +1,7 @@
 """A batch that is read all at once is what it is entry by entry, or it is not read so."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import strategies as st
 
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
-from ingest.decoding import SentAttachment
+from ingest.decoding import SendEmailRequest, SentAttachment, decode
+from mailpipe.messages import Email
 from mailpipe.rules import Violation
 
-TEXTS = st.sampled_from(['"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""'])
+TEXTS = st.sampled_from(
+    [*('"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""', r'"\\"', r'"\\:"')]
+)
 GAPS = st.sampled_from(["", "", " ", "\n\t"])
 DEEP = "[" * 40 + "]" * 40
 
@@ -61,6 +65,18 @@ def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -
         assert found == one_by_one(body)
 
 
+def test_an_email_is_all_of_the_request_but_its_own() -> None:
+    fields: dict[str, Any] = {name: f"of {name}" for name in Email.__struct_fields__}
+    entry = BatchEntry(**fields, stream="bulk", idempotency_key="k")
+    assert msgspec.structs.asdict(entry.email()) == fields
+
+
+@given(entries())
+def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> None:
+    careful = strict_json.read(msgspec.json.Decoder(SendEmailRequest), text.encode())
+    assert decode(text.encode()) == careful
+
+
 @pytest.mark.parametrize(
     ("more", "at_once"),
     [
@@ -68,7 +84,12 @@ def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -
         (', "cc": [], "bodyHtml": null, "metadata": {"to": 1}, "template": {}', True),
         (', "attachments": [{"filename": "a", "contentType": "b", "content": ""}]', True),
         (r', "bodyText": "https://a: b"', True),
-        (r', "bodyText": "\":"', False),
+        (r', "bodyHtml": "{\"@context\": \"https://schema.org\"}"', True),
+        (r', "metadata": {"a\"": 1, "a\\": 1, "\" :": 1}', True),
+        (r', "metadata": {"\\": 1, "\\" : 1}', False),
+        (r', "metadata": {"\"": 1, "\"": "\": "}', False),
+        (r', "bodyText": "\":"', True),
+        (r', "bodyText": ": \":"', False),
         (', "subject": "T"', False),
         (', "subject" : "T"', False),
         (', "tags": {"a": "1", "a": "2"}', False),
@@ -91,7 +112,7 @@ def test_a_body_of_too_many_parts_or_bytes_is_not_read_at_once() -> None:
     mail = {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
     parts = json.dumps({"emails": [mail | {"cc": [""] * 130_000}]}).encode()
     assert isinstance(batches.split(parts), Violation)
-    large = json.dumps({"emails": [mail | {"bodyText": "x" * batches.AT_ONCE_BYTES}]}).encode()
+    large = json.dumps({"emails": [mail | {"bodyText": "x" * strict_json.AT_ONCE_BYTES}]}).encode()
     found = batches.split(large)
     assert not isinstance(found, Violation)
     assert isinstance(found[0], msgspec.Raw)

@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from mailpipe.accepting import accepted
+from mailpipe.accepting import Arrival
 from mailpipe.aws.client import Aws
 from mailpipe.bodies import (
     MAX_BODY_BYTES,
@@ -34,7 +34,7 @@ def email(**changes: object) -> Email:
 
 def message(one: Email) -> EmailMessage:
     """Its message."""
-    return accepted(one, tenant="acme", stream="bulk", email_id="e1")
+    return Arrival("acme").accepted(one, "bulk", email_id="e1")
 
 
 async def checked_in(

@@ -1,6 +1,7 @@
 """The messages that travel are a public contract: frozen examples decode, and encode the same."""
 
 import json
+import uuid
 from pathlib import Path
 
 import jsonschema_rs
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from mailpipe.messages import (
     Email,
     EmailMessage,
+    WebhookMessage,
     email_decoder,
     encode,
     new_email_id,
+    new_email_ids,
     own_event_decoder,
     webhook_decoder,
 )
@@ -70,11 +73,34 @@ def test_encoding_is_ascii_and_loses_nothing(text: str) -> None:
     assert json.loads(encoded)["email"]["subject"] == text
 
 
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("\\xe9 \u00e9", r"\\xe9 \u00e9"),
+        ("\\\u00e9\\U0001f600", r"\\\u00e9\\U0001f600"),
+        ("\U0001f600\uffff\x7f\U0010ffff", "\\ud83d\\ude00\\uffff\x7f\\udbff\\udfff"),
+        ("\u00ff\n", r"\u00ff\n"),
+    ],
+)
+def test_what_is_escaped_looks_like_json_and_nothing_else_does(text: str, escaped: str) -> None:
+    whole = msgspec.Raw(b'{"a" :\n\t1}')  # not ours to write anew
+    webhook = WebhookMessage(
+        webhook_id=text, tenant="t", endpoint="e", event_type="email.sent", event=whole
+    )
+    assert f'"webhookId":"{escaped}"' in encode(webhook)
+    assert webhook_decoder.decode(encode(webhook)) == webhook
+
+
 def test_ids_are_uuid7_and_sort_by_time() -> None:
-    ids = [new_email_id() for _ in range(200)]
-    assert len(set(ids)) == 200
-    assert all(one[14] == "7" and one[19] in "89ab" for one in ids)
-    assert ids[0][:13] <= ids[-1][:13]
+    ids = [*(new_email_id() for _ in range(200)), *new_email_ids(100), new_email_id()]
+    assert len(set(ids)) == 301
+    parsed = [uuid.UUID(one) for one in ids]
+    assert all((one.version, one.variant) == (7, uuid.RFC_4122) for one in parsed)
+    assert [str(one) for one in parsed] == ids
+    assert [one[:13] for one in ids] == sorted(one[:13] for one in ids)
+    noise = [one[15:18] + one[20:23] + one[24:] for one in ids]
+    assert all(len({one[at] for one in noise}) == 16 for at in range(len(noise[0])))
+    assert {one[19] for one in ids} == set("89ab")
 
 
 @pytest.mark.parametrize("name", DECODERS)

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from mailpipe import ValidationError
-from mailpipe.accepting import message_for
+from mailpipe.accepting import Arrival
 from mailpipe.messages import Email, fingerprint, keyed_email_id
 
 
@@ -29,7 +29,7 @@ def test_the_fingerprint_is_of_what_was_understood() -> None:
 
 
 def test_a_keyed_message_carries_both() -> None:
-    message, _ = message_for(email(), tenant="t", stream="bulk", idempotency_key="k 1")
+    message = Arrival("t").accepted(email(), "bulk", idempotency_key="k 1")
     assert message.email_id == keyed_email_id("t", "k 1")
     assert message.fingerprint == fingerprint(email())
 
@@ -37,5 +37,5 @@ def test_a_keyed_message_carries_both() -> None:
 @pytest.mark.parametrize("key", ["", " ", " a", "a ", "a\n", "a\x00b", "ä", "x" * 257])
 def test_what_cannot_be_a_key_is_refused(key: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        message_for(email(), tenant="t", stream="bulk", idempotency_key=key)
+        Arrival("t").accepted(email(), "bulk", idempotency_key=key)
     assert refused.value.violation.constraint == "idempotency_key_syntax"

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from mailpipe.accepting import message_for
+from mailpipe.accepting import Arrival
 from mailpipe.messages import Attachment, Email, email_decoder, encode
 from mailpipe.shapes import check_types, shown
 from tests.unit.test_rules import email
@@ -75,7 +75,7 @@ def test_a_subclass_of_str_is_a_text_all_over() -> None:
     ordinary = email(body_html="<p>é</p>", headers={"X-A": "1"}, metadata={"k": "v"})
     assert check_types(safe) is None
     sent = [
-        message_for(one, tenant="t", stream="bulk", email_id="e", idempotency_key="k")[0]
+        Arrival("t").accepted(one, "bulk", email_id="e", idempotency_key="k")
         for one in (safe, ordinary)
     ]
     assert sent[0].fingerprint == sent[1].fingerprint
