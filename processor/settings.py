@@ -10,7 +10,7 @@ from mailpipe.settings import Common
 class ProcessorSettings(Common, frozen=True, kw_only=True):
     """What the processor needs to know."""
 
-    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="events in hand")] = 64
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="events in hand")] = 128
     poll_s: Annotated[
         float,
         Meta(ge=1, le=20, description="long poll of the queue: a short one may miss messages"),
