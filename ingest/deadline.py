@@ -2,8 +2,9 @@
 
 A call to a store is repeated by itself a few times; together that may take a minute, in which
 requests would pile up. What was under way may still happen: nothing was promised, and mail under an
-idempotency key is the same mail when it comes again. Once e-mails go onto the queue (`lifted`), the
-time of each step is kept there: what the queue has taken is not answered with 503.
+idempotency key is the same mail when it comes again. It ends with the queue's yes to an e-mail
+alone, and before those of a batch go onto the queue (`lifted`). From then on the desk keeps the
+time: what the queue has taken is not answered with 503.
 """
 
 import asyncio

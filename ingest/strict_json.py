@@ -61,7 +61,7 @@ def at_once(
     except (ValueError, RecursionError):  # msgspec.DecodeError is a ValueError
         return None
     # Of two equal keys only one is among the different ones; none is of what is nested too deep.
-    return value if different in _most_keys(body) else None
+    return value if any(different == most for most in _most_keys(body)) else None
 
 
 def read(decoder: msgspec.json.Decoder[T], body: bytes) -> T | Violation:

@@ -66,7 +66,7 @@ class _Labelled(Collector, Generic[C]):
         if child is None:
             if len(values) != len(self._labelnames):
                 raise ValueError(f"{self._about[0]} takes the labels {self._labelnames}")
-            child = self._children[values] = self._new()
+            child = self._children.setdefault(values, self._new())  # of two threads, too, one
         return child
 
     @abstractmethod

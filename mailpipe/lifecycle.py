@@ -140,8 +140,8 @@ def ready(**ports: int) -> None:
     """Everything is made: say so.
 
     What is here now stays. Without the freeze each full collection looks through all of it, 90,000
-    objects in a sender, and the event loop stands still for 55 ms (*measured*). What comes is looked
-    through after so many objects: more than are in hand at full load, of which nothing is garbage.
+    objects in a sender, and the event loop stands still for 55 ms (*measured*). What comes later is
+    looked through when it is more than what is in hand at full load, of which nothing is garbage.
     """
     armed = {"failpoint": failpoints.armed} if failpoints.armed else {}
     log.info("ready", **ports, **armed)

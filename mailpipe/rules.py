@@ -63,7 +63,7 @@ class ValidationError(ValueError):
 
 
 def check(email: Email, *, accepted_ms: int) -> Violation | None:
-    """The first rule that `email`, accepted then, breaks, or None."""
+    """The first rule that `email`, accepted then and of the right types, breaks, or None."""
     if email.template is not None:
         text = "template is not supported yet; leave it out."
         return Violation("template", "not_supported", text)

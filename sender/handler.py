@@ -92,11 +92,10 @@ class Sender:
             if isinstance(read, Dead):
                 return read
             message, tenant = read
-            times, ending = times_of(message), None
-            concerns = IN_DOUBT in received.attributes or self._scheduling.concerns(
+            times, ending = times_of(message), None  # what does not concern it is not overdue
+            if IN_DOUBT in received.attributes or self._scheduling.concerns(
                 message, received, times, now_ms=self._wall_ms()
-            )
-            if concerns:
+            ):
                 when = await self._when(received, message, tenant)
                 if not isinstance(when, Times):
                     return when
@@ -109,8 +108,7 @@ class Sender:
                 return await self._waits(message, await self._pauses.kept(waits))
             path = self._paths.usual(received, message)
             if path is not None and message.body is None:
-                # What does not concern `Scheduling` has not expired either.
-                return await self._go(received, message, tenant, times, path, expires=concerns)
+                return await self._go(received, message, tenant, times, path)
             return await self._go_large(received, message, tenant, times)
 
     async def _go_large(
@@ -122,7 +120,7 @@ class Sender:
                 if path is None:
                     return goes_back(self._settings, "enough large mail is in hand")
                 async with self._bodies.opened(message) as whole:
-                    return await self._go(received, whole, tenant, times, path, expires=True)
+                    return await self._go(received, whole, tenant, times, path)
         except BadPointer as bad:
             return Dead(f"claim_check: {bad}")
         except BodyMissing as missing:
@@ -167,24 +165,15 @@ class Sender:
         return await self._answers.not_ours(answer)
 
     async def _go(
-        self,
-        received: Received,
-        message: EmailMessage,
-        tenant: Tenant,
-        times: Times,
-        path: Path,
-        *,
-        expires: bool,
+        self, received: Received, message: EmailMessage, tenant: Tenant, times: Times, path: Path
     ) -> Outcome:
-        """At the instant that its turn brings, if nothing speaks against it by then. `expires`: it
-        may have expired.
-        """
+        """At the instant that its turn brings, if nothing speaks against it by then."""
         large = is_large(message.email)
         if large:
             ending = await asyncio.to_thread(broken, message, tenant.domains)
         else:
             ending = broken(message, tenant.domains)
-        if ending is None and expires:
+        if ending is None:
             expire_after_s = self._settings.expire_after_s + paused_s(received)
             ending = expired(times, now_ms=self._wall_ms(), expire_after_s=expire_after_s)
         if ending is not None:
@@ -236,7 +225,7 @@ class Sender:
         if (waits := self._pauses.holds(message, received)) is not None:
             self._slots.give_back(instant)
             return await self._waits(message, waits)  # found out while it waited for its slot
-        if times.expires_at_ms is not None and (ending := overdue(times, now_ms=self._wall_ms())):
+        if ending := overdue(times, now_ms=self._wall_ms()):
             self._slots.give_back(instant)
             return await self._claim_and_end(message, ending)
         return instant

@@ -186,7 +186,7 @@ class Slots:
         self._count["granted"].inc(len(reservation.instants))
         self._instants = sorted([*self._instants, *reservation.instants])
         self._deal()
-        await asyncio.sleep(self._apart_s)
+        await stop.sleep(self._apart_s)
 
     def _recipients(self) -> int:
         claimed = sum(one.recipients for one in self._claimed) if self._claimed else 0

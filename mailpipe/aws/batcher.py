@@ -1,8 +1,8 @@
 """Group commit: the entries of many callers in one call, and to each caller the fate of its own.
 
-An idle batcher calls at once. A busy one waits as long as it takes the next entries to come, at
-most `linger_s`, so that its batches are full: the fuller, the cheaper each entry. What waits is
-bounded: who comes when the buffer is full waits outside.
+An idle batcher calls at once. A busy one waits for the next entries, as long as those are to be
+expected and at most `linger_s`, so that its batches are full: the fuller, the cheaper each entry.
+What waits is bounded: who comes when the buffer is full waits outside.
 """
 
 import asyncio

@@ -70,7 +70,7 @@ class Measured:
 
 
 def _write_s(gate: Gate | None, begun_s: float) -> float:
-    """When a call was made that had begun then."""
+    """When the request was written: at the gate's yes, or else at once."""
     return begun_s if gate is None or gate.opened_s is None else gate.opened_s
 
 

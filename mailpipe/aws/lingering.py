@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 _KEPT = 0.8
 """How much of the running mean of the gaps is left when another entry has come."""
-
-
 _PATIENCE = 1.5
 """Entries do not come evenly: of two calls that waited just as long as theirs should take, one went
 without the last ones."""

@@ -1,12 +1,15 @@
 """Our counters and histograms expose what prometheus_client's would."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import prometheus_client
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from mailpipe.instruments import Counter, Histogram
+from mailpipe.instruments import Count, Counter, Histogram
 
 NAMES = ["queue", "outcome"]
 LABELS = st.tuples(st.sampled_from(["a", 'b"\n']), st.sampled_from(["done", "dead"]))
@@ -61,3 +64,17 @@ def test_labels_are_one_for_each_name() -> None:
     counter = Counter("faults_total", "Faults", NAMES, registry=CollectorRegistry())
     with pytest.raises(ValueError, match="faults_total"):
         counter.labels("mail-bulk")
+
+
+def test_threads_that_ask_at_once_count_in_the_same_child() -> None:
+    counter = Counter("faults_total", "Faults", NAMES, registry=CollectorRegistry())
+    born, new = threading.Barrier(2), counter._new
+
+    def slowly() -> Count:
+        born.wait(5)
+        return new()
+
+    counter._new = slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(counter.labels, ["a", "a"], ["done", "done"])
+    assert one is other

@@ -58,17 +58,23 @@ async def test_only_what_is_missing_is_reserved() -> None:
         assert rig.limiter.asked == [(1, 1), (1, 3)]
 
 
-async def test_those_who_come_soon_after_a_reservation_share_the_next_one() -> None:
-    async with running(apart_s=0.05) as rig:
+async def test_who_comes_soon_after_a_reservation_does_not_begin_the_next_one() -> None:
+    async with running(apart_s=FAR_S) as rig:
         await rig.waits("a")
         assert rig.limiter.asked == [(1, 1)]  # who comes after a while without mail never waits
         await rig.limiter.grants(*soon(1))
-        both = [await rig.waits("a"), await rig.waits("b", 2)]
+        await rig.waits("b")
         assert rig.limiter.asked == [(1, 1)]
-        await asyncio.sleep(0.06)
-        assert rig.limiter.asked == [(1, 1), (1, 3)]
+
+
+async def test_the_next_reservation_comes_for_all_who_wait_by_then() -> None:
+    async with running(apart_s=0.01) as rig, asyncio.timeout(5):
+        await rig.waits("a")
+        await rig.limiter.grants(*soon(1))
+        both = [await rig.waits("a"), await rig.waits("b", 2)]
         await rig.limiter.grants(*soon(3))
-        assert all(one.done() for one in both)
+        await asyncio.gather(*both)
+        assert len(rig.limiter.asked) == 2
 
 
 async def test_a_mail_to_several_takes_as_many_slots_and_goes_at_the_first() -> None:

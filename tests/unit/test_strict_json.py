@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decoding import SendEmailRequest, decode
+from ingest.decoding import SendEmailRequest, SentAttachment, decode
 from ingest.strict_json import MAX_DEPTH, MAX_STRUCTURE, check_shape, outside_texts, part, read
 from mailpipe.rules import Violation
 
@@ -138,3 +138,8 @@ def test_long_texts_of_whatever_characters_are_read() -> None:
 @given(st.binary() | st.text('[]{}",:\\a1').map(str.encode))
 def test_no_bytes_at_all_are_more_than_a_refusal(body: bytes) -> None:
     assert isinstance(decode(body), Violation)
+
+
+def test_every_attachment_gives_each_of_its_names() -> None:
+    """As `keys_inside` counts: with a name that may be left out a key could stand twice unseen."""
+    assert all(one.required for one in msgspec.structs.fields(SentAttachment))
