@@ -141,7 +141,7 @@ class Slots:
                 if not self._space() and (
                     self._room.lately(self._loop.time()) or not self._turns.mails
                 ):
-                    self._digging.looked()
+                    self._digging.looked(self._loop.time())
                     return BATCH
         return space
 
