@@ -101,8 +101,9 @@ class Slots:
         if isinstance(joined, Excess):
             self._excess.inc()
             return joined
-        if joined.displaced is not None:
+        if self._turns.holds_little(tenant):
             self._digging.found(now_s)
+        if joined.displaced is not None:
             self._excess.inc()
             _answer(joined.displaced, Excess())
         self._ask()

@@ -91,6 +91,11 @@ class Turns(Generic[W]):
         present = sum(bool(one.mails) for one in self._round) + (held == 0)
         return held * present < room
 
+    def holds_little(self, tenant: str) -> bool:
+        """Whether others wait, and hold more than this one on the average."""
+        count = len(self._tenants)
+        return count > 1 and self._tenants[tenant].held * count < self.recipients
+
     def join(self, tenant: str, recipients: int, mail: W, *, room: int) -> Joined[W] | Excess:
         """Take a place in a room for so many recipients.
 

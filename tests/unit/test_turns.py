@@ -124,3 +124,10 @@ def test_no_slot_is_wasted_while_there_is_a_mail_that_it_is_enough_for(
         assert taken is not None
         assert fronts[taken[1]].pop(0) == taken[0] <= most
     assert turns.take(most) is None
+
+
+def test_who_holds_less_than_the_others_holds_little() -> None:
+    assert not waiting("a").holds_little("a")
+    turns = waiting(*"aaaab")
+    assert (turns.holds_little("a"), turns.holds_little("b")) == (False, True)
+    assert not waiting(*"ab").holds_little("b")
