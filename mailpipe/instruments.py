@@ -7,7 +7,7 @@ What is exposed, and how, is prometheus_client's.
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Generic, TypeVar
 
@@ -88,12 +88,12 @@ class Counter(_Labelled[Count]):
         if not labelnames:
             self.inc = self.labels().inc
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> list[Metric]:
         """What is exposed."""
         family = CounterMetricFamily(*self._about, labels=self._labelnames)
         for values, child in self._children.copy().items():
             family.add_metric(values, child.value)
-        yield family
+        return [family]
 
     def _new(self) -> Count:
         return Count()
@@ -116,7 +116,7 @@ class Histogram(_Labelled[Distribution]):
         if not labelnames:
             self.observe = self.labels().observe
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> list[Metric]:
         """What is exposed, where a bucket holds what is in those below it, too."""
         family = HistogramMetricFamily(*self._about, labels=self._labelnames)
         for values, child in self._children.copy().items():
@@ -125,7 +125,7 @@ class Histogram(_Labelled[Distribution]):
                 up_to += count
                 buckets.append(("+Inf" if bound == inf else str(bound), up_to))
             family.add_metric(values, buckets, child.sum)
-        yield family
+        return [family]
 
     def _new(self) -> Distribution:
         return Distribution(self._bounds)
