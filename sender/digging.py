@@ -31,6 +31,10 @@ class Digging:
         self._looked_s = now_s
         self._vain += 1
 
+    def put_off(self, now_s: float) -> None:
+        """It was time for a look, and there was no use for one."""
+        self._looked_s = now_s
+
     def wait_s(self, now_s: float) -> float:
         """How long to wait before the next look.
 

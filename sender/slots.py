@@ -138,11 +138,11 @@ class Slots:
                 async with asyncio.timeout(self._digging.wait_s(self._loop.time())):
                     await self._has_room.wait()
             except TimeoutError:
+                now_s = self._loop.time()
+                self._digging.put_off(now_s)
                 # Where no slots come mail would only go back and forth.
-                if not self._space() and (
-                    self._room.lately(self._loop.time()) or not self._turns.mails
-                ):
-                    self._digging.looked(self._loop.time())
+                if not self._space() and (self._room.lately(now_s) or not self._turns.mails):
+                    self._digging.looked(now_s)
                     return BATCH
         return space
 

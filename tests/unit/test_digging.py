@@ -34,3 +34,10 @@ def test_what_is_fetched_meanwhile_does_not_put_a_look_off() -> None:
     digging = Digging(0.1)
     asked = [digging.wait_s(at_s) for at_s in (0.0, 0.04, 0.08, 0.12)]
     assert asked == pytest.approx([0.1, 0.06, 0.02, 0.0])
+
+
+def test_a_look_that_is_of_no_use_is_put_off_and_not_asked_for_again_at_once() -> None:
+    digging = Digging(0.1)
+    assert digging.wait_s(0.0) == pytest.approx(0.1)
+    digging.put_off(0.1)
+    assert digging.wait_s(0.1) == pytest.approx(0.1)
