@@ -50,14 +50,23 @@ class Distribution:
 
 
 class _Labelled(Collector, Generic[C]):
-    """A metric with a child for each combination of labels."""
+    """A metric with a child for each combination of labels; without labels there is one child, from
+    the start.
+    """
 
     def __init__(
-        self, name: str, documentation: str, labelnames: Sequence[str], registry: CollectorRegistry
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = (),
+        *,
+        registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._about = name, documentation
         self._labelnames = labelnames
         self._children = dict[tuple[str, ...], C]()
+        if not labelnames:
+            self.labels()
         registry.register(self)
 
     def labels(self, *values: str) -> C:
@@ -74,19 +83,11 @@ class _Labelled(Collector, Generic[C]):
 
 
 class Counter(_Labelled[Count]):
-    """See prometheus_client's. Without labels it counts itself."""
+    """See prometheus_client's."""
 
-    def __init__(
-        self,
-        name: str,
-        documentation: str,
-        labelnames: Sequence[str] = (),
-        *,
-        registry: CollectorRegistry = REGISTRY,
-    ) -> None:
-        super().__init__(name, documentation, labelnames, registry)
-        if not labelnames:
-            self.inc = self.labels().inc
+    def inc(self, amount: float = 1) -> None:
+        """Of one without labels."""
+        self.labels().inc(amount)
 
     def collect(self) -> list[Metric]:
         """What is exposed."""
@@ -100,7 +101,7 @@ class Counter(_Labelled[Count]):
 
 
 class Histogram(_Labelled[Distribution]):
-    """See prometheus_client's. Without labels it observes itself."""
+    """See prometheus_client's; `buckets` are their upper bounds, without the infinite one."""
 
     def __init__(
         self,
@@ -112,9 +113,11 @@ class Histogram(_Labelled[Distribution]):
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._bounds = [*map(float, buckets), inf]
-        super().__init__(name, documentation, labelnames, registry)
-        if not labelnames:
-            self.observe = self.labels().observe
+        super().__init__(name, documentation, labelnames, registry=registry)
+
+    def observe(self, value: float) -> None:
+        """Of one without labels."""
+        self.labels().observe(value)
 
     def collect(self) -> list[Metric]:
         """What is exposed, where a bucket holds what is in those below it, too."""

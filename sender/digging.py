@@ -17,7 +17,7 @@ class Digging:
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
-        self._looked_s: float | None = None
+        self._counts_from_s: float | None = None
         self._found_s = -math.inf
         self._vain = 0
 
@@ -26,24 +26,23 @@ class Digging:
         self._found_s = now_s
         self._vain = 0
 
-    def looked(self, now_s: float) -> None:
-        """Once more."""
-        self._looked_s = now_s
-        self._vain += 1
+    def due(self, now_s: float) -> None:
+        """It was time for a look, whether there was use for one or not."""
+        self._counts_from_s = now_s
 
-    def put_off(self, now_s: float) -> None:
-        """It was time for a look, and there was no use for one."""
-        self._looked_s = now_s
+    def looked(self) -> None:
+        """There was one; until something is found it was in vain."""
+        self._vain += 1
 
     def wait_s(self, now_s: float) -> float:
         """How long to wait before the next look.
 
-        It counts from the last one, whatever was fetched since: where there is room for some mail
-        again and again, no wait would come to its end.
+        It counts from when the last one was due, whatever was fetched since: where there is room
+        for some mail again and again, no wait would come to its end.
         """
-        if self._looked_s is None:
-            self._looked_s = now_s
+        if self._counts_from_s is None:
+            self._counts_from_s = now_s
         apart_s = self._every_s * min(SLOWER, 2.0 ** min(self._vain, 10))
         if now_s - self._found_s < FRUITFUL_S:
             apart_s = self._every_s / FASTER
-        return max(0.0, self._looked_s + apart_s - now_s)
+        return max(0.0, self._counts_from_s + apart_s - now_s)

@@ -139,10 +139,10 @@ class Slots:
                     await self._has_room.wait()
             except TimeoutError:
                 now_s = self._loop.time()
-                self._digging.put_off(now_s)
+                self._digging.due(now_s)
                 # Where no slots come mail would only go back and forth.
                 if not self._space() and (self._room.lately(now_s) or not self._turns.mails):
-                    self._digging.looked(now_s)
+                    self._digging.looked()
                     return BATCH
         return space
 

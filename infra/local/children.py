@@ -154,18 +154,6 @@ class Child:
         )
 
 
-def end_as_by_ctrl_c() -> None:
-    """From now on SIGTERM and SIGHUP do to this process what Ctrl-C does, so that it ends its
-    children before it ends. Under `nohup` SIGHUP goes on to do nothing.
-    """
-    loop = asyncio.get_running_loop()
-    heard = [
-        one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN
-    ]
-    for number in heard:
-        loop.add_signal_handler(number, signal.raise_signal, signal.SIGINT)
-
-
 def _json(line: str) -> dict[str, Any]:
     try:
         said = json.loads(line)

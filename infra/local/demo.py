@@ -22,6 +22,7 @@ from infra.local.observe import spent
 from infra.local.stack import ROOT, SERVICES, Plan, Stack
 from loadtest import proof
 from loadtest.checker import Verdict, figures, judge, read_log
+from loadtest.processes import exit_code_of
 
 TYPES = [
     f"email.{kind}"
@@ -34,7 +35,6 @@ ENDPOINTS = {
     "everything": TYPES,
     "outcomes": ["email.delivered", "email.bounced", "email.complained", "email.suppressed"],
 }
-EXIT_INTERRUPTED = 130
 QUIET_S = 1.5
 """So long neither log may grow before the run is judged."""
 
@@ -190,15 +190,8 @@ def _show(console: Console, numbers: dict[str, Any], verdict: Verdict) -> None:
 
 
 def main() -> int:
-    """Say a failure to start, or an early end, in a sentence."""
-    try:
-        return asyncio.run(demo(arguments(sys.argv[1:])))
-    except ChildFailed as error:
-        sys.stderr.write(f"demo: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("demo: given up; everything has ended.\n")
-        return EXIT_INTERRUPTED
+    """The command."""
+    return exit_code_of("demo", demo(arguments(sys.argv[1:])))
 
 
 if __name__ == "__main__":

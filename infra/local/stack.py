@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.children import Child, ChildFailed, end_as_by_ctrl_c, environment
+from infra.local.children import Child, ChildFailed, environment
 from infra.local.cloud import (
     DeploymentFailed,
     add_endpoint,
@@ -92,7 +92,6 @@ class Stack:
         return self.folder / "receiver.jsonl"
 
     async def __aenter__(self) -> Self:
-        end_as_by_ctrl_c()
         try:
             await self.start()
         except BaseException:

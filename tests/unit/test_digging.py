@@ -11,7 +11,8 @@ def waits(digging: Digging, now_s: float, looks: int) -> list[float]:
     for _ in range(looks):
         found.append(digging.wait_s(now_s))
         now_s += found[-1]
-        digging.looked(now_s)
+        digging.due(now_s)
+        digging.looked()
     return found
 
 
@@ -25,8 +26,7 @@ def test_a_find_makes_it_look_often_for_a_while_and_then_as_at_first() -> None:
     digging.found(40.0)
     assert waits(digging, 40.5, 3) == pytest.approx([0.0, 0.01, 0.01])
     digging.found(41.0)
-    digging.looked(41.0)
-    digging.found(41.0)
+    digging.due(41.0)
     assert digging.wait_s(41.0 + FRUITFUL_S) == 0.0
 
 
@@ -39,5 +39,5 @@ def test_what_is_fetched_meanwhile_does_not_put_a_look_off() -> None:
 def test_a_look_that_is_of_no_use_is_put_off_and_not_asked_for_again_at_once() -> None:
     digging = Digging(0.1)
     assert digging.wait_s(0.0) == pytest.approx(0.1)
-    digging.put_off(0.1)
+    digging.due(0.1)
     assert digging.wait_s(0.1) == pytest.approx(0.1)

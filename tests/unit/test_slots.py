@@ -274,14 +274,3 @@ async def test_what_binds_is_what_the_limiter_says() -> None:
         lane = {"lane": "bulk"}
         assert REGISTRY.get_sample_value("mailpipe_quota_binds", {**lane, "binds": "day"}) == 1.0
         assert REGISTRY.get_sample_value("mailpipe_quota_in_use", lane) == 0.0
-
-
-async def test_another_tenants_mail_is_a_find_wherever_there_was_room_for_it() -> None:
-    """A lane that gets slots steadily has room for some mail of each fetch: nobody is displaced."""
-    async with running(dig_every_s=FAR_S) as rig:
-        for _ in range(LEAST - 1):
-            await rig.waits("large")
-        before_s = rig.slots._digging.wait_s(asyncio.get_running_loop().time())
-        await rig.waits("small")
-        after_s = rig.slots._digging.wait_s(asyncio.get_running_loop().time())
-        assert after_s < before_s / 5
