@@ -214,7 +214,7 @@ class Desk:
 
     async def _insert_stubs(self, stubs: Sequence[records.Attributes]) -> None:
         """Before the records: who finds a record finds its stubs. A missing one loses no mail."""
-        fates = await self._tables.write_all([self._statements.insert(stub) for stub in stubs])
+        fates = await self._tables.write_all([self._statements.insert_stub(stub) for stub in stubs])
         failed = [fate for fate in fates if isinstance(fate, CallFailed)]
         if failed:
             log.warning("stubs_not_inserted", count=len(failed), code=failed[0].code)

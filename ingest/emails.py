@@ -1,36 +1,39 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from ingest import batches, deadline, views
-from ingest.acceptance import Acceptance, Conflict, Desk, Letter, Replayed, Taken
+from ingest.acceptance import Acceptance, Conflict, Desk, Replayed, Taken
 from ingest.answers import answer
 from ingest.batches import KEY
-from ingest.decoding import SendEmailRequest, decode
+from ingest.decoding import decode, quick
 from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
 from ingest.guard import Guard
+from ingest.letters import Letters, Made
+from ingest.limits import QUICK_BYTES
 from ingest.schemas import Accepted, BatchAnswer, BatchResult, Details, Sent
 from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
-from mailpipe.accepting import Arrival
 from mailpipe.access import Grant
 from mailpipe.aws.table import Tables
-from mailpipe.bodies import Bodies, small
+from mailpipe.bodies import Bodies, Room
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
-from mailpipe.rules import ValidationError, Violation, check_from, is_id
+from mailpipe.rules import Violation, is_id
 from mailpipe.status import SCHEDULED, SENT
 from mailpipe.times import born_as
 from mailpipe.timing import iso, now_ms
 
 REPLAYED = "Idempotent-Replayed"
-OTHERS_TURN = 50
-"""Entries of a batch after which other requests have their turn: one takes some 30 µs."""
+BATCHES_BYTES = 512 * 1024
+"""So much of batches is on its way to the queue at once, in bodies of requests: more at once would
+cost each more (what one has begun is out of the processor's caches when it is gone on with).
+"""
 STORE_FAILED = "A store does not answer; please try again."
 CONFLICT = "This idempotency key stands for another e-mail already; use a new key."
 TAKEN = "The id of this idempotency key is taken from outside your account; use a new key."
@@ -45,21 +48,19 @@ class Emails:
         self, guard: Guard, bodies: Bodies, desk: Desk, tables: Tables, *, retention_days: int
     ) -> None:
         self._guard = guard
-        self._bodies = bodies
+        self._letters = Letters(bodies)
         self._desk = desk
         self._tables = tables
         self._waiters = Waiters(tables)
         self._retention_days = retention_days
+        self._turns = Room(BATCHES_BYTES)
 
     async def send(self, request: web.Request) -> web.Response:
         """Take one e-mail: 202 when it is durable, 200 when it was sent while the client waited."""
         grant = await self._guard.admit(request, "send")
-        decoded = await self._guard.decoded(request, decode)
+        decoded = await self._guard.decoded(request, decode, quick=quick)
         key = _one_key(request.headers.getall(KEY, ()))
-        arrival = Arrival(grant.tenant, recorded=True)
-        letter = self._small(decoded, grant, arrival, key)
-        if letter is None:
-            letter = await self._of_any_size(decoded, grant, key)
+        letter = await self._letters.of_one(decoded, grant, key)
         if isinstance(letter, Violation):
             raise invalid(letter)
         fate = await self._desk.take_one(
@@ -94,8 +95,21 @@ class Emails:
     async def send_many(self, request: web.Request) -> web.Response:
         """Take up to 500 e-mails; each has a result of its own."""
         grant = await self._guard.admit(request, "send")
-        made = await self._letters(await self._entries(request, grant), grant)
-        letters = [one for one in made if not isinstance(one, Violation | CallFailed)]
+        body = await self._guard.body(request)
+        async with self._turns.take(len(body)) if len(body) < QUICK_BYTES else nullcontext():
+            entries = await self._entries(request, body, grant)
+            made = await self._letters.of_small(entries, grant)
+            if None not in made:
+                return await self._taken(request, made, grant)
+        # What goes into S3 first may take long, and must not hold up other batches.
+        whole = await self._letters.with_large(entries, made, grant)
+        return await self._taken(request, whole, grant)
+
+    async def _taken(
+        self, request: web.Request, made: Sequence[Made | None], grant: Grant
+    ) -> web.Response:
+        """The answer to a batch."""
+        letters = [one for one in made if not isinstance(one, Violation | CallFailed | None)]
         due_s = deadline.lifted(request)
         fates = iter(await self._desk.take(letters, retention_days=self._days(grant), due_s=due_s))
         results: list[BatchResult] = []
@@ -109,12 +123,14 @@ class Emails:
                     results.append(_result(message, next(fates)))
         return _batch_answer(results)
 
-    async def _entries(self, request: web.Request, grant: Grant) -> Sequence[batches.Entry]:
+    async def _entries(
+        self, request: web.Request, body: bytes, grant: Grant
+    ) -> Sequence[batches.Entry]:
         """What the batch holds. Raises Refusal."""
         if KEY in request.headers:
             text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
             raise invalid(Violation(KEY, "not_supported", text))
-        entries = await self._guard.decoded(request, batches.split)
+        entries = await self._guard.read(body, batches.split, batches.quick)
         if len(entries) > batches.MAX_ENTRIES:
             text = f"{len(entries)} e-mails in one batch; at most {batches.MAX_ENTRIES}."
             raise Refusal(
@@ -122,69 +138,6 @@ class Emails:
             )
         self._guard.spend_batch(grant, len(entries))
         return entries
-
-    def _small(
-        self, decoded: SendEmailRequest, grant: Grant, arrival: Arrival, key: str | None
-    ) -> Letter | Violation | None:
-        """What goes onto the queue, or why nothing does; None: the mail is too large for that."""
-        email = decoded.email()
-        try:
-            return check_from(email, grant.settings.domains) or small(
-                email, decoded.stream, arrival, idempotency_key=key
-            )
-        except ValidationError as broken:
-            return broken.violation
-
-    async def _of_any_size(
-        self, decoded: SendEmailRequest, grant: Grant, key: str | None
-    ) -> Letter | Violation:
-        """The same for a mail whose body may have to go into S3. Raises CallFailed."""
-        email = decoded.email()
-        try:
-            return check_from(email, grant.settings.domains) or await self._bodies.accept(
-                email,
-                tenant=grant.tenant,
-                stream=decoded.stream,
-                idempotency_key=key,
-                recorded=True,
-            )
-        except ValidationError as broken:
-            return broken.violation
-
-    async def _letters(
-        self, entries: Sequence[batches.Entry], grant: Grant
-    ) -> list[Letter | Violation | CallFailed]:
-        """What goes onto the queue for each, or why nothing does; large ones into S3 meanwhile."""
-        arrival = Arrival(grant.tenant, recorded=True, most=len(entries))
-        made: list[Letter | Violation | asyncio.Task[Letter | Violation | CallFailed]] = []
-        async with asyncio.TaskGroup() as group:
-            for index, given in enumerate(entries):
-                if index % OTHERS_TURN == OTHERS_TURN - 1:
-                    await asyncio.sleep(0)
-                letter = None
-                if not batches.is_large(given):
-                    letter = self._small_entry(batches.entry(given), grant, arrival)
-                made.append(letter or group.create_task(self._large_letter(given, grant)))
-        return [one.result() if isinstance(one, asyncio.Task) else one for one in made]
-
-    def _small_entry(
-        self, entry: batches.BatchEntry | Violation, grant: Grant, arrival: Arrival
-    ) -> Letter | Violation | None:
-        if isinstance(entry, Violation):
-            return entry
-        return self._small(entry, grant, arrival, entry.idempotency_key)
-
-    async def _large_letter(
-        self, given: batches.Entry, grant: Grant
-    ) -> Letter | Violation | CallFailed:
-        # In a thread each: many that are just large take as long as a huge one.
-        entry = await asyncio.to_thread(batches.entry, given)
-        if isinstance(entry, Violation):
-            return entry
-        try:
-            return await self._of_any_size(entry, grant, entry.idempotency_key)
-        except CallFailed as failed:
-            return failed
 
     def _days(self, grant: Grant) -> int:
         return grant.settings.retained_days(self._retention_days)

@@ -65,15 +65,33 @@ class Guard:
         request: web.Request,
         decode: Callable[[bytes], T | Violation],
         *,
+        quick: Callable[[bytes], T | None] | None = None,
         max_bytes: int | None = None,
     ) -> T:
-        """The request's body, of at most `max_bytes`, read and decoded. Raises Refusal."""
+        """The request's body, of at most `max_bytes`, read and decoded (`read`). Raises Refusal."""
+        return await self.read(await self.body(request, max_bytes), decode, quick)
+
+    async def body(self, request: web.Request, max_bytes: int | None = None) -> bytes:
+        """The request's body, of at most `max_bytes`. Raises Refused."""
         body = self._intake.at_hand(request, max_bytes)
-        if body is None:  # a slow client has a deadline of its own
-            with paused(request):
-                body = await self._intake.coming(request, max_bytes)
+        if body is not None:
+            return body
+        with paused(request):  # a slow client has a deadline of its own
+            return await self._intake.coming(request, max_bytes)
+
+    async def read(
+        self,
+        body: bytes,
+        decode: Callable[[bytes], T | Violation],
+        quick: Callable[[bytes], T | None] | None = None,
+    ) -> T:
+        """What `decode` makes of it, or `quick`, which knows no more than most bodies need and
+        gives None for others. Raises Refusal.
+        """
         if len(body) < limits.OFF_LOOP_BYTES:
             found = decode(body)
+        elif quick and len(body) < limits.QUICK_BYTES and (simple := quick(body)) is not None:
+            return simple
         else:
             async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
                 found = await asyncio.to_thread(decode, body)

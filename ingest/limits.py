@@ -18,6 +18,10 @@ ALWAYS_ANSWERED = "/health"
 """A load balancer that takes a busy process away makes the others busier."""
 OFF_LOOP_BYTES = 64 * 1024
 """From here on a body is decoded in a thread: a megabyte takes 10 ms, or 100 if it is made to."""
+QUICK_BYTES = 256 * 1024
+"""Up to here not before the quick way was tried, which is a few milliseconds at most: threads that
+take turns with the event loop cost more than they do.
+"""
 ALONE_BYTES = 256 * 1024
 """Bodies above this are decoded one at a time: in Python a text needs up to four times its size,
 and it is there three times meanwhile.

@@ -14,8 +14,8 @@ from mailpipe import records
 from mailpipe.bodies import Bodies
 from mailpipe.lifecycle import Stop
 from mailpipe.messages import Email, EmailMessage, Stream, new_email_id
-from mailpipe.partiql import insert_into
-from mailpipe.resources import BODIES_KEPT_DAYS, EMAIL_TRACKING
+from mailpipe.resources import BODIES_KEPT_DAYS
+from mailpipe.statements import EmailStatements
 from mailpipe.testing import RETENTION_S
 from mailpipe.timing import iso, now_ms
 from sender.settings import SenderSettings
@@ -93,7 +93,7 @@ class World:
         if number % 2:  # by REST, which records what it has enqueued
             fields = records.fields_of(message)
             born = records.born(message.email_id, message.tenant, fields)
-            await self.cloud.tables.write(insert_into(PREFIX, EMAIL_TRACKING, born))
+            await self.cloud.tables.write(EmailStatements(PREFIX).insert(born))
 
     async def _fail(self) -> None:
         await asyncio.sleep(STOPS_AT_S)

@@ -28,11 +28,25 @@ REMOVE = None
 """In a set of changes: take the attribute away (no attribute of a record is ever null)."""
 
 
-def insert_into(prefix: str, name: str, attributes: Attributes) -> Statement:
-    """An INSERT into this table; DynamoDB answers DuplicateItem when the key exists."""
+class Usual:
+    """What nearly all items of a table are born with: texts without quotes, numbers, empty lists
+    and maps. An INSERT writes it out, which costs nothing; a parameter costs each time.
+    """
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+
+
+def insert_into(
+    prefix: str, name: str, attributes: Attributes, usual: Usual | None = None
+) -> Statement:
+    """An INSERT into this table, of `attributes` and of what is `usual` and not among them;
+    DynamoDB answers DuplicateItem when the key exists.
+    """
     table = resources.physical(prefix, name)
     key = (table, *map(attributes.__getitem__, resources.KEYS[name]))
-    return Statement(_insert_text(table, tuple(attributes)), tuple(attributes.values()), key)
+    text = _insert_text(table, tuple(attributes), usual)
+    return Statement(text, tuple(attributes.values()), key)
 
 
 def update_in(
@@ -103,8 +117,11 @@ def _condition(names: tuple[str, ...], compares: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _insert_text(table: str, names: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{name}': ?" for name in names)
+def _insert_text(table: str, names: tuple[str, ...], usual: Usual | None) -> str:
+    values = dict.fromkeys(names, "?")  # in the order of the parameters
+    for name, value in usual.attributes.items() if usual else ():
+        values.setdefault(name, repr(value))
+    listed = ", ".join(f"'{name}': {value}" for name, value in values.items())
     return f'INSERT INTO "{table}" VALUE {{{listed}}}'
 
 

@@ -32,6 +32,23 @@ STUBS_KEPT_LONGER_DAYS = 30
 """A record lives from its end on, a stub from its birth: this is for the time between."""
 DAY_S = 86_400
 
+USUAL: Attributes = {
+    "status": PENDING.status,
+    "rank": PENDING.rank,
+    "attempt": 0,
+    "leaseUntil": 0,
+    "token": NO_TOKEN,
+    "version": 0,
+    "ids": {},
+    "ranks": {"r0": 0},
+    "cc": [],
+    "bcc": [],
+    "metadata": "{}",
+    "tags": "{}",
+    "fingerprint": NO_FINGERPRINT,
+}
+"""What nearly every record is born with: every attribute that later conditions name is there."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -172,44 +189,40 @@ def read(attributes: Attributes) -> Record:
 def born(
     email_id: str, tenant: str, fields: RecordFields, *, fingerprint: str | None = None
 ) -> Attributes:
-    """A new record: pending or scheduled, unclaimed, with every attribute that later conditions
-    name.
-    """
-    recipients = [*fields.to, *fields.cc, *fields.bcc]
+    """A new record: pending or scheduled, unclaimed. What it has besides `USUAL`, or otherwise."""
     day, shard = _day(fields.created_at // (DAY_S * 1000)), resources.shard(email_id)
     attributes: Attributes = {
         "emailId": email_id,
         "tenant": tenant,
         "stream": fields.stream,
-        "status": PENDING.status,
-        "rank": PENDING.rank,
-        "attempt": 0,
-        "leaseUntil": 0,
-        "token": NO_TOKEN,
-        "version": 0,
-        "ids": {},
-        "ranks": {f"r{index}": 0 for index in range(len(recipients))},
         "createdAt": fields.created_at,
         "updatedAt": fields.created_at,
         "from": fields.from_,
         "to": fields.to,
-        "cc": fields.cc,
-        "bcc": fields.bcc,
         "subject": fields.subject,
-        "metadata": _encoder.encode(fields.metadata).decode() if fields.metadata else "{}",
-        "tags": _encoder.encode(fields.tags).decode() if fields.tags else "{}",
         "dayKey": resources.day_key_of_shard(tenant, day, shard),
         "open": resources.open_key_of_shard(shard),
-        "fingerprint": fingerprint or NO_FINGERPRINT,
     }
+    recipients = fields.to
+    if fields.cc or fields.bcc:
+        attributes |= {"cc": fields.cc, "bcc": fields.bcc}
+        recipients = [*fields.to, *fields.cc, *fields.bcc]
+    if recipients:
+        attributes["recipientKey"] = recipient_key(tenant, recipients[0])
+    if len(recipients) != 1:
+        attributes["ranks"] = {f"r{index}": 0 for index in range(len(recipients))}
+    if fields.metadata:
+        attributes["metadata"] = _encoder.encode(fields.metadata).decode()
+    if fields.tags:
+        attributes["tags"] = _encoder.encode(fields.tags).decode()
+    if fingerprint is not None:
+        attributes["fingerprint"] = fingerprint
     if fields.send_at is not None and fields.send_at > fields.created_at:
         attributes |= {"status": SCHEDULED.status, "rank": SCHEDULED.rank}
     if fields.send_at is not None:
         attributes["sendAt"] = fields.send_at
     if fields.expires_at is not None:
         attributes["expiresAt"] = fields.expires_at
-    if recipients:
-        attributes["recipientKey"] = recipient_key(tenant, recipients[0])
     return attributes
 
 

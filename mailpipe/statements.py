@@ -5,11 +5,12 @@ is unconditional: an unconditional put would turn `sent` back into `pending`.
 """
 
 from mailpipe import resources
-from mailpipe.partiql import REMOVE, Statement, insert_into, update_in
-from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, Attributes, Record, Value
+from mailpipe.partiql import REMOVE, Statement, Usual, insert_into, update_in
+from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, USUAL, Attributes, Record, Value
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
 from mailpipe.timing import iso
 
+_USUAL = Usual(USUAL)
 _OPEN_WITHOUT = ("ttl",)
 """Taken away where something more is expected. Most mail is open already, and for that this costs
 nothing; what had ended as `unknown` or `failed` is open again, and is kept.
@@ -24,6 +25,10 @@ class EmailStatements:
 
     def insert(self, attributes: Attributes) -> Statement:
         """`born`, or born with a claim or an end in it; refused when the record exists."""
+        return insert_into(self._prefix, resources.EMAIL_TRACKING, attributes, _USUAL)
+
+    def insert_stub(self, attributes: Attributes) -> Statement:
+        """One of `stubs`."""
         return insert_into(self._prefix, resources.EMAIL_TRACKING, attributes)
 
     def claim(

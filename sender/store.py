@@ -172,7 +172,9 @@ class SenderStore:
             now_ms=self._wall_ms(),
             retention_days=await self._retention.days(message.tenant),
         )
-        for fate in await self._tables.write_all([self._statements.insert(one) for one in stubs]):
+        for fate in await self._tables.write_all(
+            [self._statements.insert_stub(one) for one in stubs]
+        ):
             if isinstance(fate, CallFailed):
                 raise fate
 

@@ -16,7 +16,7 @@ from mailpipe.aws.table import Applied, Tables
 from mailpipe.endpoints import Endpoint
 from mailpipe.messages import RecordFields, own_event
 from mailpipe.partiql import Statement, delete_from, insert_into
-from mailpipe.records import NO_EVENT, Attributes
+from mailpipe.records import NO_EVENT, Attributes, Value
 from mailpipe.statements import EmailStatements
 from mailpipe.status import DELIVERED, EXPIRED, FAILED, HARD_BOUNCED, SENT, UNKNOWN, Standing
 from mailpipe.suppression import SuppressionStatements
@@ -75,8 +75,13 @@ def fields(*to: str) -> RecordFields:
 
 
 def born(*to: str) -> Attributes:
-    """The record of such a mail as ingest makes it."""
+    """What ingest inserts for such a mail."""
     return records.born(EMAIL_ID, TENANT, fields(*to))
+
+
+def record_of(*to: str, **changes: Value) -> Attributes:
+    """The record of such a mail as ingest makes it."""
+    return records.USUAL | born(*to) | changes
 
 
 def event(sample: str) -> Event:
@@ -88,7 +93,7 @@ def event(sample: str) -> Event:
 
 async def of_processor(sample: str) -> list[Statement]:
     """What the processor writes of this event besides the status: suppression, timeline."""
-    recorder, record = _Recorder(), records.read(born(ANA))
+    recorder, record = _Recorder(), records.read(record_of(ANA))
     with mock.patch("processor.store.now_ms", return_value=AT_MS):
         store = _store(recorder)
         await store.suppress(event(sample), record)
@@ -165,9 +170,9 @@ async def forms() -> dict[str, Statement]:
         "sent": _sent(),
         "end": _end(EXPIRED),
         "end, badly": _end(FAILED),
-        "reschedule": WRITES.reschedule(records.read(born(ANA)), AT_MS, at_ms=AT_MS),
+        "reschedule": WRITES.reschedule(records.read(record_of(ANA)), AT_MS, at_ms=AT_MS),
         "reschedule, of a scheduled mail": WRITES.reschedule(
-            records.read(born(ANA) | {"sendAt": AT_MS}), AT_MS, at_ms=AT_MS
+            records.read(record_of(ANA, sendAt=AT_MS)), AT_MS, at_ms=AT_MS
         ),
         "keep_stub": WRITES.keep_stub(f"{EMAIL_ID}#1", ttl=TTL),
         "raise_recipient": WRITES.raise_recipient(EMAIL_ID, 0, DELIVERED.rank),
@@ -178,7 +183,7 @@ async def forms() -> dict[str, Statement]:
         "adopt": WRITES.adopt(EMAIL_ID, 1, "ses-1"),
         "close": WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL),
         "close, badly": WRITES.close(EMAIL_ID, HARD_BOUNCED, at_ms=AT_MS, ttl=TTL),
-        "give_up": WRITES.give_up(records.read(born(ANA)), UNKNOWN, reason="why", at_ms=AT_MS),
+        "give_up": WRITES.give_up(records.read(record_of(ANA)), UNKNOWN, reason="why", at_ms=AT_MS),
         "close, SES says no more": WRITES.close(
             EMAIL_ID, SENT, at_ms=AT_MS, ttl=TTL, outcome=NO_EVENT
         ),
@@ -212,7 +217,7 @@ async def lives() -> dict[str, list[Write]]:
         ("raise_recipient", WRITES.raise_recipient(EMAIL_ID, 1, DELIVERED.rank)),
         ("close", WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL)),
     ]
-    single, double = list(_of(born(ANA), one)), list(_of(born(ANA, BEN), two))
+    single, double = list(_of(record_of(ANA), one)), list(_of(record_of(ANA, BEN), two))
     return {
         "one recipient": [*single[:3], delivery, *single[3:]],
         "two recipients": [_stub(), *double[:3], delivery, *double[3:5], delivery, *double[5:]],
@@ -221,7 +226,7 @@ async def lives() -> dict[str, list[Write]]:
 
 def refusals() -> list[Write]:
     """What is refused in an everyday way: bills by the item all the same."""
-    record, again = born(ANA), WRITES.insert(born(ANA))
+    record, again = record_of(ANA), WRITES.insert(born(ANA))
     tracking, claimed = resources.EMAIL_TRACKING, _applied(_claim(), record)
     return [
         Write("claim, no record yet", tracking, _claim(), None, None, applied=False),
@@ -267,7 +272,7 @@ def _copy(item: Attributes) -> Attributes:
 
 def _stub() -> Write:
     (stub,) = records.stubs(EMAIL_ID, TENANT, fields(ANA, BEN), now_ms=AT_MS, retention_days=180)
-    return Write("stub", resources.EMAIL_TRACKING, WRITES.insert(stub), None, stub)
+    return Write("stub", resources.EMAIL_TRACKING, WRITES.insert_stub(stub), None, stub)
 
 
 def _claim() -> Statement:

@@ -4,7 +4,9 @@ They obey the contract suite of the real ones (`tests/integration/test_table_con
 strict here: what is over is gone at once, where DynamoDB takes up to days.
 """
 
+import ast
 import asyncio
+import copy
 import operator
 import re
 import time
@@ -28,7 +30,7 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_INSERTED = re.compile(r"'([^']+)': \?")
+_INSERTED = re.compile(r"'([^']+)': (\?|\d+|'[^']*'|\[[^]]*\]|\{[^}]*\})(?:, |\})")
 _CHANGED = re.compile(r' (SET|REMOVE) ("[\w.\-"]+")(?:=\?)?')
 _WHERE = re.compile(r'("[\w.\-"]+")(<=|>=|=|<|>)\?')
 
@@ -165,8 +167,7 @@ class MemoryTables(Tables):
             if item is not None:
                 return Refused(None, duplicate=True)
             self.inserted[str(statement.key[0]).removeprefix(self._prefix)] += 1
-            names = [name for name, _ in plan.changes]
-            table.put(key, dict(zip(names, statement.parameters, strict=True)))
+            table.put(key, inserted(statement))
             return Applied()
         set_names = [name for name, removed in plan.changes if not removed]
         wanted = statement.parameters[len(set_names) :]
@@ -242,12 +243,24 @@ class MemoryTables(Tables):
         return self._tables[resources.physical(self._prefix, table)]
 
 
+def inserted(statement: Statement) -> Attributes:
+    """The item that an INSERT makes."""
+    values = iter(copy.deepcopy(statement.parameters))
+    item = {
+        name: next(values) if literal == "?" else ast.literal_eval(literal)
+        for name, literal in _INSERTED.findall(statement.text)
+    }
+    if list(values):
+        raise AssertionError(f"more parameters than marks in {statement.text}")
+    return item
+
+
 @lru_cache(maxsize=1024)
 def _read(text: str) -> _Plan:
     verb = text.split(" ", 1)[0]
     head, _, condition = text.partition(" WHERE ")
     if verb == "INSERT":
-        return _Plan(verb, tuple((name, False) for name in _INSERTED.findall(head)), ())
+        return _Plan(verb, (), ())
     changes = [(_plain(name), what == "REMOVE") for what, name in _CHANGED.findall(head)]
     where = [(_plain(name), compare) for name, compare in _WHERE.findall(condition)]
     return _Plan(verb, tuple(changes), tuple(where))

@@ -176,13 +176,16 @@ class Batcher(Generic[E, F]):
 
     def _next_batch(self) -> list[_Waiting[E, F]]:
         """What fits into one call, in order; entries of one key go into calls of their own."""
-        most = self._limits.most
-        batch, later = self._buffer[:most], self._buffer[most:]
-        if self._weight > self._limits.max_weight or not self._differ(batch):
-            batch, later = self._chosen(self._buffer)
-        self._buffer = later
-        self._weight = sum([weight for _, _, weight in later])
+        batch = self._buffer[: self._limits.most]
+        if self._weigh_all(batch) <= self._limits.max_weight and self._differ(batch):
+            del self._buffer[: len(batch)]
+        else:
+            batch, self._buffer = self._chosen(self._buffer)
+        self._weight -= self._weigh_all(batch)
         return batch
+
+    def _weigh_all(self, batch: list[_Waiting[E, F]]) -> int:
+        return 0 if self._weigh is None else sum([weight for _, _, weight in batch])
 
     def _differ(self, batch: list[_Waiting[E, F]]) -> bool:
         key = self._key

@@ -72,7 +72,7 @@ class Recalls:
         """A mail with a record, and an item where it waits; its id."""
         one = message()
         fields = msgspec.structs.replace(records.fields_of(one), send_at=at_ms)
-        born = records.born(one.email_id, one.tenant, fields) | changes
+        born = records.USUAL | records.born(one.email_id, one.tenant, fields) | changes
         await self.insert(resources.EMAIL_TRACKING, born)
         if parked and at_ms is not None:
             await self.park(one.email_id, at_ms, body=encode(one))
@@ -81,7 +81,9 @@ class Recalls:
     async def born(self, one: EmailMessage) -> None:
         """Its record, as its door makes it."""
         fields = records.fields_of(one)
-        await self.insert(resources.EMAIL_TRACKING, records.born(one.email_id, one.tenant, fields))
+        await self.insert(
+            resources.EMAIL_TRACKING, records.USUAL | records.born(one.email_id, one.tenant, fields)
+        )
 
     async def park(
         self, email_id: str, at_ms: int, *, body: str = "{}", body_key: str | None = None

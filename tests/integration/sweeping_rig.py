@@ -48,7 +48,7 @@ class Rig:
         one = message(to=[f"{name}@example.net" for name in "abc"[:to]])
         fields = records.fields_of(one)
         fields.created_at = self.now_ms - age_ms
-        born = records.born(one.email_id, one.tenant, fields) | changes
+        born = records.USUAL | records.born(one.email_id, one.tenant, fields) | changes
         assert await self.parts.tables.write(WRITES.insert(born)) == Applied()
         self.ids.append(one.email_id)
         return one.email_id

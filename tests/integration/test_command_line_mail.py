@@ -148,7 +148,7 @@ def record(tenant: str, *, age_s: int, to: str, status: str = "pending") -> str:
     """A mail that is recorded; its id."""
     at_ms, email_id = now_ms() - age_s * 1000, new_email_id()
     fields = RecordFields(stream="bulk", created_at=at_ms, from_="b@example.com", to=[to])
-    item = records.born(email_id, tenant, fields) | {"status": status}
+    item = records.USUAL | records.born(email_id, tenant, fields) | {"status": status}
 
     async def write() -> None:
         async with Aws() as opened:

@@ -73,7 +73,7 @@ def rig(parts: Parts, aws: Stack) -> Rig:
 
 
 async def born(parts: Parts, one: EmailMessage) -> str:
-    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
     await parts.tables.write(EmailStatements(PREFIX).insert(attributes))
     return one.email_id
 
@@ -216,7 +216,9 @@ async def test_the_end_of_a_mail_without_a_good_address_is_told(rig: Rig, to: li
 
 async def test_events_of_an_erased_mail_are_dropped(rig: Rig) -> None:
     one = message()
-    erased = records.born(one.email_id, "default", records.fields_of(one)) | {"rank": 99}
+    erased = (
+        records.USUAL | records.born(one.email_id, "default", records.fields_of(one)) | {"rank": 99}
+    )
     await rig.parts.tables.write(EmailStatements(PREFIX).insert(erased))
     assert await rig.handle(event(one.email_id, "Delivery")) == Done()
     assert await rig.parts.tables.partition(resources.EMAIL_EVENTS, one.email_id) == []

@@ -25,7 +25,7 @@ __all__ = ["rig"]
 async def twice(rig: Rig) -> str:
     """A mail whose first send was in doubt, and that was sent again."""
     one = message()
-    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
     attributes |= {"possibleDuplicate": True, "attempt": 2, "doubts": 1}
     await rig.parts.tables.write(EmailStatements(PREFIX).insert(attributes))
     return one.email_id
@@ -51,7 +51,7 @@ async def test_of_a_mail_that_went_twice_both_of_sess_ids_are_known(
 async def test_the_send_event_of_an_attempt_is_about_those_whom_it_went_to(rig: Rig) -> None:
     """The second attempt left somebody out who had been suppressed after the first."""
     one = message(to=["out@example.net", "in@example.net"])
-    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
     attributes |= {"possibleDuplicate": True, "attempt": 2, "doubts": 1}
     attributes["ranks"] = {"r0": UNKNOWN.rank, "r1": 0}
     await rig.parts.tables.write(EmailStatements(PREFIX).insert(attributes))

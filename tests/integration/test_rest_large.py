@@ -1,16 +1,19 @@
 """Large mail and attachments at the REST door."""
 
+import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from infra.local.stack import Stack
+from ingest.emails import BATCHES_BYTES
 from mailpipe.bodies import Bodies
 from mailpipe.messages import email_decoder
 from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import CallFailed, Kind
-from tests.integration.rest_door import MAIL, Door, open_door
+from tests.integration.rest_door import MAIL, Door, Said, open_door
 
 LARGE = {**MAIL, "bodyText": "ü" * 40_000}
 FILE = {
@@ -21,11 +24,19 @@ FILE = {
 
 
 class Failing(MemoryBucket):
-    """A bucket that does not answer while it is told so."""
+    """A bucket that fails, or is slow, while it is told so."""
 
     broken = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.puts = asyncio.Semaphore(0)
+
     async def put(self, key: str, body: bytes) -> None:
+        self.puts.release()
+        await self.answers.wait()
         if self.broken:
             raise CallFailed(Kind.IN_DOUBT, "SlowDown")
         await super().put(key, body)
@@ -87,6 +98,25 @@ async def test_while_s3_does_not_answer_only_large_mail_waits(door: Door, bucket
     assert many.body["results"][0]["error"] == "SERVICE_UNAVAILABLE"
     assert len(await door.queued("bulk")) == 1
     assert await door.queued("transactional") == []
+
+
+async def test_batches_that_wait_for_s3_hold_up_no_other(door: Door, bucket: Failing) -> None:
+    async def ask(*entries: object) -> Said:
+        return await door.ask("POST", "/send-emails", json={"emails": entries})
+
+    bucket.answers.clear()
+    bucket.puts = asyncio.Semaphore(0)
+    count = 2 + BATCHES_BYTES // len(json.dumps(LARGE))
+    waiting = [asyncio.create_task(ask(LARGE)) for _ in range(count)]
+    try:
+        async with asyncio.timeout(10):
+            for _ in waiting:
+                await bucket.puts.acquire()
+            assert (await ask(MAIL)).status == 202
+    finally:
+        bucket.answers.set()
+    assert [said.status for said in await asyncio.gather(*waiting)] == [202] * count
+    assert len(await door.queued("bulk")) == count + 1
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ async def stored(door: Door, tenant: str, *times: int, **changes: records.Value)
         email_id = new_email_id()
         fields = records.fields_of(message(to=["a@example.net"]))
         fields.created_at = at_ms
-        born = records.born(email_id, tenant, fields) | changes
+        born = records.USUAL | records.born(email_id, tenant, fields) | changes
         await door.tables.write(WRITES.insert(born))
         made.append((at_ms, email_id))
     return [email_id for _, email_id in sorted(made, reverse=True)]

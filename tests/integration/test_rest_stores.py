@@ -3,12 +3,14 @@ is not durable.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from infra.local.stack import Stack
+from ingest.emails import BATCHES_BYTES
 from mailpipe import resources
 from mailpipe.aws.queue import Outgoing
 from mailpipe.aws.table import Tables
@@ -27,10 +29,10 @@ class Queue:
     def __init__(self, fate: CallFailed | None) -> None:
         self.fate = fate
 
-    async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed]:
+    async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed | None]:
         if self.fate is None:
             await asyncio.Event().wait()
-        return [THROTTLED for _ in messages]
+        return [self.fate for _ in messages]
 
 
 class Unwritable:
@@ -85,6 +87,20 @@ async def test_what_the_queue_does_not_take_is_not_promised_and_not_recorded(
         assert (batch.status, batch.headers["Retry-After"]) == (503, "2")
         errors = [one["error"] for one in batch.body["results"]]
         assert errors == ["SERVICE_UNAVAILABLE", "VALIDATION_ERROR"]
+
+
+async def test_batches_that_waited_in_vain_for_their_turn_leave_it_to_others(
+    cloud_environment: Stack,
+) -> None:
+    queue = Queue(None)
+    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
+    count = 4 + BATCHES_BYTES // len(json.dumps(long))
+    async with open_door(cloud_environment, queue=queue, answer_timeout_s=0.5) as door:
+        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
+        assert [said.status for said in await asyncio.gather(*asked)] == [503] * count
+        queue.fate = THROTTLED
+        said = await door.ask("POST", "/send-emails", json=long)
+        assert [one["error"] for one in said.body["results"]] == ["SERVICE_UNAVAILABLE"] * 4
 
 
 async def test_after_the_queues_yes_a_mail_is_promised_without_its_record(

@@ -105,7 +105,7 @@ async def test_another_mail_of_the_same_id_or_key_does_not_wait(rig: Rig) -> Non
     await rig.handle(mine)
     theirs = msgspec.structs.replace(mine, fingerprint="b")
     assert await rig.handle(theirs) == Dead("key_conflict")
-    born = records.born("taken", "other", records.fields_of(mine))
+    born = records.USUAL | records.born("taken", "other", records.fields_of(mine))
     await rig.parts.tables.write(insert_into(PREFIX, EMAIL_TRACKING, born))
     foreign = msgspec.structs.replace(mine, email_id="taken")
     assert await rig.handle(foreign) == Dead("tenant_mismatch")

@@ -71,7 +71,7 @@ async def test_another_mail_under_a_key_never_takes_the_place_of_the_recorded_on
     one = msgspec.structs.replace(message(), fingerprint="one", recorded=True)
     other = msgspec.structs.replace(one, fingerprint="other")
     unkeyed = msgspec.structs.replace(one, fingerprint=None)
-    born = records.born(
+    born = records.USUAL | records.born(
         one.email_id, one.tenant, records.fields_of(one), fingerprint=one.fingerprint
     )
     await rig.parts.tables.write(EmailStatements(PREFIX).insert(born))
@@ -84,7 +84,7 @@ async def test_another_mail_under_a_key_never_takes_the_place_of_the_recorded_on
 
 async def test_a_record_of_before_fingerprints_is_claimed_by_unkeyed_mail_alone(rig: Rig) -> None:
     one = msgspec.structs.replace(message(), recorded=True)
-    born = records.born(one.email_id, one.tenant, records.fields_of(one))
+    born = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
     del born["fingerprint"]
     await rig.parts.tables.write(EmailStatements(PREFIX).insert(born))
     keyed = msgspec.structs.replace(one, fingerprint="one")

@@ -18,7 +18,9 @@ TTL = now_ms() // 1000 + 1000
 async def fresh(parts: Parts, **changes: records.Value) -> str:
     """A record as it is born, changed; its id."""
     one = message(to=["a@example.net", "b@example.net"])
-    attributes = records.born(one.email_id, one.tenant, records.fields_of(one)) | changes
+    attributes = (
+        records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one)) | changes
+    )
     assert await parts.tables.write(WRITES.insert(attributes)) == Applied()
     return one.email_id
 
@@ -37,7 +39,9 @@ def claim(email_id: str, *, attempts: int = 0, token: str = "me") -> Statement:
 
 async def test_a_record_is_born_once(parts: Parts) -> None:
     one = message()
-    attributes = records.born(one.email_id, one.tenant, records.fields_of(one), fingerprint="f")
+    attributes = records.USUAL | records.born(
+        one.email_id, one.tenant, records.fields_of(one), fingerprint="f"
+    )
     assert await parts.tables.write(WRITES.insert(attributes)) == Applied()
     assert await parts.tables.write(WRITES.insert(attributes)) == Refused(None, duplicate=True)
     record = await parts.record(one.email_id)

@@ -227,7 +227,7 @@ class World:
 
     def door(self) -> None:
         """Inserts the record, soon or late."""
-        born = records.born(EMAIL_ID, TENANT, records.fields_of(self.message))
+        born = records.USUAL | records.born(EMAIL_ID, TENANT, records.fields_of(self.message))
         self._at_once(self.statements.insert(born))
 
     def cancel(self, record: Record) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import coroutine
 from typing import Any
 
+from loadtest.virtual.tables import inserted
 from mailpipe import resources
 from mailpipe.aws.table import Applied, Fate, Refused
 from mailpipe.outcomes import CallFailed
@@ -20,7 +21,7 @@ from mailpipe.records import Attributes
 _UPDATE = re.compile(r'UPDATE "([^"]+)"(.*) WHERE (.*)')
 _CHANGE = re.compile(r' (SET|REMOVE) ("[^=\s]+")(=\?)?')
 _CONDITION = re.compile(r'("[^<>=]+")(<=|>=|<>|<|>|=)\?')
-_INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{(.*)\}')
+_INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{.*\}')
 _DELETE = re.compile(r'DELETE FROM "([^"]+)" WHERE (.*)')
 _COMPARE = {
     "=": operator.eq,
@@ -85,8 +86,7 @@ class MemoryTables:
         if match := _INSERT.fullmatch(text):
             if statement.key in self.items:
                 return Refused(None, duplicate=True)
-            names = [part.split("'")[1] for part in match[2].split(", ")]
-            item = self.items[statement.key] = dict(zip(names, parameters, strict=True))
+            item = self.items[statement.key] = inserted(statement)
             self.watch(None, item)
             return Applied()
         changes, where = [], text

@@ -15,7 +15,7 @@ from mailpipe.open_states import (
     SCHEDULED,
     SENT,
 )
-from mailpipe.records import Record, born, read
+from mailpipe.records import USUAL, Record, born, read
 from mailpipe.resources import open_key
 from mailpipe.status import CANCELLED, OURS, TERMINAL_RANKS
 from mailpipe.status import DELAYED as SES_DELAYS
@@ -32,7 +32,7 @@ def record(*, to: int = 1, **changes: object) -> Record:
         from_="Shop <b@shop.example>",
         to=[f"a{number}@example.net" for number in range(to)],
     )
-    return replace(read(born("e-1", "default", fields)), **changes)
+    return replace(read(USUAL | born("e-1", "default", fields)), **changes)
 
 
 SES_STANDINGS = {

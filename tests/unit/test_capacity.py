@@ -186,8 +186,8 @@ def test_no_write_to_a_record_is_missing_there() -> None:
     """A new method of EmailStatements belongs into `tests/writes_of_a_mail.py` and the decision."""
     methods = {name for name in vars(EmailStatements) if not name.startswith("_")}
     assert methods == {
-        *("insert", "claim", "release", "take_over", "sent", "end", "reschedule", "keep_stub"),
-        *("end_in_doubt", "raise_recipient", "raise_to", "adopt", "close", "give_up"),
+        *("insert", "insert_stub", "claim", "release", "take_over", "sent", "end", "reschedule"),
+        *("keep_stub", "end_in_doubt", "raise_recipient", "raise_to", "adopt", "close", "give_up"),
     }
 
 

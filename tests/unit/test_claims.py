@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mailpipe.messages import Email, EmailMessage
-from mailpipe.records import NO_TOKEN, Record, born, fields_of, read
+from mailpipe.records import NO_TOKEN, USUAL, Record, born, fields_of, read
 from mailpipe.status import (
     CANCELLED,
     DELAYED,
@@ -42,7 +42,7 @@ MESSAGE = EmailMessage(
     queued_at=iso(NOW),
     email=Email(to=["a@example.com"], from_="b@example.com", subject="Hi", body_text="Hello"),
 )
-FRESH = read(born("e1", "default", fields_of(MESSAGE)))
+FRESH = read(USUAL | born("e1", "default", fields_of(MESSAGE)))
 
 OPEN_STATES = (PENDING, SCHEDULED)
 ENDED_STATES = (UNKNOWN, FAILED, SENT, DELAYED, DELIVERED, CANCELLED, ERASED)

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.errors import Refusal
 from ingest.guard import Guard
-from ingest.limits import OFF_LOOP_BYTES, Intake, Limits
+from ingest.limits import OFF_LOOP_BYTES, QUICK_BYTES, Intake, Limits
 from mailpipe.access import Access, Grant
 from mailpipe.tenants import Tenant
 
@@ -69,3 +69,26 @@ async def test_a_large_body_is_decoded_in_a_thread_and_a_small_one_at_once() -> 
 
     assert await thread(b"x") is threading.main_thread()
     assert await thread(b"x" * OFF_LOOP_BYTES) is not threading.main_thread()
+
+
+@pytest.mark.parametrize(
+    ("size", "simple", "done_by"),
+    [
+        (QUICK_BYTES - 1, True, "quick, here"),
+        (QUICK_BYTES - 1, False, "decode, in a thread"),
+        (QUICK_BYTES, True, "decode, in a thread"),
+    ],
+)
+async def test_in_between_the_quick_way_is_tried_first(
+    size: int, simple: bool, done_by: str
+) -> None:
+    nothing: Any = None
+
+    def told(who: str) -> str:
+        here = threading.current_thread() is threading.main_thread()
+        return f"{who}, {'here' if here else 'in a thread'}"
+
+    found = await Guard(nothing, Intake(LIMITS)).read(
+        b"x" * size, lambda _: told("decode"), lambda _: told("quick") if simple else None
+    )
+    assert found == done_by

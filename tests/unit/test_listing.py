@@ -36,7 +36,7 @@ class FakeTables:
         fields = RecordFields(
             stream=stream, created_at=at_ms, from_="a@example.com", to=["b@example.net"]
         )
-        self.items[email_id] = records.born(email_id, "t", fields)
+        self.items[email_id] = records.USUAL | records.born(email_id, "t", fields)
 
     async def page(
         self,

@@ -31,7 +31,7 @@ def _sent() -> records.Attributes:
     message = EmailMessage(
         email_id=EMAIL_ID, tenant="default", stream="bulk", queued_at=iso(AT_MS), email=email
     )
-    born = records.born(EMAIL_ID, "default", records.fields_of(message))
+    born = records.USUAL | records.born(EMAIL_ID, "default", records.fields_of(message))
     return born | {"status": SENT.status, "rank": SENT.rank, "sentAt": AT_MS}
 
 

@@ -31,7 +31,7 @@ class OpenMail:
             send_at=NOW_MS + HOUR_MS,
         )
         ids = [new_email_id() for _ in range(in_each)]
-        self._items = [records.born(one, "default", fields) for one in ids]
+        self._items = [records.USUAL | records.born(one, "default", fields) for one in ids]
 
     async def page(
         self, _: str, partition: str, *, after: Attributes | None, limit: int, **__: Any

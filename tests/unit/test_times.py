@@ -122,7 +122,7 @@ def test_a_record_keeps_the_times_and_is_born_scheduled() -> None:
     one = message(send_at=iso(later), expires_at=iso(end))
     fields = records.fields_of(one)
     assert (fields.send_at, fields.expires_at) == (later, end)
-    born = records.born("e", "t", fields)
+    born = records.USUAL | records.born("e", "t", fields)
     assert (born["status"], born["rank"], born["sendAt"]) == ("scheduled", SCHEDULED.rank, later)
     assert born_as(one) == SCHEDULED
 

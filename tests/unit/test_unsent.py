@@ -14,7 +14,7 @@ from mailpipe.unsent import is_cancelled, misplaced, too_late
 
 NOW = 1_700_000_000_000
 FIELDS = RecordFields(stream="bulk", created_at=NOW, from_="a@example.com", to=["b@example.net"])
-FREE = records.read(records.born("e1", "default", FIELDS))
+FREE = records.read(records.USUAL | records.born("e1", "default", FIELDS))
 
 
 def record(**changes: object) -> Record:
