@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from mailpipe import resources
 from mailpipe.addresses import MAX_ADDRESS_CHARS, normalised
 from mailpipe.messages import EmailMessage, MetadataValue, RecordFields
-from mailpipe.rules import MAX_METADATA_BYTES, MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
+from mailpipe.metadata import MAX_METADATA_BYTES
+from mailpipe.rules import MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
 from mailpipe.status import OURS, PENDING, SCHEDULED, shown
 from mailpipe.times import times_of
 from mailpipe.timing import iso
@@ -133,34 +134,39 @@ class Record(Struct, rename="camel", kw_only=True):
 
 
 def fields_of(message: EmailMessage) -> RecordFields:
-    """What the record keeps of a queue message.
-
-    Mail on the queue may break every rule and gets a record all the same, so that its owner can
-    read why: what is beyond a limit is cut, for an item takes 400 KB. Mail that keeps the rules is
-    kept whole.
-    """
+    """What the record keeps of a queue message that keeps the rules: all of it."""
     email, times = message.email, times_of(message)
-    metadata = email.metadata
-    if metadata and len(_encoder.encode(metadata)) > MAX_METADATA_BYTES:
-        metadata = {}
     return RecordFields(
         stream=message.stream,
         created_at=times.accepted_ms,
-        from_=email.from_[:MAX_ADDRESS_CHARS],
-        to=_cut(email.to),
-        cc=_cut(email.cc),
-        bcc=_cut(email.bcc),
-        subject=email.subject[:MAX_SUBJECT_CHARS],
-        metadata=metadata,
-        tags=email.tags if len(email.tags) <= MAX_TAGS else {},
+        from_=email.from_,
+        to=email.to,
+        cc=email.cc,
+        bcc=email.bcc,
+        subject=email.subject,
+        metadata=email.metadata,
+        tags=email.tags,
         send_at=times.send_at_ms,
         expires_at=times.expires_at_ms,
     )
 
 
+def fields_of_any(message: EmailMessage) -> RecordFields:
+    """The same of a message that may break every rule: it gets a record all the same, so that its
+    owner can read why. What is beyond a limit is cut, for an item takes 400 KB.
+    """
+    email, fields = message.email, fields_of(message)
+    fields.from_ = email.from_[:MAX_ADDRESS_CHARS]
+    fields.to, fields.cc, fields.bcc = _cut(email.to), _cut(email.cc), _cut(email.bcc)
+    fields.subject = email.subject[:MAX_SUBJECT_CHARS]
+    if len(_encoder.encode(email.metadata)) > MAX_METADATA_BYTES:
+        fields.metadata = {}
+    if len(email.tags) > MAX_TAGS:
+        fields.tags = {}
+    return fields
+
+
 def _cut(addresses: list[str]) -> list[str]:
-    if not addresses:  # most mail has neither cc nor bcc
-        return addresses
     return [text[:MAX_ADDRESS_CHARS] for text in addresses[:MAX_RECIPIENTS]]
 
 

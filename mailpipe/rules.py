@@ -5,17 +5,14 @@ Limits are SES's (SES Developer Guide, "Service quotas in Amazon SES"; API refer
 "MessageTag", "MessageHeader") unless a line says otherwise.
 """
 
-import math
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
-from mailpipe import attachments, resources, times
+from mailpipe import attachments, metadata, resources, times
 from mailpipe.addresses import BadAddress, domain_of, parse
 from mailpipe.constraints import Constraint
-from mailpipe.messages import Email, MetadataValue, plain
+from mailpipe.messages import Email
 from mailpipe.texts import unsafe_in_body, unsafe_in_header
 
 MAX_RECIPIENTS = 50
@@ -28,11 +25,6 @@ MAX_TAGS = 20  # ours: SES publishes no number; four more are added by the sende
 MAX_TAG_CHARS = 256
 
 MAX_BODY_BYTES = 2_000_000  # ours, of each of the two bodies; SES takes 40 MB with attachments
-MAX_INTEGER = 2**63 - 1  # what JSON readers of other languages hold
-MAX_METADATA_BYTES = 4096  # ours: it is stored in the record and travels in every webhook
-_LEAST_OF_ENTRY, _MOST_OF_ENTRY = len('"":0,'), len('"":-2.2250738585072014e-308,')
-"""As JSON, without the characters of its texts."""
-_MOST_OF_CHARACTER = len("\\u0001")
 
 _HEADER_NAME = re.compile(r"\A[!-9;-@A-~]+\Z")
 _IDEMPOTENCY_KEY = re.compile(r"\A[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?\Z")
@@ -72,8 +64,7 @@ def check(email: Email, *, accepted_ms: int) -> Violation | None:
         or _subject_and_body(email)
         or _headers(email.headers)
         or _tags(email.tags)
-        or _metadata(email.metadata)
-        or _times_and_attachments(email, accepted_ms)
+        or _the_rest(email, accepted_ms)
     )
 
 
@@ -251,50 +242,10 @@ def _tags(tags: dict[str, str]) -> Violation | None:
     return None
 
 
-def _metadata(metadata: dict[str, MetadataValue]) -> Violation | None:
-    if not metadata:
-        return None
-    count, chars = len(metadata), 0
-    if _LEAST_OF_ENTRY * count <= MAX_METADATA_BYTES:
-        texts = [value for value in metadata.values() if isinstance(value, str)]
-        chars = sum(map(len, metadata)) + sum(map(len, texts))
-    if _LEAST_OF_ENTRY * count + chars > MAX_METADATA_BYTES:  # before all of it is looked at
-        text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
-        return Violation("metadata", "max_bytes", text)
-    for key, value in metadata.items():
-        if constraint := unsafe_in_body(key) or _bad_metadata(value):
-            return Violation("metadata", constraint, f"metadata: {_METADATA_RULES[constraint]}")
-    if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars < MAX_METADATA_BYTES:
-        return None
-    size = len(msgspec.json.encode(metadata, enc_hook=plain))
-    if size <= MAX_METADATA_BYTES:
-        return None
-    text = f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}."
-    return Violation("metadata", "max_bytes", text)
-
-
-def _times_and_attachments(email: Email, accepted_ms: int) -> Violation | None:
-    fault = None
-    if email.send_at is not None or email.expires_at is not None:
+def _the_rest(email: Email, accepted_ms: int) -> Violation | None:
+    fault = metadata.fault_of(email.metadata)
+    if fault is None and (email.send_at is not None or email.expires_at is not None):
         fault = next(times.faults(email, accepted_ms), None)
     if fault is None and email.attachments:  # bodies alone are never too large together
         fault = attachments.fault_of(email)
     return None if fault is None else Violation(*fault)
-
-
-def _bad_metadata(value: object) -> Constraint | None:
-    if isinstance(value, str):
-        return unsafe_in_body(value)
-    if type(value) is int:
-        return None if -MAX_INTEGER <= value <= MAX_INTEGER else "number"
-    if type(value) is float:
-        return None if math.isfinite(value) else "number"
-    return None if value is None or type(value) is bool else "type"
-
-
-_METADATA_RULES: dict[Constraint, str] = {
-    "control_characters": "keys and values must not contain NUL.",
-    "unicode": "keys and values must not contain half of a surrogate pair.",
-    "number": "numbers must be finite, integers of at most 64 bits.",
-    "type": "keys are texts, values texts, numbers, true, false or null.",
-}

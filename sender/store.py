@@ -103,7 +103,7 @@ class SenderStore:
 
     async def make(self, message: EmailMessage) -> Answer:
         """`look`, with a record for a mail that waits unclaimed, where there is none."""
-        fields = records.fields_of(message)
+        fields = records.fields_of_any(message)
         if len(message.email.recipients()) > 1:
             await self._make_stubs(message, fields)
         born = records.born(
@@ -152,7 +152,7 @@ class SenderStore:
     async def _born_claimed(
         self, message: EmailMessage, token: str, lease_ms: int
     ) -> Answer | None:
-        fields = records.fields_of(message)
+        fields = records.fields_of_any(message)
         if len(message.email.recipients()) > 1:
             await self._make_stubs(message, fields)
         lease_until_ms = self._wall_ms() + lease_ms

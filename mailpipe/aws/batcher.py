@@ -23,7 +23,6 @@ _ENDING = ("Closed", "the process is ending")
 
 log = logs.get()
 
-
 _Waiting = tuple[E, asyncio.Future[F | CallFailed], int]
 """An entry, what will be its fate, and its weight."""
 
@@ -99,11 +98,14 @@ class Batcher(Generic[E, F]):
 
     async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
         """The fates of several, in order. Waits while the buffer is full."""
-        fates = []
+        fates = list[asyncio.Future[F | CallFailed]]()
         for entry in entries:
             if len(self._buffer) >= self._limits.capacity:
+                self._consider()
                 await self._turn()
-            fates.append(self._put(entry))
+            fates.append(self._add(entry))
+        if fates and (self._timer is None or self._is_full()):
+            self._consider()
         return [await fate for fate in fates]
 
     async def _turn(self) -> None:
@@ -122,12 +124,17 @@ class Batcher(Generic[E, F]):
         unsent, self._buffer = self._buffer, []
         for _, fate, _ in unsent:
             self._tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
-        tasks = list(self._tasks)
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _put(self, entry: E) -> "asyncio.Future[F | CallFailed]":
+        fate = self._add(entry)
+        if self._timer is None or self._is_full():
+            self._consider()
+        return fate
+
+    def _add(self, entry: E) -> "asyncio.Future[F | CallFailed]":
         loop = self._loop
         if loop is None:  # remembered, because asking for it is a system call
             loop = self._loop = asyncio.get_running_loop()
@@ -139,8 +146,6 @@ class Batcher(Generic[E, F]):
         self._buffer.append((entry, fate, weight))
         self._weight += weight
         self._gaps.came += 1
-        if self._timer is None or self._is_full():
-            self._consider()
         return fate
 
     def _is_full(self) -> bool:
@@ -177,15 +182,14 @@ class Batcher(Generic[E, F]):
     def _next_batch(self) -> list[_Waiting[E, F]]:
         """What fits into one call, in order; entries of one key go into calls of their own."""
         batch = self._buffer[: self._limits.most]
-        if self._weigh_all(batch) <= self._limits.max_weight and self._differ(batch):
+        weight = sum([its_weight for _, _, its_weight in batch])
+        if weight <= self._limits.max_weight and self._differ(batch):
             del self._buffer[: len(batch)]
         else:
             batch, self._buffer = self._chosen(self._buffer)
-        self._weight -= self._weigh_all(batch)
+            weight = sum([its_weight for _, _, its_weight in batch])
+        self._weight -= weight
         return batch
-
-    def _weigh_all(self, batch: list[_Waiting[E, F]]) -> int:
-        return 0 if self._weigh is None else sum([weight for _, _, weight in batch])
 
     def _differ(self, batch: list[_Waiting[E, F]]) -> bool:
         key = self._key
