@@ -17,20 +17,19 @@ Answers = Callable[[dict[str, Any]], Reply]
 
 NOTHING_S = 1.0
 """A poll that finds nothing ends after so long."""
-SOON_S = 0.005
-"""One of the queue with a backlog, when all of it is in hand, looks again after so long."""
 
 
 class Backlog:
-    """So many messages, in hand or waiting; for every one that is deleted another comes. All other
-    queues are empty.
+    """So many messages wait at any time, as SQS counts them (ApproximateNumberOfMessages: those in
+    hand are none of them): for every one that is received another comes. All other queues are
+    empty.
 
     `body` makes that of message number 0, 1, …; `more` are attributes that SQS adds.
     """
 
     def __init__(self, queue: str, depth: int, body: Callable[[int], str], **more: str) -> None:
         self._queue = queue
-        self._waiting = depth
+        self._depth = depth
         self._body = body
         self._more = more
         self._numbers = itertools.count()
@@ -39,23 +38,15 @@ class Backlog:
         """Up to as many as are asked for."""
         if not request["QueueUrl"].endswith(self._queue):
             return Later(NOTHING_S, lambda: answered({}))
-        if not self._waiting:
-            return Later(SOON_S, lambda: self.receive(request))
-        count = min(request["MaxNumberOfMessages"], self._waiting)
-        self._waiting -= count
+        count = min(request["MaxNumberOfMessages"], self._depth)
         return answered({"Messages": [self._message(next(self._numbers)) for _ in range(count)]})
-
-    def delete(self, request: dict[str, Any]) -> Reply:
-        """Gone, and others have come."""
-        self._waiting += len(request["Entries"])
-        return well(request)
 
     def served(self, **answers: Answers) -> None:
         """Serve the queues, and what else is answered, by the name of the operation."""
         of_queues: dict[str, Answers] = {
             "GetQueueUrl": queue_url,
             "ReceiveMessage": self.receive,
-            "DeleteMessageBatch": self.delete,
+            "DeleteMessageBatch": well,
             "SendMessageBatch": well,
             "ChangeMessageVisibilityBatch": well,
         }
