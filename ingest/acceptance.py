@@ -7,7 +7,7 @@ is "again", which does no harm. A queue that does not answer in time may still t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -77,9 +77,15 @@ class Desk:
         self._statements = EmailStatements(prefix)
 
     async def take(
-        self, letters: Sequence[Letter], *, retention_days: int, due_s: float
+        self,
+        letters: Sequence[Letter],
+        *,
+        retention_days: int,
+        due_s: float,
+        queued: Callable[[], Awaitable[object]],
     ) -> list[Acceptance]:
-        """The fate of each, in order; records are kept for so long after their end.
+        """The fate of each, in order; records are kept for so long after their end. `queued` is
+        called when the queue has answered.
 
         Ends at `due_s` (of the loop's clock), or LEAST_RECORD_S later if the queue has taken some.
         """
@@ -89,13 +95,14 @@ class Desk:
         messages = [message for message, _ in letters]
         fates = await self._known(messages, due_s=(now_s + due_s) / 2)
         await self._enqueue(letters, fates, due_s=due_s)
-        queued = [index for index, fate in enumerate(fates) if fate is None]
-        for _ in queued:
+        await queued()
+        promised = [index for index, fate in enumerate(fates) if fate is None]
+        for _ in promised:
             failpoints.hit("ingest.queued")
         recorded = await self._promised(
-            [messages[index] for index in queued], retention_days, due_s
+            [messages[index] for index in promised], retention_days, due_s
         )
-        for index, fate in zip(queued, recorded, strict=True):
+        for index, fate in zip(promised, recorded, strict=True):
             fates[index] = fate
         return [fate for fate in fates if fate is not None]
 

@@ -52,22 +52,20 @@ _batches = msgspec.json.Decoder(_Batch)
 _entries = msgspec.json.Decoder(BatchEntry)
 
 
+def quick(body: bytes) -> Sequence[Entry] | None:
+    """The entries, read, if it is plain that nothing is wrong with any."""
+    whole = strict_json.at_once(_whole, _different_keys, body)
+    return None if whole is None else whole.emails
+
+
 def split(body: bytes) -> Sequence[Entry] | Violation:
-    """The entries, read if all of them can be."""
-    if entries := quick(body):
-        return entries
+    """The entries of any body, not looked into yet."""
     batch = strict_json.read(_batches, body)
     if isinstance(batch, Violation):
         return batch
     if not batch.emails:
         return Violation("emails", "min_items", "emails holds no e-mail; give at least one.")
     return batch.emails
-
-
-def quick(body: bytes) -> Sequence[Entry] | None:
-    """The same if it is plain that nothing is wrong with any."""
-    whole = strict_json.at_once(_whole, _different_keys, body)
-    return None if whole is None else whole.emails
 
 
 def _different_keys(body: bytes, batch: SendEmailsRequest) -> int:

@@ -35,6 +35,12 @@ def lifted(request: web.Request) -> float:
     return asyncio.get_running_loop().time() if due_s is None else due_s
 
 
+def half_s(request: web.Request) -> float:
+    """When half of the time is over that is left, on the loop's clock."""
+    now_s = asyncio.get_running_loop().time()
+    return (now_s + (of(request).when() or now_s)) / 2
+
+
 @contextmanager
 def paused(request: web.Request) -> Iterator[None]:
     """What happens in the body does not count; afterwards what was left goes on."""

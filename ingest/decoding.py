@@ -45,16 +45,14 @@ _decoder = msgspec.json.Decoder(SendEmailRequest)
 _names = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def decode(body: bytes) -> SendEmailRequest | Violation:
-    """Read the body of a request."""
-    if found := quick(body):
-        return found
-    return strict_json.read(_decoder, body)
-
-
 def quick(body: bytes) -> SendEmailRequest | None:
-    """The same if it is plain that nothing is wrong."""
+    """What the body of a request says, if it is plain that nothing is wrong with it."""
     return strict_json.at_once(_decoder, _different_keys, body)
+
+
+def decode(body: bytes) -> SendEmailRequest | Violation:
+    """The same of any body, in twice the time."""
+    return strict_json.read(_decoder, body)
 
 
 def _different_keys(body: bytes, request: SendEmailRequest) -> int:

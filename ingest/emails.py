@@ -1,7 +1,8 @@
 """`POST /send-email`, `POST /send-emails`, `GET /status/{emailId}`."""
 
+import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 from msgspec import UNSET, UnsetType
@@ -11,7 +12,7 @@ from ingest.acceptance import Acceptance, Conflict, Desk, Replayed, Taken
 from ingest.answers import answer
 from ingest.batches import KEY
 from ingest.decoding import decode, quick
-from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found
+from ingest.errors import RETRY_AFTER_S, Code, Refusal, invalid, not_found, unavailable
 from ingest.guard import Guard
 from ingest.letters import Letters, Made
 from ingest.limits import QUICK_BYTES
@@ -32,7 +33,8 @@ from mailpipe.timing import iso, now_ms
 REPLAYED = "Idempotent-Replayed"
 BATCHES_BYTES = 512 * 1024
 """So much of batches is on its way to the queue at once, in bodies of requests: more at once would
-cost each more (what one has begun is out of the processor's caches when it is gone on with).
+cost each more (what one has begun is out of the processor's caches when it is gone on with). What
+is so large that it is read in a thread takes no turn.
 """
 STORE_FAILED = "A store does not answer; please try again."
 CONFLICT = "This idempotency key stands for another e-mail already; use a new key."
@@ -95,41 +97,40 @@ class Emails:
     async def send_many(self, request: web.Request) -> web.Response:
         """Take up to 500 e-mails; each has a result of its own."""
         grant = await self._guard.admit(request, "send")
-        body = await self._guard.body(request)
-        async with self._turns.take(len(body)) if len(body) < QUICK_BYTES else nullcontext():
-            entries = await self._entries(request, body, grant)
-            made = await self._letters.of_small(entries, grant)
-            if None not in made:
-                return await self._taken(request, made, grant)
-        # What goes into S3 first may take long, and must not hold up other batches.
-        whole = await self._letters.with_large(entries, made, grant)
-        return await self._taken(request, whole, grant)
-
-    async def _taken(
-        self, request: web.Request, made: Sequence[Made | None], grant: Grant
-    ) -> web.Response:
-        """The answer to a batch."""
-        letters = [one for one in made if not isinstance(one, Violation | CallFailed | None)]
-        due_s = deadline.lifted(request)
-        fates = iter(await self._desk.take(letters, retention_days=self._days(grant), due_s=due_s))
-        results: list[BatchResult] = []
-        for index, one in enumerate(made):
-            match one:
-                case Violation():
-                    results.append(_violated(batches.placed(one, index)))
-                case CallFailed():
-                    results.append(_unaccepted(one))
-                case message, _:
-                    results.append(_result(message, next(fates)))
-        return _batch_answer(results)
-
-    async def _entries(
-        self, request: web.Request, body: bytes, grant: Grant
-    ) -> Sequence[batches.Entry]:
-        """What the batch holds. Raises Refusal."""
         if KEY in request.headers:
             text = f"A batch has no {KEY} header; give each entry its own idempotencyKey."
             raise invalid(Violation(KEY, "not_supported", text))
+        body = await self._guard.body(request)
+        async with AsyncExitStack() as turn:
+            if len(body) < QUICK_BYTES:
+                await self._wait_for(turn, request, len(body))
+            entries = await self._entries(body, grant)
+            made = await self._letters.of_small(entries, grant)
+            whole = [one for one in made if one is not None]
+            if len(whole) < len(made):  # S3 may take long, and must not hold up other batches
+                await turn.aclose()
+                whole = await self._letters.with_large(entries, made, grant)
+            letters = [one for one in whole if not isinstance(one, Violation | CallFailed)]
+            fates = await self._desk.take(
+                letters,
+                retention_days=self._days(grant),
+                due_s=deadline.lifted(request),
+                queued=turn.aclose,
+            )
+        return _batch_answer(_results(whole, fates))
+
+    async def _wait_for(self, turn: AsyncExitStack, request: web.Request, size: int) -> None:
+        """The batch has its turn until `turn` ends. Raises Refusal when it does not come early
+        enough for the stores to answer in time.
+        """
+        try:
+            async with asyncio.timeout_at(deadline.half_s(request)):
+                await turn.enter_async_context(self._turns.take(size))
+        except TimeoutError:
+            raise unavailable("Too many batches are in hand; please try again.") from None
+
+    async def _entries(self, body: bytes, grant: Grant) -> Sequence[batches.Entry]:
+        """What the batch holds. Raises Refusal."""
         entries = await self._guard.read(body, batches.split, batches.quick)
         if len(entries) > batches.MAX_ENTRIES:
             text = f"{len(entries)} e-mails in one batch; at most {batches.MAX_ENTRIES}."
@@ -170,6 +171,19 @@ def _sent(record: Record) -> Sent | None:
         status=views.status_now(record, now_ms=now_ms()),
         sent_at=iso(record.sent_at),
     )
+
+
+def _results(made: Sequence[Made], fates: Sequence[Acceptance]) -> list[BatchResult]:
+    results, of_letters = list[BatchResult](), iter(fates)
+    for index, one in enumerate(made):
+        match one:
+            case Violation():
+                results.append(_violated(batches.placed(one, index)))
+            case CallFailed():
+                results.append(_unaccepted(one))
+            case message, _:
+                results.append(_result(message, next(of_letters)))
+    return results
 
 
 def _result(message: EmailMessage, fate: Acceptance) -> BatchResult:

@@ -85,13 +85,11 @@ class Guard:
         decode: Callable[[bytes], T | Violation],
         quick: Callable[[bytes], T | None] | None = None,
     ) -> T:
-        """What `decode` makes of it, or `quick`, which knows no more than most bodies need and
-        gives None for others. Raises Refusal.
-        """
+        """What `quick` makes of it, or `decode` when that has doubts (None). Raises Refusal."""
+        if quick and len(body) < limits.QUICK_BYTES and (at_once := quick(body)) is not None:
+            return at_once
         if len(body) < limits.OFF_LOOP_BYTES:
             found = decode(body)
-        elif quick and len(body) < limits.QUICK_BYTES and (simple := quick(body)) is not None:
-            return simple
         else:
             async with self._alone if len(body) > limits.ALONE_BYTES else nullcontext():
                 found = await asyncio.to_thread(decode, body)

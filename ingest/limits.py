@@ -17,10 +17,12 @@ from ingest.errors import RETRY_AFTER_S, Code
 ALWAYS_ANSWERED = "/health"
 """A load balancer that takes a busy process away makes the others busier."""
 OFF_LOOP_BYTES = 64 * 1024
-"""From here on a body is decoded in a thread: a megabyte takes 10 ms, or 100 if it is made to."""
+"""From here on a body is decoded in a thread (a megabyte takes 10 ms, or 100 if it is made to), if
+the quick way, on the event loop, finds something wrong with it.
+"""
 QUICK_BYTES = 256 * 1024
-"""Up to here not before the quick way was tried, which is a few milliseconds at most: threads that
-take turns with the event loop cost more than they do.
+"""From here on in a thread always. What is quick takes 2 ms below, or 10 if it is made to; a thread
+that has to share the interpreter with the event loop costs more.
 """
 ALONE_BYTES = 256 * 1024
 """Bodies above this are decoded one at a time: in Python a text needs up to four times its size,

@@ -29,12 +29,15 @@ REMOVE = None
 
 
 class Usual:
-    """What nearly all items of a table are born with: texts without quotes, numbers, empty lists
-    and maps. An INSERT writes it out, which costs nothing; a parameter costs each time.
+    """What nearly all items of a table are born with. An INSERT writes it out, which costs nothing;
+    a parameter costs each time. (Not the attributes themselves, because texts are kept by it.)
+
+    Simple texts, numbers, lists and maps: those Python writes as PartiQL does (Amazon DynamoDB
+    Developer Guide, "PartiQL data types").
     """
 
     def __init__(self, attributes: Attributes) -> None:
-        self.attributes = attributes
+        self.literals = {name: repr(value) for name, value in attributes.items()}
 
 
 def insert_into(
@@ -119,8 +122,8 @@ def _condition(names: tuple[str, ...], compares: tuple[str, ...]) -> str:
 @lru_cache(maxsize=1024)
 def _insert_text(table: str, names: tuple[str, ...], usual: Usual | None) -> str:
     values = dict.fromkeys(names, "?")  # in the order of the parameters
-    for name, value in usual.attributes.items() if usual else ():
-        values.setdefault(name, repr(value))
+    for name, literal in usual.literals.items() if usual else ():
+        values.setdefault(name, literal)
     listed = ", ".join(f"'{name}': {value}" for name, value in values.items())
     return f'INSERT INTO "{table}" VALUE {{{listed}}}'
 

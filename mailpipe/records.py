@@ -195,7 +195,9 @@ def read(attributes: Attributes) -> Record:
 def born(
     email_id: str, tenant: str, fields: RecordFields, *, fingerprint: str | None = None
 ) -> Attributes:
-    """A new record: pending or scheduled, unclaimed. What it has besides `USUAL`, or otherwise."""
+    """What a new record, pending or scheduled and unclaimed, has otherwise than `USUAL` or besides:
+    together they are the record, and only `EmailStatements.insert` puts them together.
+    """
     day, shard = _day(fields.created_at // (DAY_S * 1000)), resources.shard(email_id)
     attributes: Attributes = {
         "emailId": email_id,
@@ -221,7 +223,7 @@ def born(
         attributes["metadata"] = _encoder.encode(fields.metadata).decode()
     if fields.tags:
         attributes["tags"] = _encoder.encode(fields.tags).decode()
-    if fingerprint is not None:
+    if fingerprint:
         attributes["fingerprint"] = fingerprint
     if fields.send_at is not None and fields.send_at > fields.created_at:
         attributes |= {"status": SCHEDULED.status, "rank": SCHEDULED.rank}

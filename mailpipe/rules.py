@@ -64,7 +64,7 @@ def check(email: Email, *, accepted_ms: int) -> Violation | None:
         or _subject_and_body(email)
         or _headers(email.headers)
         or _tags(email.tags)
-        or _the_rest(email, accepted_ms)
+        or _metadata_times_attachments(email, accepted_ms)
     )
 
 
@@ -242,7 +242,7 @@ def _tags(tags: dict[str, str]) -> Violation | None:
     return None
 
 
-def _the_rest(email: Email, accepted_ms: int) -> Violation | None:
+def _metadata_times_attachments(email: Email, accepted_ms: int) -> Violation | None:
     fault = metadata.fault_of(email.metadata)
     if fault is None and (email.send_at is not None or email.expires_at is not None):
         fault = next(times.faults(email, accepted_ms), None)

@@ -217,7 +217,7 @@ async def lives() -> dict[str, list[Write]]:
         ("raise_recipient", WRITES.raise_recipient(EMAIL_ID, 1, DELIVERED.rank)),
         ("close", WRITES.close(EMAIL_ID, DELIVERED, at_ms=AT_MS, ttl=TTL)),
     ]
-    single, double = list(_of(record_of(ANA), one)), list(_of(record_of(ANA, BEN), two))
+    single, double = list(_of([ANA], one)), list(_of([ANA, BEN], two))
     return {
         "one recipient": [*single[:3], delivery, *single[3:]],
         "two recipients": [_stub(), *double[:3], delivery, *double[3:5], delivery, *double[5:]],
@@ -235,9 +235,9 @@ def refusals() -> list[Write]:
     ]
 
 
-def _of(record: Attributes, statements: list[tuple[str, Statement]]) -> Iterator[Write]:
-    tracking = resources.EMAIL_TRACKING
-    yield Write("born", tracking, WRITES.insert(record), None, record)
+def _of(recipients: list[str], statements: list[tuple[str, Statement]]) -> Iterator[Write]:
+    tracking, record = resources.EMAIL_TRACKING, record_of(*recipients)
+    yield Write("born", tracking, WRITES.insert(born(*recipients)), None, record)
     for name, statement in statements:
         after = _applied(statement, record)
         yield Write(name, tracking, statement, record, after)

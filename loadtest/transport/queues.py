@@ -1,4 +1,4 @@
-"""A queue that never runs empty, and what else servers have in common that answer at once.
+"""A queue with a backlog, and what else servers have in common that answer at once.
 
 A backlog costs nothing, however deep: its messages are made when they are received.
 """
@@ -17,19 +17,21 @@ Answers = Callable[[dict[str, Any]], Reply]
 
 NOTHING_S = 1.0
 """A poll that finds nothing ends after so long."""
+TOP_UP_S = 0.01
+"""A producer looks so often how many wait."""
 
 
 class Backlog:
-    """So many messages wait at any time, as SQS counts them (ApproximateNumberOfMessages: those in
-    hand are none of them): for every one that is received another comes. All other queues are
-    empty.
+    """So many messages wait whenever its producer has looked, as SQS counts them: those in hand are
+    none of them (SQS API reference, "GetQueueAttributes"). All other queues are empty.
 
     `body` makes that of message number 0, 1, …; `more` are attributes that SQS adds.
     """
 
     def __init__(self, queue: str, depth: int, body: Callable[[int], str], **more: str) -> None:
         self._queue = queue
-        self._depth = depth
+        self._depth = self._waiting = depth
+        self._looked_s = time.monotonic()
         self._body = body
         self._more = more
         self._numbers = itertools.count()
@@ -38,7 +40,13 @@ class Backlog:
         """Up to as many as are asked for."""
         if not request["QueueUrl"].endswith(self._queue):
             return Later(NOTHING_S, lambda: answered({}))
-        count = min(request["MaxNumberOfMessages"], self._depth)
+        now_s = time.monotonic()
+        if now_s >= self._looked_s + TOP_UP_S:
+            self._looked_s, self._waiting = now_s, self._depth
+        if not self._waiting:
+            return Later(TOP_UP_S, lambda: self.receive(request))
+        count = min(request["MaxNumberOfMessages"], self._waiting)
+        self._waiting -= count
         return answered({"Messages": [self._message(next(self._numbers)) for _ in range(count)]})
 
     def served(self, **answers: Answers) -> None:

@@ -30,7 +30,7 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_INSERTED = re.compile(r"'([^']+)': (\?|\d+|'[^']*'|\[[^]]*\]|\{[^}]*\})(?:, |\})")
+_INSERTED = re.compile(r"'([^']+)': (\?|\d+|'[^']*'|\[[^]]*\]|\{[^}]*\})(?:, |\}\Z)")
 _CHANGED = re.compile(r' (SET|REMOVE) ("[\w.\-"]+")(?:=\?)?')
 _WHERE = re.compile(r'("[\w.\-"]+")(<=|>=|=|<|>)\?')
 
@@ -245,14 +245,14 @@ class MemoryTables(Tables):
 
 def inserted(statement: Statement) -> Attributes:
     """The item that an INSERT makes."""
+    _, listed = statement.text.split(" VALUE {")
+    if rest := _INSERTED.sub("", listed):
+        raise AssertionError(f"{rest!r} in {statement.text}")
     values = iter(copy.deepcopy(statement.parameters))
-    item = {
+    return {
         name: next(values) if literal == "?" else ast.literal_eval(literal)
-        for name, literal in _INSERTED.findall(statement.text)
+        for name, literal in _INSERTED.findall(listed)
     }
-    if list(values):
-        raise AssertionError(f"more parameters than marks in {statement.text}")
-    return item
 
 
 @lru_cache(maxsize=1024)

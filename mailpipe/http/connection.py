@@ -62,8 +62,10 @@ class Connection(asyncio.Protocol):
         self._pool = pool
         self._transport: Any = None
         self._answer: asyncio.Future[Answer] | None = None
+        self._headers = dict[bytes, bytes]()
+        # Called for each header: a method of ours would cost as much as the rest of an answer.
+        self.on_header = self._headers.__setitem__
         self._parser = httptools.HttpResponseParser(self)
-        self._headers = list[tuple[bytes, bytes]]()
         self._body = list[bytes]()
         self._in_body = False
         self._left = 0
@@ -104,7 +106,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(error)
 
     def _seen(self, status: int) -> Answer:
-        return Answer(status, self._headers, b"".join(self._body))
+        return Answer(status, self._headers.copy(), b"".join(self._body))
 
     # --- what asyncio calls -----------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -145,11 +147,8 @@ class Connection(asyncio.Protocol):
         """A second answer to one request is a breach: its bytes belong to no one."""
         if self._answer is None or self._answer.done():
             self.usable = False
-        self._headers, self._body, self._in_body = [], [], False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        self._headers.append((name, value))
+        self._headers.clear()
+        self._body, self._in_body = [], False
 
     def on_headers_complete(self) -> None:
         """What comes now is the body."""

@@ -68,9 +68,14 @@ async def test_a_large_mail_leaves_its_body_in_s3_and_its_record_whole(
     assert (record.subject, record.metadata_values()) == (MAIL["subject"], {"a": 1})
 
 
-async def test_a_batch_holds_large_and_small_mail_in_order(door: Door, bucket: Failing) -> None:
+@pytest.mark.parametrize("text", ["ü" * 40_000, "x" * 40_000])
+async def test_a_batch_holds_large_and_small_mail_in_order(
+    door: Door, bucket: Failing, text: str
+) -> None:
+    """The body is read in a thread, or on the event loop."""
+    large = {**MAIL, "bodyText": text}
     broken = {**MAIL, "attachments": [{**FILE, "filename": "../x"}]}
-    entries = [MAIL, LARGE, broken, {**LARGE, "attachments": [FILE]}, MAIL]
+    entries = [MAIL, large, broken, {**large, "attachments": [FILE]}, MAIL]
     said = await door.ask("POST", "/send-emails", json={"emails": entries})
     assert (said.status, said.body["accepted"]) == (202, 4)
     refused = said.body["results"][2]["details"]

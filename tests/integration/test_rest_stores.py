@@ -127,6 +127,17 @@ async def test_mail_on_the_queue_is_promised_though_the_request_is_overdue(
         assert len(await door.queued("transactional")) == 2
 
 
+async def test_records_that_cannot_be_written_keep_no_batch_from_the_queue(
+    cloud_environment: Stack,
+) -> None:
+    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
+    count = 4 + BATCHES_BYTES // len(json.dumps(long))
+    async with open_door(cloud_environment, stores=Unending, answer_timeout_s=3) as door:
+        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
+        assert [said.status for said in await asyncio.gather(*asked)] == [202] * count
+        assert len(await door.queued("bulk")) == 4 * count
+
+
 async def test_under_a_key_a_mail_without_its_record_is_not_promised(
     cloud_environment: Stack,
 ) -> None:

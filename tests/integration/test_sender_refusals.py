@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from ingest.views import status
-from mailpipe import records
+from mailpipe import records, resources
 from mailpipe.outcomes import Dead, Done
+from mailpipe.partiql import insert_into
 from mailpipe.statements import EmailStatements
 from mailpipe.tenants import Tenant
 from mailpipe.timing import iso, now_ms
@@ -86,7 +87,7 @@ async def test_a_record_of_before_fingerprints_is_claimed_by_unkeyed_mail_alone(
     one = msgspec.structs.replace(message(), recorded=True)
     born = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
     del born["fingerprint"]
-    await rig.parts.tables.write(EmailStatements(PREFIX).insert(born))
+    await rig.parts.tables.write(insert_into(PREFIX, resources.EMAIL_TRACKING, born))
     keyed = msgspec.structs.replace(one, fingerprint="one")
     assert await rig.handle(keyed) == Dead("key_conflict")
     assert await rig.handle(one) == Done()

@@ -99,7 +99,7 @@ async def test_a_delete_may_have_a_condition(tables: Tables) -> None:
 
 async def test_a_record_is_claimed_sent_and_raised_in_its_maps(tables: Tables) -> None:
     one = message(to=["a@example.net", "b@example.net"])
-    attributes = records.USUAL | records.born(one.email_id, one.tenant, records.fields_of(one))
+    attributes = records.born(one.email_id, one.tenant, records.fields_of(one))
     claimed = WRITES.claim(
         *(one.email_id, "default"),
         attempts=0,

@@ -21,7 +21,6 @@ from mailpipe.records import Attributes
 _UPDATE = re.compile(r'UPDATE "([^"]+)"(.*) WHERE (.*)')
 _CHANGE = re.compile(r' (SET|REMOVE) ("[^=\s]+")(=\?)?')
 _CONDITION = re.compile(r'("[^<>=]+")(<=|>=|<>|<|>|=)\?')
-_INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{.*\}')
 _DELETE = re.compile(r'DELETE FROM "([^"]+)" WHERE (.*)')
 _COMPARE = {
     "=": operator.eq,
@@ -83,7 +82,7 @@ class MemoryTables:
 
     def _carried_out(self, statement: Statement) -> Fate:
         text, parameters = statement.text, list(copy.deepcopy(statement.parameters))
-        if match := _INSERT.fullmatch(text):
+        if text.startswith("INSERT"):
             if statement.key in self.items:
                 return Refused(None, duplicate=True)
             item = self.items[statement.key] = inserted(statement)

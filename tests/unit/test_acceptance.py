@@ -63,6 +63,10 @@ def letter(*, key: str | None = None, stream: Stream = "bulk") -> Any:
     return message, queued(message)
 
 
+async def heard() -> None:
+    """The queue has answered."""
+
+
 def take(
     letters: list[Any], stores: Stores, *, slow: frozenset[str] = frozenset(), due_s: float = 0.05
 ) -> list[Acceptance]:
@@ -74,7 +78,7 @@ def take(
             cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
         )
         due = asyncio.get_running_loop().time() + due_s
-        return await desk.take(letters, retention_days=1, due_s=due)
+        return await desk.take(letters, retention_days=1, due_s=due, queued=heard)
 
     return asyncio.run(run())
 

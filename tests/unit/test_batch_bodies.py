@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
-from ingest.decoding import SendEmailRequest, SentAttachment, decode
+from ingest.decoding import SendEmailRequest, SentAttachment
 from mailpipe.messages import Email
 from mailpipe.rules import Violation
+from tests.unit.reading_bodies import decode, split
 
 TEXTS = st.sampled_from(
     [*('"a"', '"to"', r'"t\u006f"', r'"\":"', r'"\" :"', '": "', r'"é\n"', '""', r'"\\"', r'"\\:"')]
@@ -58,7 +59,7 @@ def one_by_one(body: bytes) -> Violation | list[BatchEntry | Violation]:
 @given(st.lists(entries(), min_size=1, max_size=3), st.sampled_from(["", ', "emails": [{}]']))
 def test_all_at_once_or_one_by_one_it_is_the_same(texts: list[str], more: str) -> None:
     body = f'{{"emails": [{", ".join(texts)}]{more}}}'.encode()
-    found = batches.split(body)
+    found = split(body)
     if not isinstance(found, Violation):
         assert [batches.entry(one) for one in found] == one_by_one(body)
     else:
@@ -98,7 +99,7 @@ def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> 
     ],
 )
 def test_good_mail_is_read_at_once(more: str, at_once: bool) -> None:
-    found = batches.split(f'{{"emails": [{{{GOOD_START}{more}}}]}}'.encode())
+    found = split(f'{{"emails": [{{{GOOD_START}{more}}}]}}'.encode())
     assert (not isinstance(found, Violation) and isinstance(found[0], BatchEntry)) is at_once
 
 
@@ -111,9 +112,9 @@ def test_an_attachment_gives_all_its_fields() -> None:
 def test_a_body_of_too_many_parts_or_bytes_is_not_read_at_once() -> None:
     mail = {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
     parts = json.dumps({"emails": [mail | {"cc": [""] * 130_000}]}).encode()
-    assert isinstance(batches.split(parts), Violation)
+    assert isinstance(split(parts), Violation)
     large = json.dumps({"emails": [mail | {"bodyText": "x" * strict_json.AT_ONCE_BYTES}]}).encode()
-    found = batches.split(large)
+    found = split(large)
     assert not isinstance(found, Violation)
     assert isinstance(found[0], msgspec.Raw)
     assert batches.is_large(found[0])

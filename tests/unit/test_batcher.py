@@ -125,6 +125,19 @@ async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> N
     assert calls.made == [[1, 2, 10], [3, 11]]
 
 
+async def test_more_than_the_buffer_holds_comes_in_by_and_by_in_full_calls() -> None:
+    calls = Calls()
+    small = batcher(calls, capacity=8, linger_s=0.0)
+    calls.gate.clear()
+    submitted = asyncio.ensure_future(small.submit_all(range(30)))
+    await asyncio.sleep(0.01)
+    assert len(small._buffer) == 8
+    calls.gate.set()
+    assert await submitted == [n * 10 for n in range(30)]
+    assert [len(made) for made in calls.made] == [4] * 7 + [2]
+    assert await small.submit_all([]) == []
+
+
 async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
     calls = Calls()
     calls.gate.clear()

@@ -7,13 +7,13 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from ingest.decoding import decode
 from loadtest.doors import Case, read, to_bytes
 from mailpipe.constraints import CONSTRAINTS, Constraint
 from mailpipe.messages import Attachment, Email
 from mailpipe.rules import Violation, check
 from mailpipe.shapes import check_types
 from mailpipe.timing import now_ms
+from tests.unit.reading_bodies import decode
 
 CASES = read()
 TOO_LARGE = "45"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decoding import SendEmailRequest, SentAttachment, decode
+from ingest.decoding import SendEmailRequest, SentAttachment
 from ingest.strict_json import MAX_DEPTH, MAX_STRUCTURE, check_shape, outside_texts, part, read
 from mailpipe.rules import Violation
+from tests.unit.reading_bodies import decode
 
 ANYTHING = msgspec.json.Decoder(object)
 GOOD = b'{"to":["a@example.com"],"from":"b@example.com","subject":"S","bodyText":"T"%s}'

@@ -1,7 +1,8 @@
 """Which items a call has written to, and whether each write was applied. Pure.
 
 Of PartiQL statements of the forms that a program makes: names quoted, values as parameters (Amazon
-DynamoDB Developer Guide, "PartiQL - a SQL-compatible query language for Amazon DynamoDB").
+DynamoDB Developer Guide, "PartiQL - a SQL-compatible query language for Amazon DynamoDB"). Values
+that are written out are the same in every such statement, and are not told.
 """
 
 import re
