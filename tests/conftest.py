@@ -1,5 +1,6 @@
 """Fixtures for all tests. The local cloud is started once, on free ports."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,8 +12,9 @@ pytest_plugins = ["mailpipe.pytest_plugin"]  # where mailpipe is installed, pyte
 
 @pytest.fixture(scope="session")
 async def cloud() -> AsyncIterator[Stack]:
-    """ministack with our resources, and nothing else."""
-    stack = Stack(Plan(name="test-cloud"))
+    """ministack with our resources, and nothing else; each worker of pytest-xdist has its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    stack = Stack(Plan(name=f"test-cloud-{worker}"))
     try:
         await stack.start_cloud()
         yield stack
