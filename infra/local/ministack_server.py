@@ -41,7 +41,7 @@ def main() -> None:
         date_header=False,  # ministack's own is exact; uvicorn's comes first and is up to 1 s old
     )
     print(json.dumps({"event": "ready", "service": "ministack", "port": port}), flush=True)
-    # It keeps all items and messages in dictionaries: to look through them over and over costs more.
+    # Items and messages are dictionaries, and are looked through each time there is to collect.
     gc.set_threshold(50_000, 20, 50)
     uvicorn.Server(config).run(sockets=[listener])
 

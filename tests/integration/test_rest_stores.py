@@ -35,6 +35,19 @@ class Queue:
         return [self.fate for _ in messages]
 
 
+class Slow:
+    """Takes everything, and says so after so long."""
+
+    def __init__(self, answer_s: float) -> None:
+        self._answer_s = answer_s
+        self.taken = 0
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[None]:
+        self.taken += len(messages)
+        await asyncio.sleep(self._answer_s)
+        return [None] * len(messages)
+
+
 class Unwritable:
     """Tables that are read, and not written."""
 
@@ -101,6 +114,21 @@ async def test_batches_that_waited_in_vain_for_their_turn_leave_it_to_others(
         queue.fate = THROTTLED
         said = await door.ask("POST", "/send-emails", json=long)
         assert [one["error"] for one in said.body["results"]] == ["SERVICE_UNAVAILABLE"] * 4
+
+
+async def test_a_batch_whose_turn_comes_late_does_not_go_onto_the_queue(
+    cloud_environment: Stack,
+) -> None:
+    """It would be told to come again though the queue has taken it."""
+    queue = Slow(1.4)
+    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
+    count = 3 + BATCHES_BYTES // len(json.dumps(long))
+    async with open_door(cloud_environment, queue=queue, answer_timeout_s=2) as door:
+        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
+        found = [said.status for said in await asyncio.gather(*asked)]
+    assert found.count(202) == count - 3
+    assert found.count(503) == 3
+    assert queue.taken == 4 * found.count(202)
 
 
 async def test_after_the_queues_yes_a_mail_is_promised_without_its_record(

@@ -123,6 +123,18 @@ async def test_a_call_never_has_two_entries_of_one_key_nor_too_many_bytes() -> N
     )
     assert await keyed.submit_all([1, 3, 2, 10, 11]) == [10, 30, 20, 100, 110]
     assert calls.made == [[1, 2, 10], [3, 11]]
+    assert keyed._weight == 0
+
+
+async def test_who_fills_a_call_that_waits_sends_it_off() -> None:
+    calls = Calls()
+    patient = batcher(calls)
+    first = asyncio.ensure_future(patient.submit(1))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        assert await patient.submit_all([2, 3, 4]) == [20, 30, 40]
+        assert await first == 10
+    assert calls.made == [[1, 2, 3, 4]]
 
 
 async def test_more_than_the_buffer_holds_comes_in_by_and_by_in_full_calls() -> None:

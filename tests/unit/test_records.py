@@ -57,6 +57,8 @@ def test_an_empty_fingerprint_is_none() -> None:
 def test_every_recipient_has_its_rank() -> None:
     for copies, ranks in (([], {"r0": 0}), (["c@example.com"], {"r0": 0, "r1": 0})):
         born = records.born("e1", "t", records.fields_of(message(bcc=copies)))
-        assert (records.USUAL | born)["ranks"] == ranks
+        record = records.USUAL | born
+        assert (record["to"], record["cc"], record["bcc"]) == (["a@example.com"], [], copies)
+        assert record["ranks"] == ranks
     nobody = records.born("e1", "t", records.fields_of(message(to=[])))
     assert (records.USUAL | nobody)["ranks"] == {}
