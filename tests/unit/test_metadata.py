@@ -1,7 +1,7 @@
 """The rules of metadata, by the short way and the long one."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailpipe.metadata import MAX_METADATA_BYTES, fault_of
@@ -11,6 +11,8 @@ TEXTS = st.text() | st.sampled_from(
 )
 
 
+@example({"a": "b\0"})
+@example({"a\0": "b"})
 @given(st.dictionaries(TEXTS, TEXTS, max_size=4))
 def test_texts_are_refused_for_their_size_or_for_a_character(metadata: dict[str, str]) -> None:
     texts = "".join([*metadata, *metadata.values()])
