@@ -82,10 +82,10 @@ class Desk:
         *,
         retention_days: int,
         due_s: float,
-        queued: Callable[[], Awaitable[object]],
+        leave: Callable[[], Awaitable[object]],
     ) -> list[Acceptance]:
-        """The fate of each, in order; records are kept for so long after their end. `queued` is
-        called when the queue has answered.
+        """The fate of each, in order; records are kept for so long after their end. `leave` is
+        called before anything but the queue is waited for.
 
         Ends at `due_s` (of the loop's clock), or LEAST_RECORD_S later if the queue has taken some.
         """
@@ -93,9 +93,11 @@ class Desk:
         # Looked up first so that repeats put no copies onto the queue; right without it, too. It
         # leaves half of the time to neighbours without a key.
         messages = [message for message, _ in letters]
+        if any(one.fingerprint is not None for one in messages):
+            await leave()
         fates = await self._known(messages, due_s=(now_s + due_s) / 2)
         await self._enqueue(letters, fates, due_s=due_s)
-        await queued()
+        await leave()
         promised = [index for index, fate in enumerate(fates) if fate is None]
         for _ in promised:
             failpoints.hit("ingest.queued")

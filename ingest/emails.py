@@ -21,10 +21,11 @@ from ingest.waiting import Waiters, preferred_wait_s
 from mailpipe import logs, records, resources
 from mailpipe.access import Grant
 from mailpipe.aws.table import Tables
-from mailpipe.bodies import Bodies, Room
+from mailpipe.bodies import Bodies
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed
 from mailpipe.records import Record
+from mailpipe.room import Room
 from mailpipe.rules import Violation, is_id
 from mailpipe.status import SCHEDULED, SENT
 from mailpipe.times import born_as
@@ -115,7 +116,7 @@ class Emails:
                 letters,
                 retention_days=self._days(grant),
                 due_s=deadline.lifted(request),
-                queued=turn.aclose,
+                leave=turn.aclose,
             )
         return _batch_answer(_results(whole, fates))
 

@@ -23,6 +23,7 @@ from mailpipe.aws.s3 import Bucket, TooLarge, open_bucket
 from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import BODIES_PREFIX, BODY_PREFIXES, LANES, SCHEDULED_PREFIX
+from mailpipe.room import Room
 from mailpipe.texts import told
 
 MAX_QUEUED_BYTES = LARGE_CHARS
@@ -44,31 +45,6 @@ class BadPointer(Exception):
 
 class BodyMissing(Exception):
     """There is no such object, or no longer."""
-
-
-class Room:
-    """So many bytes may be in hand at once; who wants more waits for their turn."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._free = max_bytes
-        self._turn = asyncio.Lock()
-        self._freed = asyncio.Event()
-
-    @asynccontextmanager
-    async def take(self, size: int) -> AsyncIterator[None]:
-        """Hold `size` bytes, or all there are when it is more."""
-        size = min(size, self._max_bytes)
-        async with self._turn:
-            while self._free < size:
-                self._freed.clear()
-                await self._freed.wait()
-            self._free -= size
-        try:
-            yield
-        finally:
-            self._free += size
-            self._freed.set()
 
 
 def small(

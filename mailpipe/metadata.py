@@ -28,17 +28,17 @@ def fault_of(metadata: dict[str, MetadataValue]) -> Fault | None:
         chars = sum(map(len, metadata)) + sum(map(len, texts))
     if _LEAST_OF_ENTRY * count + chars > MAX_METADATA_BYTES:  # before all of it is looked at
         text = f"metadata has at most {MAX_METADATA_BYTES} bytes as JSON."
-        return ("metadata", "max_bytes", text)
+        return "metadata", "max_bytes", text
     for key, value in metadata.items():
         if constraint := unsafe_in_body(key) or _bad_value(value):
-            return ("metadata", constraint, f"metadata: {_RULES[constraint]}")
+            return "metadata", constraint, f"metadata: {_RULES[constraint]}"
     if _MOST_OF_ENTRY * count + _MOST_OF_CHARACTER * chars < MAX_METADATA_BYTES:
         return None
     size = len(msgspec.json.encode(metadata, enc_hook=plain))
     if size <= MAX_METADATA_BYTES:
         return None
     text = f"metadata is {size} bytes as JSON; at most {MAX_METADATA_BYTES}."
-    return ("metadata", "max_bytes", text)
+    return "metadata", "max_bytes", text
 
 
 def _is_plain(metadata: dict[str, MetadataValue]) -> bool:

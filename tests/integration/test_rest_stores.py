@@ -18,9 +18,11 @@ from mailpipe.messages import email_decoder, keyed_email_id
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.partiql import Statement
 from mailpipe.records import Attributes
-from tests.integration.rest_door import MAIL, Said, open_door
+from tests.integration.rest_door import MAIL, Door, Said, open_door
 
 THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
+LONG = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
+"""A batch of which few have their turn at once."""
 
 
 class Queue:
@@ -36,15 +38,15 @@ class Queue:
 
 
 class Slow:
-    """Takes everything, and says so after so long."""
+    """Takes everything, and says so when it is told to."""
 
-    def __init__(self, answer_s: float) -> None:
-        self._answer_s = answer_s
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
         self.taken = 0
 
     async def send(self, messages: Sequence[Outgoing]) -> list[None]:
         self.taken += len(messages)
-        await asyncio.sleep(self._answer_s)
+        await self.answers.wait()
         return [None] * len(messages)
 
 
@@ -69,6 +71,22 @@ class Unending(Unwritable):
         return []
 
 
+class Silent(Unwritable):
+    """Tables that are written, and whose reads of several items never answer."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.looks = asyncio.Semaphore(0)
+
+    async def write_all(self, statements: Sequence[Statement]) -> list[Any]:
+        return list(await self._tables.write_all(statements))
+
+    async def get_all(self, _: str, keys: list[Attributes]) -> list[Attributes]:
+        self.looks.release()
+        await asyncio.Event().wait()
+        return []
+
+
 class Unreadable(Unwritable):
     """Tables that are neither read nor written."""
 
@@ -77,6 +95,11 @@ class Unreadable(Unwritable):
 
     async def get(self, _: str, key: Attributes) -> Attributes:
         raise THROTTLED
+
+
+async def ask_long(door: Door, emails: list[Any] = LONG["emails"]) -> Said:
+    """Send such a batch."""
+    return await door.ask("POST", "/send-emails", json={"emails": emails})
 
 
 def come_again(said: Said) -> bool:
@@ -106,13 +129,12 @@ async def test_batches_that_waited_in_vain_for_their_turn_leave_it_to_others(
     cloud_environment: Stack,
 ) -> None:
     queue = Queue(None)
-    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
-    count = 4 + BATCHES_BYTES // len(json.dumps(long))
+    count = 4 + BATCHES_BYTES // len(json.dumps(LONG))
     async with open_door(cloud_environment, queue=queue, answer_timeout_s=0.5) as door:
-        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
+        asked = [ask_long(door) for _ in range(count)]
         assert [said.status for said in await asyncio.gather(*asked)] == [503] * count
         queue.fate = THROTTLED
-        said = await door.ask("POST", "/send-emails", json=long)
+        said = await ask_long(door)
         assert [one["error"] for one in said.body["results"]] == ["SERVICE_UNAVAILABLE"] * 4
 
 
@@ -120,15 +142,35 @@ async def test_a_batch_whose_turn_comes_late_does_not_go_onto_the_queue(
     cloud_environment: Stack,
 ) -> None:
     """It would be told to come again though the queue has taken it."""
-    queue = Slow(1.4)
-    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
-    count = 3 + BATCHES_BYTES // len(json.dumps(long))
-    async with open_door(cloud_environment, queue=queue, answer_timeout_s=2) as door:
-        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
-        found = [said.status for said in await asyncio.gather(*asked)]
-    assert found.count(202) == count - 3
-    assert found.count(503) == 3
-    assert queue.taken == 4 * found.count(202)
+    queue = Slow()
+    have_turns = BATCHES_BYTES // len(json.dumps(LONG))
+    async with open_door(cloud_environment, queue=queue, answer_timeout_s=4) as door:
+        asked = asyncio.as_completed([ask_long(door) for _ in range(have_turns + 3)])
+        late = [(await next(asked)).status for _ in range(3)]
+        queue.answers.set()
+        assert late == [503] * 3
+        assert [(await one).status for one in asked] == [202] * have_turns
+    assert queue.taken == 4 * have_turns
+
+
+async def test_a_look_for_records_keeps_no_batch_from_the_queue(cloud_environment: Stack) -> None:
+    keyed = [MAIL | {"bodyText": "x" * 40_000, "idempotencyKey": f"k{n}"} for n in range(4)]
+    have_turns = BATCHES_BYTES // len(json.dumps({"emails": keyed}))
+    made = list[Silent]()
+
+    def silent(tables: Tables) -> Silent:
+        made.append(Silent(tables))
+        return made[0]
+
+    async with open_door(cloud_environment, stores=silent, answer_timeout_s=4) as door:
+        waiting = [asyncio.create_task(ask_long(door, keyed)) for _ in range(have_turns)]
+        for _ in waiting:
+            await made[0].looks.acquire()
+        plain = asyncio.create_task(ask_long(door))
+        done, _ = await asyncio.wait([*waiting, plain], return_when=asyncio.FIRST_COMPLETED)
+        assert done == {plain}
+        assert plain.result().status == 202
+        assert [said.status for said in await asyncio.gather(*waiting)] == [503] * have_turns
 
 
 async def test_after_the_queues_yes_a_mail_is_promised_without_its_record(
@@ -158,10 +200,9 @@ async def test_mail_on_the_queue_is_promised_though_the_request_is_overdue(
 async def test_records_that_cannot_be_written_keep_no_batch_from_the_queue(
     cloud_environment: Stack,
 ) -> None:
-    long = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
-    count = 4 + BATCHES_BYTES // len(json.dumps(long))
+    count = 4 + BATCHES_BYTES // len(json.dumps(LONG))
     async with open_door(cloud_environment, stores=Unending, answer_timeout_s=3) as door:
-        asked = [door.ask("POST", "/send-emails", json=long) for _ in range(count)]
+        asked = [ask_long(door) for _ in range(count)]
         assert [said.status for said in await asyncio.gather(*asked)] == [202] * count
         assert len(await door.queued("bulk")) == 4 * count
 

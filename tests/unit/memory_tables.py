@@ -81,14 +81,14 @@ class MemoryTables:
             await step(what)
 
     def _carried_out(self, statement: Statement) -> Fate:
-        text, parameters = statement.text, list(copy.deepcopy(statement.parameters))
+        text = statement.text
         if text.startswith("INSERT"):
             if statement.key in self.items:
                 return Refused(None, duplicate=True)
             item = self.items[statement.key] = inserted(statement)
             self.watch(None, item)
             return Applied()
-        changes, where = [], text
+        changes, where, parameters = [], text, list(copy.deepcopy(statement.parameters))
         if match := _UPDATE.fullmatch(text):
             changes, where = _CHANGE.findall(match[2]), match[3]
         elif match := _DELETE.fullmatch(text):

@@ -63,8 +63,8 @@ def letter(*, key: str | None = None, stream: Stream = "bulk") -> Any:
     return message, queued(message)
 
 
-async def heard() -> None:
-    """The queue has answered."""
+async def left() -> None:
+    """Others have their turn."""
 
 
 def take(
@@ -78,7 +78,7 @@ def take(
             cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
         )
         due = asyncio.get_running_loop().time() + due_s
-        return await desk.take(letters, retention_days=1, due_s=due, queued=heard)
+        return await desk.take(letters, retention_days=1, due_s=due, leave=left)
 
     return asyncio.run(run())
 

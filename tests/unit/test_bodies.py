@@ -15,7 +15,6 @@ from mailpipe.bodies import (
     BadPointer,
     Bodies,
     BodyMissing,
-    Room,
     open_bodies_of_lanes,
 )
 from mailpipe.messages import Attachment, BodyPointer, Email, EmailMessage, email_decoder, encode
@@ -179,27 +178,6 @@ async def test_an_object_that_is_no_mail_or_another_one_is_refused(stored: bytes
     pointed = msgspec.structs.replace(message(email()), body=pointer)
     with pytest.raises(BadPointer):
         await Bodies(bucket).whole(pointed)
-
-
-async def test_room_is_given_in_turn_and_no_more_than_there_is() -> None:
-    room, held, order = Room(10), 0, list[int]()
-
-    async def one(number: int, size: int) -> None:
-        nonlocal held
-        async with room.take(size):
-            held += min(size, 10)
-            order.append(number)
-            assert held <= 10
-            await asyncio.sleep(0)
-            held -= min(size, 10)
-
-    tasks = [asyncio.create_task(one(number, size)) for number, size in enumerate([6, 6, 99, 1, 1])]
-    await asyncio.sleep(0)
-    tasks[1].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert order == [0, 2, 3, 4]
-    async with room.take(10):
-        pass
 
 
 async def test_bulk_mail_in_hand_takes_no_room_from_transactional_mail() -> None:
