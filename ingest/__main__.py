@@ -10,7 +10,8 @@ from mailpipe import lifecycle
 from mailpipe.access import Access
 from mailpipe.admin import open_admin, serve
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import Queue, open_queues
+from mailpipe.aws.queue import TimedQueue
+from mailpipe.aws.queues import open_queues
 from mailpipe.aws.table import open_tables
 from mailpipe.bodies import Bodies, open_bodies_bucket
 from mailpipe.lifecycle import Stop
@@ -25,7 +26,9 @@ async def main(settings: IngestSettings, stop: Stop) -> None:
         aws = await enter(Aws(settings.aws_client))
         queues = await open_queues(aws, settings.prefix, connections=settings.connections)
         dynamodb = await aws.client("dynamodb", connections=settings.connections, timeout_s=5)
-        lanes: dict[str, Queue] = {lane: await queues.open(name) for lane, name in LANES.items()}
+        lanes: dict[str, TimedQueue] = {
+            lane: await queues.open(name) for lane, name in LANES.items()
+        }
         tables = open_tables(aws, dynamodb, settings.prefix)
         access = Access(tables, local=settings.local, per_second=settings.key_per_second)
         guard = Guard(access, Intake(settings.limits()))

@@ -8,11 +8,10 @@ is "again", which does no harm. A queue that does not answer in time may still t
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from mailpipe import failpoints, logs, metrics, records, resources
-from mailpipe.aws.queue import Outgoing, Queue
+from mailpipe.aws.queue import Outgoing, TimedQueue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
@@ -23,8 +22,6 @@ from mailpipe.timing import now_ms, parse_iso
 
 LEAST_RECORD_S = 1.0
 """What records may take after the queue's yes, even when that came at the last moment."""
-TOGETHER = 10
-"""So many messages go into one call of SQS (SQS API reference, "SendMessageBatch")."""
 
 log = logs.get()
 
@@ -65,7 +62,7 @@ class Desk:
 
     def __init__(
         self,
-        queues: dict[str, Queue],
+        queues: dict[str, TimedQueue],
         tables: Tables,
         *,
         prefix: str,
@@ -161,28 +158,15 @@ class Desk:
         for place, (message, _) in enumerate(letters):
             if fates[place] is None:
                 by_stream.setdefault(message.stream, []).append(place)
-        # In parts, so that one call that does not answer leaves few in doubt.
-        parts = [
-            (stream, places[start : start + TOGETHER])
-            for stream, places in by_stream.items()
-            for start in range(0, len(places), TOGETHER)
-        ]
-        unheard = set[int]().union(*by_stream.values())
 
         async def send(stream: str, places: list[int]) -> None:
-            found = await self._queues[stream].send([letters[place][1] for place in places])
+            messages = [letters[place][1] for place in places]
+            found = await self._queues[stream].send_until(messages, due_s)
             for place, fault in zip(places, found, strict=True):
                 fates[place] = fault
-            unheard.difference_update(places)
 
-        calls = [send(*part) for part in parts]
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(due_s):
-                await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
-        if unheard:
-            late = _failed(TimeoutError())
-            for place in unheard:
-                fates[place] = late
+        calls = [send(*part) for part in by_stream.items()]
+        await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
 
     async def _promised(
         self, messages: Sequence[EmailMessage], retention_days: int, due_s: float

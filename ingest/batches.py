@@ -73,9 +73,9 @@ def _different_keys(body: bytes, batch: SendEmailsRequest) -> int:
     return count + keys_inside(batch.emails)
 
 
-def is_large(given: Entry) -> bool:
+def is_large(given: msgspec.Raw) -> bool:
     """Whether to read it takes too long for an event loop."""
-    return not isinstance(given, BatchEntry) and len(memoryview(given)) > LARGE_CHARS
+    return len(memoryview(given)) > LARGE_CHARS
 
 
 def entry(given: Entry) -> BatchEntry | Violation:

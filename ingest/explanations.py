@@ -1,5 +1,7 @@
 """`GET /emails/{emailId}/explain`."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from ingest.answers import answer
@@ -20,7 +22,7 @@ NO_RECORD = (
 class Explanations:
     """Why an e-mail stands as it does."""
 
-    def __init__(self, guard: Guard, tables: Tables, queues: dict[str, Queue]) -> None:
+    def __init__(self, guard: Guard, tables: Tables, queues: Mapping[str, Queue]) -> None:
         self._guard = guard
         self._tables = tables
         self._explainer = Explainer(tables, queues)

@@ -21,7 +21,7 @@ from ingest.settings import IngestSettings
 from ingest.suppression import SuppressionList
 from ingest.webhooks import WebhookEndpoints
 from mailpipe import logs, metrics
-from mailpipe.aws.queue import Queue
+from mailpipe.aws.queue import TimedQueue
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
 from mailpipe.outcomes import CallFailed
@@ -33,7 +33,7 @@ log = logs.get()
 
 def application(
     settings: IngestSettings,
-    queues: dict[str, Queue],
+    queues: dict[str, TimedQueue],
     tables: Tables,
     guard: Guard,
     bodies: Bodies,

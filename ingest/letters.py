@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from ingest import batches
 from ingest.acceptance import Letter
 from ingest.decoding import SendEmailRequest
@@ -40,8 +42,10 @@ class Letters:
         for index, given in enumerate(entries):
             if index % OTHERS_TURN == OTHERS_TURN - 1:
                 await asyncio.sleep(0)
-            large = batches.is_large(given)
-            made.append(None if large else self._small_entry(batches.entry(given), grant, arrival))
+            if isinstance(given, batches.BatchEntry):
+                made.append(self._small(given, grant, arrival, given.idempotency_key))
+            else:
+                made.append(self._unread(given, grant, arrival))
         return made
 
     async def with_large(
@@ -84,9 +88,12 @@ class Letters:
         except ValidationError as broken:
             return broken.violation
 
-    def _small_entry(
-        self, entry: batches.BatchEntry | Violation, grant: Grant, arrival: Arrival
+    def _unread(
+        self, given: msgspec.Raw, grant: Grant, arrival: Arrival
     ) -> Letter | Violation | None:
+        if batches.is_large(given):
+            return None
+        entry = batches.entry(given)
         if isinstance(entry, Violation):
             return entry
         return self._small(entry, grant, arrival, entry.idempotency_key)

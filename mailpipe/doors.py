@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple, Protocol
 
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import Fault, Outgoing, open_queues
+from mailpipe.aws.queue import Fault, Outgoing
+from mailpipe.aws.queues import open_queues
 from mailpipe.bodies import Bodies, open_bodies
 from mailpipe.resources import LANES
 

@@ -42,9 +42,13 @@ def fault_of(metadata: dict[str, MetadataValue]) -> Fault | None:
 
 
 def _is_plain(metadata: dict[str, MetadataValue]) -> bool:
-    """Whether it is what most mail has, a few short texts of ASCII: they break no rule."""
+    """Whether it is what most mail has, a few short texts of ASCII and integers: they break no
+    rule.
+    """
     most = _MOST_OF_ENTRY * len(metadata)
     for key, value in metadata.items():
+        if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+            value = ""
         if type(value) is not str or not key.isascii() or not value.isascii():
             return False
         most += _MOST_OF_CHARACTER * (len(key) + len(value))

@@ -191,6 +191,8 @@ def _body(name: str, text: str | None) -> Violation | None:
 
 
 def _headers(headers: dict[str, str]) -> Violation | None:
+    if not headers:
+        return None
     if len(headers) > MAX_HEADERS:
         return Violation("headers", "max_items", f"At most {MAX_HEADERS} custom headers.")
     if len(headers) > 1 and len({name.lower() for name in headers}) < len(headers):

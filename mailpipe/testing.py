@@ -83,6 +83,10 @@ class InMemoryQueue:
         """See mailpipe.aws.queue.Queue.send."""
         return [self._send(message) for message in messages]
 
+    async def send_until(self, messages: Sequence[Outgoing], _: float) -> list[Fault]:
+        """See mailpipe.aws.queue.TimedQueue.send_until."""
+        return await self.send(messages)
+
     def _send(self, message: Outgoing) -> Fault:
         if weight(message) > MAX_MESSAGE_BYTES or not message.body:
             return _refused("InvalidParameterValue", "1 byte to 1 MiB")

@@ -8,7 +8,7 @@ from mailpipe import lifecycle
 from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
-from mailpipe.aws.queue import open_queues
+from mailpipe.aws.queues import open_queues
 from mailpipe.aws.table import open_tables
 from mailpipe.consumer import Consumer
 from mailpipe.endpoints import Endpoints

@@ -13,7 +13,8 @@ from mailpipe.admin import open_admin
 from mailpipe.aws.client import Aws, Client
 from mailpipe.aws.counters import Counters
 from mailpipe.aws.hiding import open_hide
-from mailpipe.aws.queue import Queue, Queues, open_queues
+from mailpipe.aws.queue import Queue
+from mailpipe.aws.queues import Queues, open_queues
 from mailpipe.aws.table import Tables, open_tables
 from mailpipe.bodies import open_bodies_of_lanes
 from mailpipe.consumer import Consumer

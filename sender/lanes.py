@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from mailpipe.aws.queue import Fault, Outgoing, Queue, Queues, Received
+from mailpipe.aws.queue import Fault, Outgoing, Queue, Received
+from mailpipe.aws.queues import Queues
 from mailpipe.messages import EmailMessage
 from mailpipe.origins import principal
 from mailpipe.outcomes import Park

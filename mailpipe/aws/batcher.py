@@ -7,13 +7,13 @@ What waits is bounded: who comes when the buffer is full waits outside.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
-from random import random
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
-from mailpipe.aws.lingering import Gaps, Limits, linger_s
-from mailpipe.aws.retries import FIRST_WAIT_S, again, told
+from mailpipe.aws.lingering import Gaps, Limits, linger_s, next_batch
+from mailpipe.aws.retries import alone
 from mailpipe.outcomes import CallFailed, Kind
 
 E = TypeVar("E")
@@ -96,17 +96,40 @@ class Batcher(Generic[E, F]):
         """
         self._put(entry).add_done_callback(lambda fate: told(fate.result()))
 
-    async def submit_all(self, entries: Sequence[E]) -> list[F | CallFailed]:
-        """The fates of several, in order. Waits while the buffer is full."""
+    async def submit_all(
+        self, entries: Sequence[E], *, due_s: float | None = None
+    ) -> list[F | CallFailed]:
+        """The fates of several, in order. Waits while the buffer is full. In doubt is what is not
+        known at `due_s` (of the loop's clock).
+        """
         fates = list[asyncio.Future[F | CallFailed]]()
-        for entry in entries:
-            if len(self._buffer) >= self._limits.capacity:
+        if due_s is None:
+            await self._place_all(entries, fates)
+            return [await fate for fate in fates]
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due_s):
+                await self._place_all(entries, fates)
+                return [await fate for fate in fates]
+        late = errors.in_doubt(self._name, TimeoutError("no answer in time"))
+        # The one that was waited for is cancelled.
+        known = [fate.done() and not fate.cancelled() for fate in fates]
+        known += [False] * (len(entries) - len(fates))
+        return [fates[n].result() if is_known else late for n, is_known in enumerate(known)]
+
+    async def _place_all(
+        self, entries: Sequence[E], fates: "list[asyncio.Future[F | CallFailed]]"
+    ) -> None:
+        """Put them in, and what will be their fates into `fates`."""
+        capacity, placed = self._limits.capacity, 0
+        while placed < len(entries):
+            if len(self._buffer) >= capacity:
                 self._consider()
                 await self._turn()
-            fates.append(self._add(entry))
+            room = max(1, capacity - len(self._buffer))
+            fates += self._add_all(entries[placed : placed + room])
+            placed += room
         if fates and (self._timer is None or self._is_full()):
             self._consider()
-        return [await fate for fate in fates]
 
     async def _turn(self) -> None:
         while len(self._buffer) >= self._limits.capacity and not self._closed:
@@ -148,6 +171,18 @@ class Batcher(Generic[E, F]):
         self._gaps.came += 1
         return fate
 
+    def _add_all(self, entries: Sequence[E]) -> "list[asyncio.Future[F | CallFailed]]":
+        """The same for many, in half the time."""
+        loop = self._loop
+        if loop is None or self._closed:
+            return [self._add(entry) for entry in entries]
+        fates = [loop.create_future() for _ in entries]
+        weights = [0] * len(fates) if self._weigh is None else [*map(self._weigh, entries)]
+        self._buffer += zip(entries, fates, weights, strict=True)
+        self._weight += sum(weights)
+        self._gaps.came += len(fates)
+        return fates
+
     def _is_full(self) -> bool:
         return len(self._buffer) >= self._limits.most or self._weight >= self._limits.max_weight
 
@@ -180,40 +215,9 @@ class Batcher(Generic[E, F]):
             self._consider()
 
     def _next_batch(self) -> list[_Waiting[E, F]]:
-        """What fits into one call, in order; entries of one key go into calls of their own."""
-        batch = self._buffer[: self._limits.most]
-        weight = sum([its_weight for _, _, its_weight in batch])
-        if weight <= self._limits.max_weight and self._differ(batch):
-            del self._buffer[: len(batch)]
-        else:
-            batch, self._buffer = self._chosen(self._buffer)
-            weight = sum([its_weight for _, _, its_weight in batch])
-        self._weight -= weight
+        batch, self._buffer = next_batch(self._buffer, self._limits, self._key)
+        self._weight -= sum([weight for _, _, weight in batch])
         return batch
-
-    def _differ(self, batch: list[_Waiting[E, F]]) -> bool:
-        key = self._key
-        return key is None or len({key(entry) for entry, _, _ in batch}) == len(batch)
-
-    def _chosen(
-        self, waiting: list[_Waiting[E, F]]
-    ) -> tuple[list[_Waiting[E, F]], list[_Waiting[E, F]]]:
-        """The next batch, entry by entry, and what is left."""
-        batch, left = list[_Waiting[E, F]](), list[_Waiting[E, F]]()
-        keys, weight = set[Hashable](), 0
-        for place, one in enumerate(waiting):
-            entry, _, its_weight = one
-            key = object() if self._key is None else self._key(entry)
-            if key in keys:
-                left.append(one)
-                continue
-            full = len(batch) == self._limits.most
-            if full or (batch and weight + its_weight > self._limits.max_weight):
-                return batch, left + waiting[place:]
-            batch.append(one)
-            keys.add(key)
-            weight += its_weight
-        return batch, left
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -252,8 +256,10 @@ class Batcher(Generic[E, F]):
             if isinstance(fate, CallFailed) and fate.repeatable and not self._closed:
                 # Apart, so that its neighbours hear of their fates now, and others may call.
                 self._start(self._alone(entry, waits, fate))
-            else:
+            elif waits.done():
                 self._tell(waits, fate)
+            else:
+                waits.set_result(fate)  # nearly always
 
     def _fail(self, batch: list[_Waiting[E, F]], failed: CallFailed) -> None:
         # A call that is refused as a whole may have one bad entry.
@@ -267,26 +273,9 @@ class Batcher(Generic[E, F]):
     async def _alone(
         self, entry: E, waits: asyncio.Future[F | CallFailed], first: CallFailed
     ) -> None:
-        """Try again, in the end four times; what a whole call meets is repeated by the call."""
-
-        async def attempt() -> F | CallFailed:
-            try:
-                (fate,) = await self._commit([entry])
-            except CallFailed as failed:
-                return failed
-            if isinstance(fate, CallFailed) and fate.repeatable:
-                raise fate
-            return fate
-
         fate: F | CallFailed = first
-        tries = [first]
         try:
-            await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
-            fate = await again(attempt, tries)
-            if isinstance(fate, CallFailed):
-                fate = told([*tries, fate])
-        except CallFailed as failed:
-            fate = failed
+            fate = await alone(self._commit, entry, first)
         except Exception as bug:
             log.exception("batch_bug", operation=self._name)
             fate = errors.in_doubt(self._name, bug)

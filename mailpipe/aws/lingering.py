@@ -1,6 +1,10 @@
 """How much goes into a group commit, and how long it waits for more entries. Pure."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable
+from typing import NamedTuple, TypeVar
+
+E = TypeVar("E")
+T = TypeVar("T")
 
 _KEPT = 0.8
 """How much of the running mean of the gaps is left when another entry has come."""
@@ -48,3 +52,43 @@ class Gaps:
             self._mean_s = newest_s + _KEPT**self.came * (self._mean_s - newest_s)
             self._looked_s, self.came = now_s, 0
         return self._mean_s
+
+
+_Entries = list[tuple[E, T, int]]
+"""Each with what is its caller's, and its weight."""
+
+
+def next_batch(
+    waiting: _Entries[E, T], limits: Limits, key: Callable[[E], Hashable] | None
+) -> tuple[_Entries[E, T], _Entries[E, T]]:
+    """What fits into one call, in order, and what is left; of entries of one `key` only one."""
+    batch = waiting[: limits.most]
+    light = sum([weight for _, _, weight in batch]) <= limits.max_weight
+    if light and (key is None or len({key(entry) for entry, _, _ in batch}) == len(batch)):
+        return batch, waiting[limits.most :]
+    return _chosen(waiting, limits, key)
+
+
+def _chosen(
+    waiting: _Entries[E, T], limits: Limits, key: Callable[[E], Hashable] | None
+) -> tuple[_Entries[E, T], _Entries[E, T]]:
+    """The same, entry by entry."""
+    batch, left, keys, sum_weight = (
+        list[tuple[E, T, int]](),
+        list[tuple[E, T, int]](),
+        set[Hashable](),
+        0,
+    )
+    for place, one in enumerate(waiting):
+        entry, _, weight = one
+        name = object() if key is None else key(entry)
+        if name in keys:
+            left.append(one)
+            continue
+        full = len(batch) == limits.most
+        if full or (batch and sum_weight + weight > limits.max_weight):
+            return batch, left + waiting[place:]
+        batch.append(one)
+        keys.add(name)
+        sum_weight += weight
+    return batch, left

@@ -14,12 +14,11 @@ from mailpipe import logs
 from mailpipe.aws import errors
 from mailpipe.aws import sqs_operations as aws
 from mailpipe.aws.batcher import Batcher
-from mailpipe.aws.client import Aws, Client
+from mailpipe.aws.client import Client
 from mailpipe.aws.hiding import visibility_of, with_failed
 from mailpipe.aws.lingering import Limits
 from mailpipe.aws.retries import call_again
 from mailpipe.outcomes import CallFailed
-from mailpipe.resources import physical
 
 BATCH = aws.MAX_ENTRIES
 MAX_BATCH_BYTES = 1_048_576
@@ -108,6 +107,14 @@ class Queue(Protocol):
         ...
 
 
+class TimedQueue(Queue, Protocol):
+    """One that knows until when an answer helps."""
+
+    async def send_until(self, messages: Sequence[Outgoing], due_s: float) -> list[Fault]:
+        """`send`; in doubt is what has not been answered for at `due_s` (of the loop's clock)."""
+        ...
+
+
 SENDS = Limits(most=BATCH, linger_s=0.02, max_weight=MAX_BATCH_BYTES)
 DELETES = Limits(most=BATCH, linger_s=0.1)
 """Only a slot waits for them, and a message is hidden for a minute."""
@@ -148,6 +155,10 @@ class SqsQueue:
     async def send(self, messages: Sequence[Outgoing]) -> list[Fault]:
         """See Queue.send."""
         return await self._sends.submit_all(messages)
+
+    async def send_until(self, messages: Sequence[Outgoing], due_s: float) -> list[Fault]:
+        """See TimedQueue.send_until."""
+        return await self._sends.submit_all(messages, due_s=due_s)
 
     async def place(self, message: Outgoing) -> asyncio.Future[Fault]:
         """Take the message; the future is its fate. Waits while too many wait."""
@@ -205,6 +216,8 @@ class SqsQueue:
         )
 
     async def _send(self, messages: list[Outgoing]) -> list[Fault]:
+        # Before the call, not after it: the bodies are still in the processor's caches.
+        digests = [_md5(message.body) for message in messages]
         entries = [
             aws.SendEntry(
                 id=str(index),
@@ -225,7 +238,7 @@ class SqsQueue:
         faults: list[Fault] = [errors.no_fate(name)] * len(messages)
         for sent in answer.successful:
             index = int(sent.id)
-            if sent.md5_of_message_body in (None, _md5(messages[index].body)):
+            if sent.md5_of_message_body in (None, digests[index]):
                 faults[index] = None
             else:
                 faults[index] = errors.damaged(name)
@@ -256,41 +269,11 @@ class SqsQueue:
 
 def weight(message: Outgoing) -> int:
     """Bytes that SQS counts (our bodies are ASCII)."""
-    attributes = message.attributes.items()
-    return len(message.body) + sum([len(f"{name}String{value}") for name, value in attributes])
+    size, attributes = len(message.body), message.attributes
+    if attributes:
+        size += sum([len(f"{name}String{value}") for name, value in attributes.items()])
+    return size
 
 
 def _md5(body: str) -> str:
     return md5(body.encode(), usedforsecurity=False).hexdigest()
-
-
-class Queues:
-    """Opens the queues of one deployment (names take `prefix`)."""
-
-    def __init__(self, aws: Aws, prefix: str, *, polls: Client, calls: Client) -> None:
-        self._aws = aws
-        self._prefix = prefix
-        self._polls = polls
-        self._calls = calls
-
-    async def open(self, name: str, *, sender_ids: bool = False) -> SqsQueue:
-        """Look a queue up. Raises CallFailed, CONFIGURATION when there is none of this name."""
-        request = aws.GetQueueUrl(queue_name=physical(self._prefix, name))
-        answer = await call_again(self._calls, aws.GET_QUEUE_URL, request)
-        queue = SqsQueue(
-            *(name, answer.queue_url), polls=self._polls, calls=self._calls, sender_ids=sender_ids
-        )
-        self._aws.at_close(queue.close)
-        return queue
-
-
-async def open_queues(
-    opened: Aws, prefix: str, *, poll_s: float = 0.0, connections: int = 64
-) -> Queues:
-    """Two clients: long polls of `poll_s` never starve the other calls."""
-    return Queues(
-        opened,
-        prefix,
-        polls=await opened.client("sqs", connections=8, timeout_s=poll_s + 10),
-        calls=await opened.client("sqs", connections=connections, timeout_s=10),
-    )

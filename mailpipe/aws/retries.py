@@ -1,11 +1,10 @@
 """Repeats what is harmless to repeat: never a send (SES has no idempotency token).
 
-Whole calls are repeated here, single entries of a batch by `batcher.py`, and only after a plain
-attempt has failed: tenacity costs some 20 µs even where nothing fails.
+Only after a plain attempt has failed: tenacity costs some 20 µs even where nothing fails.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from random import random
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from mailpipe.aws.client import Client
 from mailpipe.aws.operations import A, Operation, Q
 from mailpipe.outcomes import CallFailed, Kind
 
+E = TypeVar("E")
 T = TypeVar("T")
 
 FIRST_WAIT_S = 0.05
@@ -74,3 +74,28 @@ async def repeated(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
         tries = [error]
     await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
     return await again(attempt, tries)
+
+
+async def alone(
+    commit: Callable[[list[E]], Awaitable[Sequence[T | CallFailed]]], entry: E, first: CallFailed
+) -> T | CallFailed:
+    """The fate of an entry that failed in a call of many, tried again by itself, in the end four
+    times; what a whole call meets is repeated by the call.
+    """
+
+    async def attempt() -> T | CallFailed:
+        try:
+            (fate,) = await commit([entry])
+        except CallFailed as failed:
+            return failed
+        if isinstance(fate, CallFailed) and fate.repeatable:
+            raise fate
+        return fate
+
+    tries = [first]
+    await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
+    try:
+        fate = await again(attempt, tries)
+    except CallFailed as failed:
+        return failed
+    return told([*tries, fate]) if isinstance(fate, CallFailed) else fate

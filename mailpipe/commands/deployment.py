@@ -15,7 +15,8 @@ import click
 from mailpipe.administration import Administration
 from mailpipe.audit import Audited, NotDone
 from mailpipe.aws.client import Aws, Client
-from mailpipe.aws.queue import Queues, SqsQueue, open_queues
+from mailpipe.aws.queue import SqsQueue
+from mailpipe.aws.queues import Queues, open_queues
 from mailpipe.aws.table import Tables, open_tables
 from mailpipe.commands.output import Output
 from mailpipe.commands.parameters import Person

@@ -10,7 +10,8 @@ import pytest
 from infra.local.stack import Stack
 from mailpipe import records, resources
 from mailpipe.aws.client import Aws, Client
-from mailpipe.aws.queue import Queues, Received, open_queues
+from mailpipe.aws.queue import Received
+from mailpipe.aws.queues import Queues, open_queues
 from mailpipe.aws.table import Tables
 from mailpipe.messages import Email, EmailMessage, encode, new_email_id
 from mailpipe.records import Record

@@ -17,7 +17,8 @@ from mailpipe import keys, records, resources, tenants
 from mailpipe.access import Access
 from mailpipe.admin import serve
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import Queue, Received, open_queues
+from mailpipe.aws.queue import Received, TimedQueue
+from mailpipe.aws.queues import open_queues
 from mailpipe.aws.s3 import Bucket
 from mailpipe.aws.table import Tables
 from mailpipe.bodies import Bodies
@@ -53,7 +54,7 @@ class Door:
 
     url: str
     tables: Tables
-    queues: dict[str, Queue]
+    queues: dict[str, TimedQueue]
     session: aiohttp.ClientSession
 
     async def ask(

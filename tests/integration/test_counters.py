@@ -9,7 +9,7 @@ from mailpipe import resources
 from mailpipe.aws import dynamodb_operations as aws
 from mailpipe.aws.client import Client
 from mailpipe.aws.counters import Counters
-from mailpipe.aws.queue import Queues
+from mailpipe.aws.queues import Queues
 from mailpipe.changes import Change, Changed, Refused, Where
 from mailpipe.messages import new_email_id
 from sender.items import Items

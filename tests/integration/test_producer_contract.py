@@ -21,7 +21,7 @@ from mailpipe import (
     ValidationError,
 )
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import open_queues
+from mailpipe.aws.queues import open_queues
 from mailpipe.bodies import open_bodies
 from mailpipe.messages import email_decoder, keyed_email_id
 from mailpipe.resources import LANES

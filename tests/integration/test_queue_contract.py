@@ -10,7 +10,8 @@ import pytest
 from infra.local.cloud import clients
 from infra.local.stack import Stack
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import Outgoing, Queue, open_queues
+from mailpipe.aws.queue import Outgoing, Queue
+from mailpipe.aws.queues import open_queues
 from mailpipe.messages import new_email_id
 from mailpipe.testing import InMemoryQueue
 

@@ -5,6 +5,7 @@ is not durable.
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,8 +22,16 @@ from mailpipe.records import Attributes
 from tests.integration.rest_door import MAIL, Door, Said, open_door
 
 THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
+LATE = CallFailed(Kind.IN_DOUBT, "TimeoutError")
 LONG = {"emails": [MAIL | {"bodyText": "x" * 40_000}] * 4}
 """A batch of which few have their turn at once."""
+
+
+async def passes(due_s: float | None) -> None:
+    """This time of the loop's clock, or for ever."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(due_s):
+            await asyncio.Event().wait()
 
 
 class Queue:
@@ -32,9 +41,15 @@ class Queue:
         self.fate = fate
 
     async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed | None]:
-        if self.fate is None:
-            await asyncio.Event().wait()
-        return [self.fate for _ in messages]
+        return await self.send_until(messages, None)
+
+    async def send_until(
+        self, messages: Sequence[Outgoing], due_s: float | None
+    ) -> list[CallFailed | None]:
+        if self.fate is not None:
+            return [self.fate for _ in messages]
+        await passes(due_s)
+        return [LATE for _ in messages]
 
 
 class Slow:
@@ -44,7 +59,7 @@ class Slow:
         self.answers = asyncio.Event()
         self.taken = 0
 
-    async def send(self, messages: Sequence[Outgoing]) -> list[None]:
+    async def send_until(self, messages: Sequence[Outgoing], _: float) -> list[None]:
         self.taken += len(messages)
         await self.answers.wait()
         return [None] * len(messages)

@@ -14,7 +14,8 @@ from infra.local.stack import Stack
 from mailpipe import metrics
 from mailpipe.aws.client import Aws
 from mailpipe.aws.hiding import open_hide
-from mailpipe.aws.queue import Outgoing, Queue, Received, open_queues
+from mailpipe.aws.queue import Outgoing, Queue, Received
+from mailpipe.aws.queues import open_queues
 from mailpipe.consumer import Consumer
 from mailpipe.heartbeat import Heartbeat
 from mailpipe.lifecycle import Stop, side_tasks, watch_loop

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ingest.acceptance import Acceptance, Desk, Taken
 from mailpipe import failpoints
 from mailpipe.accepting import Arrival, queued
-from mailpipe.aws.queue import Outgoing, Queue
+from mailpipe.aws.queue import Outgoing, TimedQueue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
 from mailpipe.messages import Email, Stream
 from mailpipe.outcomes import CallFailed, Kind
@@ -18,6 +19,7 @@ from mailpipe.records import Attributes
 
 THROTTLED = CallFailed(Kind.THROTTLED, "Throttled")
 NEVER = object()
+LATE = CallFailed(Kind.IN_DOUBT, "TimeoutError")
 
 
 class Lane:
@@ -28,10 +30,18 @@ class Lane:
         self.taken = 0
 
     async def send(self, messages: Sequence[Outgoing]) -> list[CallFailed | None]:
+        return await self.send_until(messages, None)
+
+    async def send_until(
+        self, messages: Sequence[Outgoing], due_s: float | None
+    ) -> list[CallFailed | None]:
         self.taken += len(messages)
-        if not self.answers:
-            await asyncio.Event().wait()
-        return [None] * len(messages)
+        if self.answers:
+            return [None] * len(messages)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due_s):
+                await asyncio.Event().wait()
+        return [LATE] * len(messages)
 
 
 class Stores:
@@ -75,7 +85,7 @@ def take(
     async def run() -> list[Acceptance]:
         lanes = {name: Lane(answers=name not in slow) for name in ("transactional", "bulk")}
         desk = Desk(
-            cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
+            cast(dict[str, TimedQueue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
         )
         due = asyncio.get_running_loop().time() + due_s
         return await desk.take(letters, retention_days=1, due_s=due, leave=left)
@@ -91,7 +101,7 @@ def take_one(
     async def run() -> Acceptance:
         lanes = {"bulk": Lane(answers=answers)}
         desk = Desk(
-            cast(dict[str, Queue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
+            cast(dict[str, TimedQueue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
         )
         async with asyncio.timeout(timeout_s) as deadline:
             return await desk.take_one(one, retention_days=1, deadline=deadline)

@@ -150,6 +150,40 @@ async def test_more_than_the_buffer_holds_comes_in_by_and_by_in_full_calls() -> 
     assert await small.submit_all([]) == []
 
 
+async def test_what_is_not_known_when_it_is_due_is_in_doubt_and_the_rest_is_known() -> None:
+    calls = Calls()
+    answered = calls.commit
+
+    async def commit(entries: list[int]) -> Sequence[Fate]:
+        if 5 in entries:
+            await asyncio.sleep(0.1)
+        return await answered(entries)
+
+    slow = Batcher[int, int](
+        "test", commit, Limits(most=4, linger_s=0.0, max_weight=100, at_once=2, capacity=8)
+    )
+    due_s = asyncio.get_running_loop().time() + 0.05
+    *first, fifth, sixth = await slow.submit_all([1, 2, 3, 4, 5, 6], due_s=due_s)
+    assert first == [10, 20, 30, 40]
+    for fate in (fifth, sixth):
+        assert isinstance(fate, CallFailed)
+        assert fate.kind is Kind.IN_DOUBT
+    await slow.close()
+    assert calls.made == [[1, 2, 3, 4], [5, 6]]  # those who share a call lose nothing
+    (ended,) = await slow.submit_all([7], due_s=due_s + 60)
+    assert isinstance(ended, CallFailed)
+    assert ended.kind is Kind.NOTHING_HAPPENED
+
+
+async def test_what_finds_no_room_until_it_is_due_has_a_fate_too() -> None:
+    calls = Calls()
+    calls.gate.clear()
+    small = batcher(calls, capacity=4, linger_s=0.0)
+    due_s = asyncio.get_running_loop().time() + 0.02
+    fates = await small.submit_all(range(20), due_s=due_s)
+    assert [isinstance(fate, CallFailed) for fate in fates] == [True] * 20
+
+
 async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
     calls = Calls()
     calls.gate.clear()
