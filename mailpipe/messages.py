@@ -31,7 +31,7 @@ class Attachment(Struct, rename="camel", kw_only=True):
     content: str
 
 
-class Email(Struct, rename="camel", kw_only=True):
+class Email(Struct, rename="camel", kw_only=True, omit_defaults=True):
     """One e-mail as a producer writes it. Addresses are `a@example.com` or `Name <a@example.com>`.
 
     `mailpipe.rules.check` says what is allowed. `send_at` and `expires_at` are RFC 3339;
@@ -68,7 +68,9 @@ class BodyPointer(Struct, rename="camel", kw_only=True):
     sha256: str
 
 
-class EmailMessage(Struct, rename="camel", kw_only=True, tag_field="type", tag="email.v1"):
+class EmailMessage(
+    Struct, rename="camel", kw_only=True, tag_field="type", tag="email.v1", omit_defaults=True
+):
     """`email.v1`: an accepted e-mail on its way to a sender.
 
     `email_id` is made by the producer, once per mail: the same id twice is one mail. `recorded`
@@ -236,11 +238,15 @@ def keyed_email_id(tenant: str, idempotency_key: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+_EMAIL_FIELDS = [(one.name, one.encode_name) for one in msgspec.structs.fields(Email)]
+
+
 def fingerprint(email: Email) -> str:
     """What an idempotency key stands for: SHA-256 (hex) of the e-mail as it was understood, so that
-    the order of JSON's members does not matter.
+    the order of JSON's members does not matter, nor whether one is there that says the usual.
     """
-    return hashlib.sha256(msgspec.json.encode(email, order="sorted", enc_hook=plain)).hexdigest()
+    whole = {name: getattr(email, attribute) for attribute, name in _EMAIL_FIELDS}
+    return hashlib.sha256(msgspec.json.encode(whole, order="sorted", enc_hook=plain)).hexdigest()
 
 
 def short_hash(*parts: str) -> str:

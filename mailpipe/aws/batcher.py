@@ -102,6 +102,8 @@ class Batcher(Generic[E, F]):
         """The fates of several, in order. Waits while the buffer is full. In doubt is what is not
         known at `due_s` (of the loop's clock).
         """
+        if len(entries) == 1 and due_s is None:
+            return [await self.submit(entries[0])]
         fates = list[asyncio.Future[F | CallFailed]]()
         if due_s is None:
             await self._place_all(entries, fates)

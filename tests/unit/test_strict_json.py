@@ -43,10 +43,15 @@ def test_what_is_no_plain_json_is_refused(body: bytes, broken: str) -> None:
     assert constraint(body) == broken
 
 
+SPACES = [b" ", b"  ", b"\t", b"\n", b"\r", b" \t", b"\n ", b"\t  "]
+"""What RFC 8259 allows between a key and its colon."""
+
+
 @pytest.mark.parametrize(
     ("more", "key"),
     [
         (b',"subject":"other"', "subject"),
+        *((b',"subject"%b:"other"' % space, "subject") for space in SPACES),
         (rb',"s\u0075bject":"other"', "subject"),
         (b',"metadata":{"a":1,"a":1}', "a"),
         (rb',"metadata":{"\u00e9\n":1,"\u00e9\n":2}', r"\xe9\n"),
@@ -56,6 +61,11 @@ def test_a_key_that_stands_twice_is_named(more: bytes, key: str) -> None:
     found = decode(GOOD % more)
     assert isinstance(found, Violation)
     assert (found.field, found.constraint) == (key, "duplicate_key")
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_space_before_a_colon_is_no_fault(space: bytes) -> None:
+    assert isinstance(decode(GOOD % (b',"cc"%b:[]' % space)), SendEmailRequest)
 
 
 def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
