@@ -174,7 +174,7 @@ class Batcher(Generic[E, F]):
         return fate
 
     def _add_all(self, entries: Sequence[E]) -> "list[asyncio.Future[F | CallFailed]]":
-        """The same for many, in half the time."""
+        """The same for many at once."""
         loop = self._loop
         if loop is None or self._closed:
             return [self._add(entry) for entry in entries]
@@ -258,10 +258,10 @@ class Batcher(Generic[E, F]):
             if isinstance(fate, CallFailed) and fate.repeatable and not self._closed:
                 # Apart, so that its neighbours hear of their fates now, and others may call.
                 self._start(self._alone(entry, waits, fate))
-            elif waits.done():
-                self._tell(waits, fate)
+            elif not waits.done():  # as nearly all
+                waits.set_result(fate)
             else:
-                waits.set_result(fate)  # nearly always
+                self._tell(waits, fate)
 
     def _fail(self, batch: list[_Waiting[E, F]], failed: CallFailed) -> None:
         # A call that is refused as a whole may have one bad entry.

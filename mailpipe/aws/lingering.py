@@ -73,12 +73,8 @@ def _chosen(
     waiting: _Entries[E, T], limits: Limits, key: Callable[[E], Hashable] | None
 ) -> tuple[_Entries[E, T], _Entries[E, T]]:
     """The same, entry by entry."""
-    batch, left, keys, sum_weight = (
-        list[tuple[E, T, int]](),
-        list[tuple[E, T, int]](),
-        set[Hashable](),
-        0,
-    )
+    batch, left = list[tuple[E, T, int]](), list[tuple[E, T, int]]()
+    keys, sum_weight = set[Hashable](), 0
     for place, one in enumerate(waiting):
         entry, _, weight = one
         name = object() if key is None else key(entry)
