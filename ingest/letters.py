@@ -45,7 +45,7 @@ class Letters:
             if isinstance(given, batches.BatchEntry):
                 made.append(self._small(given, grant, arrival, given.idempotency_key))
             else:
-                made.append(self._unread(given, grant, arrival))
+                made.append(self._small_raw(given, grant, arrival))
         return made
 
     async def with_large(
@@ -72,6 +72,16 @@ class Letters:
         except ValidationError as broken:
             return broken.violation
 
+    def _small_raw(
+        self, given: msgspec.Raw, grant: Grant, arrival: Arrival
+    ) -> Letter | Violation | None:
+        if batches.is_large(given):
+            return None
+        entry = batches.entry(given)
+        if isinstance(entry, Violation):
+            return entry
+        return self._small(entry, grant, arrival, entry.idempotency_key)
+
     async def _of_any_size(
         self, decoded: SendEmailRequest, grant: Grant, key: str | None
     ) -> Letter | Violation:
@@ -87,16 +97,6 @@ class Letters:
             )
         except ValidationError as broken:
             return broken.violation
-
-    def _unread(
-        self, given: msgspec.Raw, grant: Grant, arrival: Arrival
-    ) -> Letter | Violation | None:
-        if batches.is_large(given):
-            return None
-        entry = batches.entry(given)
-        if isinstance(entry, Violation):
-            return entry
-        return self._small(entry, grant, arrival, entry.idempotency_key)
 
     async def _large_letter(
         self, given: batches.Entry, grant: Grant

@@ -61,6 +61,7 @@ class Round(NamedTuple):
     us_each: float
     """CPU of a request."""
     per_s: float
+    """Requests that were answered."""
 
 
 class Door:

@@ -83,7 +83,7 @@ class InMemoryQueue:
         """See mailpipe.aws.queue.Queue.send."""
         return [self._send(message) for message in messages]
 
-    async def send_until(self, messages: Sequence[Outgoing], _: float) -> list[Fault]:
+    async def send_until(self, messages: Sequence[Outgoing], due_s: float) -> list[Fault]:
         """See mailpipe.aws.queue.TimedQueue.send_until."""
         return await self.send(messages)
 

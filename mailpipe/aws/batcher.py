@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 from mailpipe import logs, metrics
 from mailpipe.aws import errors
 from mailpipe.aws.lingering import Gaps, Limits, linger_s, next_batch
-from mailpipe.aws.retries import alone
+from mailpipe.aws.retries import ENDING, alone
 from mailpipe.outcomes import CallFailed, Kind
 
 E = TypeVar("E")
 F = TypeVar("F")
 
-_ENDING = ("Closed", "the process is ending")
+_LATE = ("AnswerTimeout", "no answer in time")
 
 log = logs.get()
 
@@ -54,8 +54,8 @@ class Batcher(Generic[E, F]):
         self._weight = 0
         self._told = dict[asyncio.Future[F | CallFailed], asyncio.Future[None]]()
         self._room = asyncio.Event()
-        self._calls = set[asyncio.Task[None]]()
-        self._tasks = set[asyncio.Task[None]]()
+        self._calls = set[asyncio.Task[Any]]()
+        self._tasks = set[asyncio.Task[Any]]()
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gaps = Gaps()
@@ -99,24 +99,31 @@ class Batcher(Generic[E, F]):
     async def submit_all(
         self, entries: Sequence[E], *, due_s: float | None = None
     ) -> list[F | CallFailed]:
-        """The fates of several, in order. Waits while the buffer is full. In doubt is what is not
-        known at `due_s` (of the loop's clock).
+        """The fates of several, in order. Waits while the buffer is full.
+
+        What is not known at `due_s` (of the loop's clock) is in doubt, and may be called for later;
+        what had found no room by then is not.
         """
-        if len(entries) == 1 and due_s is None:
-            return [await self.submit(entries[0])]
-        fates = list[asyncio.Future[F | CallFailed]]()
         if due_s is None:
+            if len(entries) == 1:
+                return [await self.submit(entries[0])]
+            fates = list[asyncio.Future[F | CallFailed]]()
             await self._place_all(entries, fates)
             return [await fate for fate in fates]
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(due_s):
-                await self._place_all(entries, fates)
-                return [await fate for fate in fates]
-        late = errors.in_doubt(self._name, TimeoutError("no answer in time"))
-        # The one that was waited for is cancelled.
-        known = [fate.done() and not fate.cancelled() for fate in fates]
-        known += [False] * (len(entries) - len(fates))
-        return [fates[n].result() if is_known else late for n, is_known in enumerate(known)]
+        return await self._all_until(due_s, entries)
+
+    async def _all_until(self, due_s: float, entries: Sequence[E]) -> list[F | CallFailed]:
+        fates = list[asyncio.Future[F | CallFailed]]()
+        if asyncio.get_running_loop().time() < due_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due_s):
+                    await self._place_all(entries, fates)
+                    return [await fate for fate in fates]
+        late = CallFailed(Kind.IN_DOUBT, *_LATE, operation=self._name)
+        outside = CallFailed(Kind.NOTHING_HAPPENED, *_LATE, operation=self._name)
+        # The one that was waited for last is cancelled.
+        known = [late if not fate.done() or fate.cancelled() else fate.result() for fate in fates]
+        return known + [outside] * (len(entries) - len(fates))
 
     async def _place_all(
         self, entries: Sequence[E], fates: "list[asyncio.Future[F | CallFailed]]"
@@ -148,7 +155,7 @@ class Batcher(Generic[E, F]):
             await asyncio.wait(self._tasks, timeout=left_s)
         unsent, self._buffer = self._buffer, []
         for _, fate, _ in unsent:
-            self._tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
+            self._tell(fate, CallFailed(Kind.NOTHING_HAPPENED, *ENDING))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -165,7 +172,7 @@ class Batcher(Generic[E, F]):
             loop = self._loop = asyncio.get_running_loop()
         fate: asyncio.Future[F | CallFailed] = loop.create_future()
         if self._closed:
-            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, *_ENDING))
+            fate.set_result(CallFailed(Kind.NOTHING_HAPPENED, *ENDING))
             return fate
         weight = 0 if self._weigh is None else self._weigh(entry)
         self._buffer.append((entry, fate, weight))
@@ -221,13 +228,13 @@ class Batcher(Generic[E, F]):
         self._weight -= sum([weight for _, _, weight in batch])
         return batch
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         self._calls.discard(task)
         if self._buffer:
@@ -242,7 +249,7 @@ class Batcher(Generic[E, F]):
             if len(fates) != len(batch):
                 raise RuntimeError(f"{len(fates)} fates for {len(batch)} entries")
         except asyncio.CancelledError:
-            failed = CallFailed(Kind.IN_DOUBT, *_ENDING)
+            failed = CallFailed(Kind.IN_DOUBT, *ENDING)
         except CallFailed as why:
             failed = why
         except Exception as bug:
@@ -257,8 +264,8 @@ class Batcher(Generic[E, F]):
         for (entry, waits, _), fate in zip(batch, fates, strict=True):
             if isinstance(fate, CallFailed) and fate.repeatable and not self._closed:
                 # Apart, so that its neighbours hear of their fates now, and others may call.
-                self._start(self._alone(entry, waits, fate))
-            elif not waits.done():  # as nearly all
+                self._try_alone(entry, waits, fate)
+            elif not waits.done():  # `_tell` for nearly all of them, without the call
                 waits.set_result(fate)
             else:
                 self._tell(waits, fate)
@@ -268,21 +275,23 @@ class Batcher(Generic[E, F]):
         again = failed.kind is Kind.REFUSED and len(batch) > 1 and not self._closed
         for entry, waits, _ in batch:
             if again:
-                self._start(self._alone(entry, waits, failed))
+                self._try_alone(entry, waits, failed)
             else:
                 self._tell(waits, failed)
 
-    async def _alone(
+    def _try_alone(
         self, entry: E, waits: asyncio.Future[F | CallFailed], first: CallFailed
     ) -> None:
-        fate: F | CallFailed = first
+        self._start(self._alone(entry, first)).add_done_callback(
+            lambda task: self._tell(waits, first if task.cancelled() else task.result())
+        )
+
+    async def _alone(self, entry: E, first: CallFailed) -> F | CallFailed:
         try:
-            fate = await alone(self._commit, entry, first)
+            return await alone(self._commit, entry, first)
         except Exception as bug:
             log.exception("batch_bug", operation=self._name)
-            fate = errors.in_doubt(self._name, bug)
-        finally:
-            self._tell(waits, fate)
+            return errors.in_doubt(self._name, bug)
 
     def _tell(self, waits: asyncio.Future[F | CallFailed], fate: F | CallFailed) -> None:
         if not waits.done():

@@ -108,10 +108,12 @@ class Queue(Protocol):
 
 
 class TimedQueue(Queue, Protocol):
-    """One that knows until when an answer helps."""
+    """One whose answer can be had by a certain time."""
 
     async def send_until(self, messages: Sequence[Outgoing], due_s: float) -> list[Fault]:
-        """`send`; in doubt is what has not been answered for at `due_s` (of the loop's clock)."""
+        """`send` for who waits until `due_s` (of the loop's clock): what is not known by then is
+        in doubt, and may be sent all the same.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ E = TypeVar("E")
 T = TypeVar("T")
 
 FIRST_WAIT_S = 0.05
+ENDING = ("Closed", "the process is ending")
 
 _again = tenacity.AsyncRetrying(
     retry=tenacity.retry_if_exception(
@@ -80,7 +81,8 @@ async def alone(
     commit: Callable[[list[E]], Awaitable[Sequence[T | CallFailed]]], entry: E, first: CallFailed
 ) -> T | CallFailed:
     """The fate of an entry that failed in a call of many, tried again by itself, in the end four
-    times; what a whole call meets is repeated by the call.
+    times; what a whole call meets is repeated by the call. Who cancels it at the end of the process
+    gets a fate, too.
     """
 
     async def attempt() -> T | CallFailed:
@@ -88,14 +90,18 @@ async def alone(
             (fate,) = await commit([entry])
         except CallFailed as failed:
             return failed
+        except asyncio.CancelledError:
+            return CallFailed(Kind.IN_DOUBT, *ENDING)
         if isinstance(fate, CallFailed) and fate.repeatable:
             raise fate
         return fate
 
     tries = [first]
-    await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
     try:
+        await asyncio.sleep(random() * FIRST_WAIT_S)  # noqa: S311
         fate = await again(attempt, tries)
+    except asyncio.CancelledError:
+        return told(tries)
     except CallFailed as failed:
         return failed
     return told([*tries, fate]) if isinstance(fate, CallFailed) else fate

@@ -10,7 +10,7 @@ import pytest
 from infra.local.cloud import clients
 from infra.local.stack import Stack
 from mailpipe.aws.client import Aws
-from mailpipe.aws.queue import Outgoing, Queue
+from mailpipe.aws.queue import Outgoing, Queue, TimedQueue
 from mailpipe.aws.queues import open_queues
 from mailpipe.messages import new_email_id
 from mailpipe.testing import InMemoryQueue
@@ -23,7 +23,7 @@ MAX_RECEIVES = 3
 class Rig:
     """A queue, its dead letters, and a way to let time pass."""
 
-    queue: Queue
+    queue: TimedQueue
     dead: Queue
     elapse: Callable[[float], Awaitable[None]]
 
@@ -98,6 +98,14 @@ async def test_any_number_is_sent_and_deleted_with_a_fate_for_each(rig: Rig) -> 
     assert await rig.queue.delete([message.receipt for message in messages]) == [None] * 23
     await rig.elapse(VISIBILITY_S + 0.2)
     assert await rig.queue.receive(10, wait_s=0) == []
+
+
+async def test_what_is_answered_for_in_time_has_its_fate(rig: Rig) -> None:
+    due_s = asyncio.get_running_loop().time() + 10
+    messages = [Outgoing("good"), Outgoing("x" * 1_048_577), Outgoing("too")]
+    fates = await rig.queue.send_until(messages, due_s)
+    assert [fate is None for fate in fates] == [True, False, True]
+    assert await receive_all(rig.queue) == ["good", "too"]
 
 
 async def test_one_bad_entry_fails_alone(rig: Rig) -> None:

@@ -1,7 +1,7 @@
 """Group commit: who shares a call with whom, and that everybody gets the fate of his own entry."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -10,40 +10,7 @@ from hypothesis import strategies as st
 from mailpipe.aws.batcher import Batcher
 from mailpipe.aws.lingering import Gaps, Limits, linger_s
 from mailpipe.outcomes import CallFailed, Kind
-
-Fate = int | CallFailed
-THROTTLED = CallFailed(Kind.THROTTLED, "ThrottlingException")
-REFUSED = CallFailed(Kind.REFUSED, "ValidationException")
-DOUBT = CallFailed(Kind.IN_DOUBT, "TimeoutError")
-
-
-class Calls:
-    """Remembers every call; an entry's fate is its number times ten, unless scripted."""
-
-    def __init__(self, script: Callable[[list[int]], Sequence[Fate] | None] | None = None) -> None:
-        self.made = list[list[int]]()
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self._script = script
-
-    async def commit(self, entries: list[int]) -> Sequence[Fate]:
-        self.made.append(entries)
-        await self.gate.wait()
-        said = self._script(entries) if self._script else None
-        return [entry * 10 for entry in entries] if said is None else said
-
-
-def batcher(calls: Calls, **limits: float) -> Batcher[int, int]:
-    """By fours, and patient: what is not full waits for a call to end."""
-    given = {
-        "most": 4,
-        "linger_s": 60.0,
-        "max_weight": 100,
-        "at_once": 1,
-        "capacity": 100,
-        **limits,
-    }
-    return Batcher("test", calls.commit, Limits(**given))  # type: ignore[arg-type]
+from tests.unit.batcher_rig import DOUBT, REFUSED, THROTTLED, Calls, Fate, batcher
 
 
 # --- the rule, as a value -------------------------------------------------------------------------
@@ -150,40 +117,6 @@ async def test_more_than_the_buffer_holds_comes_in_by_and_by_in_full_calls() -> 
     assert await small.submit_all([]) == []
 
 
-async def test_what_is_not_known_when_it_is_due_is_in_doubt_and_the_rest_is_known() -> None:
-    calls = Calls()
-    answered = calls.commit
-
-    async def commit(entries: list[int]) -> Sequence[Fate]:
-        if 5 in entries:
-            await asyncio.sleep(0.1)
-        return await answered(entries)
-
-    slow = Batcher[int, int](
-        "test", commit, Limits(most=4, linger_s=0.0, max_weight=100, at_once=2, capacity=8)
-    )
-    due_s = asyncio.get_running_loop().time() + 0.05
-    *first, fifth, sixth = await slow.submit_all([1, 2, 3, 4, 5, 6], due_s=due_s)
-    assert first == [10, 20, 30, 40]
-    for fate in (fifth, sixth):
-        assert isinstance(fate, CallFailed)
-        assert fate.kind is Kind.IN_DOUBT
-    await slow.close()
-    assert calls.made == [[1, 2, 3, 4], [5, 6]]  # those who share a call lose nothing
-    (ended,) = await slow.submit_all([7], due_s=due_s + 60)
-    assert isinstance(ended, CallFailed)
-    assert ended.kind is Kind.NOTHING_HAPPENED
-
-
-async def test_what_finds_no_room_until_it_is_due_has_a_fate_too() -> None:
-    calls = Calls()
-    calls.gate.clear()
-    small = batcher(calls, capacity=4, linger_s=0.0)
-    due_s = asyncio.get_running_loop().time() + 0.02
-    fates = await small.submit_all(range(20), due_s=due_s)
-    assert [isinstance(fate, CallFailed) for fate in fates] == [True] * 20
-
-
 async def test_whoever_finds_the_buffer_full_waits_outside() -> None:
     calls = Calls()
     calls.gate.clear()
@@ -276,92 +209,6 @@ async def test_a_bug_in_a_call_is_told_to_its_callers_and_ends_nothing() -> None
     assert isinstance(fate, CallFailed)
     assert fate.kind is Kind.IN_DOUBT
     assert await one.submit(2) == 20
-
-
-async def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
-    calls = Calls()
-    calls.gate.clear()
-    one = batcher(calls, most=2)
-    tasks = [asyncio.ensure_future(one.submit(n)) for n in (1, 2)]
-    await asyncio.sleep(0.01)
-    tasks[0].cancel()
-    calls.gate.set()
-    assert await tasks[1] == 20
-
-
-@pytest.mark.parametrize("turns", [0, 1, 5])
-async def test_who_wants_to_hear_of_its_fate_does_not_go_on_before_it_is_cancelled_or_not(
-    turns: int,
-) -> None:
-    calls = Calls()
-    calls.gate.clear()
-    one = batcher(calls, linger_s=0.0)
-    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
-    await asyncio.sleep(0.01)
-    work.cancel()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    assert not work.done()
-    calls.gate.set()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(work, 1)
-    assert not one._told
-
-
-@pytest.mark.parametrize("turns", range(6))
-async def test_who_is_cancelled_as_its_fate_comes_goes_on_at_once(turns: int) -> None:
-    calls = Calls()
-    calls.gate.clear()
-    one = batcher(calls, linger_s=0.0)
-    work = asyncio.create_task(one.submit_heard(1, heard_s=60))
-    await asyncio.sleep(0.01)
-    calls.gate.set()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    work.cancel()
-    await asyncio.wait([work], timeout=1)
-    assert work.done()
-
-
-async def test_nobody_is_kept_longer_than_it_wants_to_hear() -> None:
-    calls = Calls()
-    calls.gate.clear()
-    one = batcher(calls, linger_s=0.0)
-    work = asyncio.create_task(one.submit_heard(1, heard_s=0.02))
-    await asyncio.sleep(0.01)
-    work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(work, 1)
-    calls.gate.set()
-    await one.close()
-
-
-# --- the end --------------------------------------------------------------------------------------
-async def test_close_writes_what_waits() -> None:
-    calls = Calls()
-    lingering = batcher(calls, at_once=2)
-    await lingering.submit_all([0, 1, 2, 3])
-    waiting = [asyncio.ensure_future(lingering.submit(n)) for n in (4, 5)]
-    await asyncio.sleep(0.01)
-    assert calls.made == [[0, 1, 2, 3]]
-    await lingering.close()
-    assert await asyncio.gather(*waiting) == [40, 50]
-
-
-async def test_close_tells_those_whose_fate_is_not_known_in_time() -> None:
-    calls = Calls()
-    calls.gate.clear()
-    stuck = batcher(calls, most=1)
-    under_way = asyncio.ensure_future(stuck.submit(1))
-    await asyncio.sleep(0.01)
-    unsent = asyncio.ensure_future(stuck.submit(2))
-    await asyncio.sleep(0.01)
-    await stuck.close(timeout_s=0.01)
-    fates = await asyncio.gather(under_way, unsent, stuck.submit(3))
-    kinds = [fate.kind for fate in fates if isinstance(fate, CallFailed)]
-    assert kinds == [Kind.IN_DOUBT, Kind.NOTHING_HAPPENED, Kind.NOTHING_HAPPENED]
-    await asyncio.sleep(0.01)
-    assert calls.made == [[1]]
 
 
 # --- all of it ------------------------------------------------------------------------------------

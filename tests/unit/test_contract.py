@@ -32,17 +32,23 @@ DECODERS = {
 }
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", ["event.v1", "webhook.v1"])
 def test_frozen_example_survives_decode_and_encode(name: str) -> None:
-    """What an e-mail does not say otherwise than usual may be left out."""
     frozen = (EXAMPLES / f"{name}.json").read_text()
-    decoded = DECODERS[name].decode(frozen)
+    assert json.loads(encode(DECODERS[name].decode(frozen))) == json.loads(frozen)
+
+
+def test_an_email_is_written_without_what_is_usual_and_read_the_same() -> None:
+    frozen = (EXAMPLES / "email.v1.json").read_text()
+    decoded, short = email_decoder.decode(frozen), json.loads(frozen)
+    for usual in ("recorded", "version", "fingerprint", "body"):
+        del short[usual]
+    for usual in ("cc", "bcc", "replyTo", "attachments", "template", "sendAt", "expiresAt"):
+        del short["email"][usual]
+    del short["email"]["inDoubt"]
     encoded = encode(decoded)
-    assert DECODERS[name].decode(encoded) == decoded
-    kept, given = json.loads(encoded), json.loads(frozen)
-    if "email" in kept:
-        kept["email"] = given["email"] | kept["email"]
-    assert given | kept == given
+    assert json.loads(encoded) == short
+    assert email_decoder.decode(encoded) == decoded
 
 
 @pytest.mark.parametrize("name", DECODERS)

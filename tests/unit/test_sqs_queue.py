@@ -1,5 +1,6 @@
 """What SQS says of each entry, and bodies that were damaged on their way."""
 
+import asyncio
 from hashlib import md5
 from typing import Any
 
@@ -24,6 +25,18 @@ class Answering:
         return self.answer
 
 
+class Silent(Answering):
+    """Answers when it is told to."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__(answer)
+        self.speaks = asyncio.Event()
+
+    async def call(self, operation: Any, request: Any, **more: Any) -> Any:
+        await self.speaks.wait()
+        return await super().call(operation, request, **more)
+
+
 def queue(answer: Any) -> SqsQueue:
     client = Answering(answer)
     return SqsQueue("q", "http://q", polls=client, calls=client)
@@ -46,6 +59,19 @@ async def test_anything_else_is_in_doubt(answer: sqs.SendAnswer, code: str) -> N
     (fault,) = await queue(answer).send([Outgoing("body")])
     assert isinstance(fault, CallFailed)
     assert (fault.kind, fault.code) == (Kind.IN_DOUBT, code)
+
+
+async def test_who_waits_until_a_certain_time_waits_no_longer() -> None:
+    client = Silent(sqs.SendAnswer(successful=[sqs.Sent(id="0", md5_of_message_body=SOUND)]))
+    silent = SqsQueue("q", "http://q", polls=client, calls=client)
+    due_s = asyncio.get_running_loop().time() + 0.02
+    async with asyncio.timeout(4):
+        (fault,) = await silent.send_until([Outgoing("body")], due_s)
+    assert isinstance(fault, CallFailed)
+    assert (fault.kind, fault.code) == (Kind.IN_DOUBT, "AnswerTimeout")
+    client.speaks.set()
+    await silent.close()
+    assert len(client.requests) == 1
 
 
 async def test_a_damaged_message_is_left_to_come_again() -> None:

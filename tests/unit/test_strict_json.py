@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decoding import SendEmailRequest, SentAttachment
+from ingest.decoding import SendEmailRequest, SentAttachment, quick
 from ingest.strict_json import MAX_DEPTH, MAX_STRUCTURE, check_shape, outside_texts, part, read
 from mailpipe.rules import Violation
 from tests.unit.reading_bodies import decode
@@ -65,7 +65,7 @@ def test_a_key_that_stands_twice_is_named(more: bytes, key: str) -> None:
 
 @pytest.mark.parametrize("space", SPACES)
 def test_space_before_a_colon_is_no_fault(space: bytes) -> None:
-    assert isinstance(decode(GOOD % (b',"cc"%b:[]' % space)), SendEmailRequest)
+    assert quick(GOOD % (b',"cc"%b:[]' % space)) is not None
 
 
 def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
