@@ -61,6 +61,10 @@ class Email(Struct, rename="camel", kw_only=True, omit_defaults=True):
         return [*self.to, *self.cc, *self.bcc]
 
 
+EMAIL_FIELDS = tuple(zip(Email.__struct_fields__, Email.__struct_encode_fields__, strict=True))
+"""Its names in Python and in JSON."""
+
+
 class BodyPointer(Struct, rename="camel", kw_only=True):
     """Where a body too large for the queue lies (claim check); `sha256` is hex, `size` bytes."""
 
@@ -239,14 +243,11 @@ def keyed_email_id(tenant: str, idempotency_key: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-_FIELDS = tuple(zip(Email.__struct_fields__, Email.__struct_encode_fields__, strict=True))
-
-
 def fingerprint(email: Email) -> str:
     """What an idempotency key stands for: SHA-256 (hex) of the e-mail as it was understood, so that
     the order of JSON's members does not matter, nor whether one is there that says the usual.
     """
-    whole = {name: getattr(email, attribute) for attribute, name in _FIELDS}
+    whole = {name: getattr(email, attribute) for attribute, name in EMAIL_FIELDS}
     return hashlib.sha256(msgspec.json.encode(whole, order="sorted", enc_hook=plain)).hexdigest()
 
 

@@ -4,13 +4,12 @@ import re
 
 import msgspec
 
-from mailpipe.messages import Attachment, Email
+from mailpipe.messages import EMAIL_FIELDS, Attachment, Email
 from mailpipe.resources import LANES
 from mailpipe.rules import Violation
 
 MAX_PLACE_CHARS = 120
 
-_FIELDS = tuple(zip(Email.__struct_fields__, Email.__struct_encode_fields__, strict=True))
 _PARTS = tuple(zip(Attachment.__struct_fields__, Attachment.__struct_encode_fields__, strict=True))
 _Unnamed = msgspec.defstruct(
     "_Unnamed", [(one.name, one.type) for one in msgspec.structs.fields(Email)]
@@ -45,7 +44,7 @@ def check_types(email: Email) -> Violation | None:
 
 def _first_wrong(email: Email) -> Violation | None:
     """The same by the names of the contract, which the answer needs."""
-    given = {name: getattr(email, field) for field, name in _FIELDS}
+    given = {name: getattr(email, field) for field, name in EMAIL_FIELDS}
     attached: object = email.attachments
     if attached and type(attached) is list:
         for index, one in enumerate(attached):

@@ -88,7 +88,8 @@ def take(
             cast(dict[str, TimedQueue], lanes), cast(Tables, stores), prefix="", least_record_s=0.01
         )
         due = asyncio.get_running_loop().time() + due_s
-        return await desk.take(letters, retention_days=1, due_s=due, leave=left)
+        async with asyncio.timeout(5):  # of its own accord it ends long before
+            return await desk.take(letters, retention_days=1, due_s=due, leave=left)
 
     return asyncio.run(run())
 

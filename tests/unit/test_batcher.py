@@ -104,6 +104,17 @@ async def test_who_fills_a_call_that_waits_sends_it_off() -> None:
     assert calls.made == [[1, 2, 3, 4]]
 
 
+async def test_many_entries_weigh_and_count_as_single_ones_do() -> None:
+    calls = Calls()
+    limits = Limits(most=4, linger_s=60.0, max_weight=10, at_once=2)
+    heavy = Batcher[int, int]("test", calls.commit, limits, weigh=lambda entry: entry)
+    async with asyncio.timeout(5):  # what fills a call does not wait
+        assert await heavy.submit(10) == 100
+        assert await heavy.submit_all([6, 10]) == [60, 100]
+    assert calls.made == [[10], [6], [10]]
+    assert (heavy._weight, heavy._gaps.came) == (0, 3)
+
+
 async def test_more_than_the_buffer_holds_comes_in_by_and_by_in_full_calls() -> None:
     calls = Calls()
     small = batcher(calls, capacity=8, linger_s=0.0)
