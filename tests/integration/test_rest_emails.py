@@ -117,6 +117,18 @@ async def test_a_batch_answers_for_each_entry_in_order(door: Door) -> None:
         assert await door.record(results[accepted]["emailId"]) is not None
 
 
+async def test_a_batch_with_nothing_wrong_in_it_keeps_its_keys_and_lanes(door: Door) -> None:
+    """Which is read another way than one with a bad entry."""
+    keyed = {**MAIL, "idempotencyKey": "whole-1"}
+    entries = [keyed, {**MAIL, "stream": "transactional"}, keyed]
+    said = await door.ask("POST", "/send-emails", json={"emails": entries})
+    assert (said.status, said.body["success"], said.body["accepted"]) == (202, True, 3)
+    first, fast, again = [one["emailId"] for one in said.body["results"]]
+    assert first == again == keyed_email_id("default", "whole-1")
+    (queued,) = await door.queued("transactional")
+    assert email_decoder.decode(queued.body).email_id == fast
+
+
 @pytest.mark.parametrize(
     ("emails", "status", "error", "constraint"),
     [

@@ -180,7 +180,7 @@ async def test_a_look_for_records_keeps_no_batch_from_the_queue(cloud_environmen
     async with open_door(cloud_environment, stores=silent, answer_timeout_s=4) as door:
         waiting = [asyncio.create_task(ask_long(door, keyed)) for _ in range(have_turns)]
         for _ in waiting:
-            await made[0].looks.acquire()
+            await asyncio.wait_for(made[0].looks.acquire(), 20)
         plain = asyncio.create_task(ask_long(door))
         done, _ = await asyncio.wait([*waiting, plain], return_when=asyncio.FIRST_COMPLETED)
         assert done == {plain}
