@@ -196,7 +196,9 @@ class Desk:
         for one, fate in zip(messages, await self._tables.write_all(inserts), strict=True):
             if isinstance(fate, Applied):
                 failpoints.hit("ingest.recorded")
-            elif isinstance(fate, Refused) and one.fingerprint is not None:
+                accepted.append(TAKEN)
+                continue
+            if isinstance(fate, Refused) and one.fingerprint is not None:
                 twice.append(len(accepted))
             accepted.append(_fate(one, fate))
         if twice:

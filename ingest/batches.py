@@ -2,29 +2,34 @@
 each by itself, so that a bad one does not fail its neighbours. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from ingest import strict_json
-from ingest.decoding import SendEmailRequest, keys_inside
+from ingest.decoding import SendEmailRequest, keys_inside, keys_of
 from mailpipe.attachments import LARGE_CHARS
 from mailpipe.messages import Stream
 from mailpipe.rules import Violation
 
 KEY = "Idempotency-Key"
 MAX_ENTRIES = 500
+BULK: Stream = "bulk"
 
 
 class BatchEntry(SendEmailRequest, kw_only=True):
     """One e-mail of a batch."""
 
-    stream: Stream = "bulk"
+    stream: Stream = BULK
     idempotency_key: Annotated[
         str | None, Meta(description="As the header Idempotency-Key of a single e-mail")
     ] = None
+
+    def is_email(self) -> bool:
+        """See SendEmailRequest."""
+        return self.stream is BULK and self.idempotency_key is None
 
 
 class SendEmailsRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,7 +59,7 @@ _entries = msgspec.json.Decoder(BatchEntry)
 
 def quick(body: bytes) -> Sequence[Entry] | None:
     """The entries, read, if it is plain that nothing is wrong with any."""
-    whole = strict_json.at_once(_whole, _different_keys, body)
+    whole = strict_json.at_once(_whole, _least_keys, body)
     return None if whole is None else whole.emails
 
 
@@ -68,9 +73,10 @@ def split(body: bytes) -> Sequence[Entry] | Violation:
     return batch.emails
 
 
-def _different_keys(body: bytes, batch: SendEmailsRequest) -> int:
-    count = len(SendEmailsRequest.__struct_fields__) + sum(map(len, _names.decode(body).emails))
-    return count + keys_inside(batch.emails)
+def _least_keys(body: bytes, batch: SendEmailsRequest) -> Iterator[int]:
+    inside = len(SendEmailsRequest.__struct_fields__) + keys_inside(batch.emails)
+    yield inside + keys_of(batch.emails)
+    yield inside + sum(map(len, _names.decode(body).emails))
 
 
 def is_large(given: msgspec.Raw) -> bool:

@@ -1,12 +1,16 @@
 """From a request's bytes to an e-mail, or to the first rule that it breaks. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import msgspec
+from msgspec.structs import astuple
 
 from ingest import strict_json
 from mailpipe.messages import Attachment, Email, Stream
 from mailpipe.rules import Violation
+
+TRANSACTIONAL: Stream = "transactional"
 
 
 class SentAttachment(Attachment, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -17,10 +21,18 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
     """The body of `POST /send-email`: an e-mail and its lane."""
 
     attachments: list[SentAttachment] = []  # type: ignore[assignment]  # list is invariant
-    stream: Stream = "transactional"
+    stream: Stream = TRANSACTIONAL
+
+    def is_email(self) -> bool:
+        """Whether what is only of a request is the usual here: then it is never written, and the
+        request can stand for its e-mail. (`is`: so msgspec's `omit_defaults` compares.)
+        """
+        return self.stream is TRANSACTIONAL
 
     def email(self) -> Email:
         """Without what is only of the request; what it holds is the request's own, not copied."""
+        if self.is_email():
+            return self
         return Email(
             to=self.to,
             from_=self.from_,
@@ -43,11 +55,12 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
 
 _decoder = msgspec.json.Decoder(SendEmailRequest)
 _names = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NEVER_EMPTY = len([*filter(None, astuple(SendEmailRequest(to=[], from_="", subject="")))])
 
 
 def quick(body: bytes) -> SendEmailRequest | None:
     """What the body of a request says, if it is plain that nothing is wrong with it."""
-    return strict_json.at_once(_decoder, _different_keys, body)
+    return strict_json.at_once(_decoder, _least_keys, body)
 
 
 def decode(body: bytes) -> SendEmailRequest | Violation:
@@ -55,8 +68,18 @@ def decode(body: bytes) -> SendEmailRequest | Violation:
     return strict_json.read(_decoder, body)
 
 
-def _different_keys(body: bytes, request: SendEmailRequest) -> int:
-    return len(_names.decode(body)) + keys_inside([request])
+def _least_keys(body: bytes, request: SendEmailRequest) -> Iterator[int]:
+    inside = keys_inside([request])
+    yield inside + keys_of([request])
+    yield inside + len(_names.decode(body))
+
+
+def keys_of(requests: Sequence[SendEmailRequest]) -> int:
+    """How many keys these have themselves, at least: what is not empty was given, but for what is
+    not empty either when it is not given.
+    """
+    values = chain.from_iterable(map(astuple, requests))
+    return len([*filter(None, values)]) - _NEVER_EMPTY * len(requests)
 
 
 def keys_inside(requests: Sequence[SendEmailRequest]) -> int:
@@ -64,5 +87,6 @@ def keys_inside(requests: Sequence[SendEmailRequest]) -> int:
     count = 0
     for one in requests:
         count += len(one.headers) + len(one.metadata) + len(one.tags)
-        count += len(SentAttachment.__struct_fields__) * len(one.attachments)
+        if one.attachments:
+            count += len(SentAttachment.__struct_fields__) * len(one.attachments)
     return count

@@ -9,9 +9,9 @@ import re
 from email.header import Header
 from email.utils import formataddr
 from functools import lru_cache
-from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
+from msgspec import Struct
 
 from mailpipe.constraints import Constraint
 from mailpipe.keyed import hmac_sha256
@@ -33,7 +33,7 @@ MAX_PHRASE_CHARS = 75
 _NAMED = re.compile(r"\A(?P<name>[^<>]*)<(?P<spec>[^<>]*)>\s*\Z")
 
 
-class Address(NamedTuple):
+class Address(Struct, frozen=True):
     """A parsed address. `spec` is `local@domain` with the domain in Punycode, lower case."""
 
     name: str

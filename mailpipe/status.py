@@ -7,10 +7,10 @@ bounces are real (Amazon SES Developer Guide, "Contents of event data that Amazo
 Amazon SNS").
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True):
     """A status with its rank; `terminal` means that nothing more is expected."""
 
     status: str

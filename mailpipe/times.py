@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from mailpipe.attachments import Fault
 from mailpipe.messages import Email, EmailMessage
@@ -27,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Times(NamedTuple):
+class Times(Struct, frozen=True):
     """Those of one mail, in epoch milliseconds; None: it has no such time."""
 
     accepted_ms: int

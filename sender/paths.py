@@ -6,7 +6,8 @@ own, is made ready in threads, few at a time, and has more time: small mail neve
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from mailpipe.aws.client import Client
 from mailpipe.aws.queue import Received
@@ -15,7 +16,7 @@ from mailpipe.messages import EmailMessage
 LARGE_BYTES = 256 * 1024
 
 
-class Path(NamedTuple):
+class Path(Struct, frozen=True):
     """A client, and what a mail needs on this path beyond the usual: `more_s` for its upload (its
     claim lives so much longer too), `more_slots` beside those for its recipients.
 

@@ -42,7 +42,7 @@ class BotocoreClient:
         """See Client.call. botocore lets nobody in between its signature and its write: a gate
         stands before both, so that half a millisecond, or a new connection, comes after its yes.
         """
-        members = msgspec.to_builtins(request, builtin_types=(bytes,))
+        members = msgspec.to_builtins(request, builtin_types=(bytes,), enc_hook=msgspec.json.decode)
         if gate is not None and not await gate():
             raise errors.missed(operation.name)
         sent_s = time.time()

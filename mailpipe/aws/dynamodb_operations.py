@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import Raw
+
 from mailpipe.aws.operations import Answer, Operation, Request
 
 Item = dict[str, dict[str, Any]]
@@ -9,10 +11,12 @@ Item = dict[str, dict[str, Any]]
 
 
 class BatchStatement(Request):
-    """One PartiQL statement; on a failed condition AWS returns the item as it is."""
+    """One PartiQL statement; its parameters are typed values, or in JSON already. On a failed
+    condition AWS returns the item as it is.
+    """
 
     statement: str
-    parameters: list[dict[str, Any]]
+    parameters: list[dict[str, Any]] | Raw
     return_values_on_condition_check_failure: str | None = None
 
 

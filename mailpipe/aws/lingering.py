@@ -1,7 +1,9 @@
 """How much goes into a group commit, and how long it waits for more entries. Pure."""
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -13,7 +15,7 @@ _PATIENCE = 1.5
 without the last ones."""
 
 
-class Limits(NamedTuple):
+class Limits(Struct, frozen=True, kw_only=True):
     """`most` entries and `max_weight` fit into a call, `at_once` calls may be under way, `capacity`
     entries may wait here.
     """

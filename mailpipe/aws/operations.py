@@ -6,7 +6,7 @@ Field names are AWS's members in snake case. Only members that we need are decla
 member of an answer is ignored, an unset one of a request is left out.
 """
 
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ class Gate(Protocol):
     async def __call__(self) -> bool: ...
 
 
-class Operation(NamedTuple, Generic[Q, A]):
+class Operation(Struct, Generic[Q, A], frozen=True):
     """An operation by its service, its name and the struct of its answer.
 
     `method` and `path` are those of SES's REST protocol; SQS and DynamoDB post everything to `/`

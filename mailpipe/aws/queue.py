@@ -226,10 +226,7 @@ class SqsQueue:
                 message_body=message.body,
                 delay_seconds=message.delay_s,
                 message_group_id=message.group,
-                message_attributes={
-                    name: aws.StringAttribute(string_value=value)
-                    for name, value in message.attributes.items()
-                },
+                message_attributes=_typed(message.attributes) if message.attributes else {},
             )
             for index, message in enumerate(messages)
         ]
@@ -267,6 +264,10 @@ class SqsQueue:
         )
         kinds = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         return Depth(*[int(answer.attributes.get(kind, "0")) for kind in kinds])
+
+
+def _typed(attributes: dict[str, str]) -> dict[str, aws.StringAttribute]:
+    return {name: aws.StringAttribute(string_value=value) for name, value in attributes.items()}
 
 
 def weight(message: Outgoing) -> int:

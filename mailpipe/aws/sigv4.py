@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from mailpipe.keyed import HmacSha256, hmac_sha256
 
@@ -28,7 +30,7 @@ class Credentials(Protocol):
     token: str | None
 
 
-class _Common(NamedTuple):
+class _Common(Struct, frozen=True):
     """What requests under the same credentials have in common for a day."""
 
     credentials: Credentials | None

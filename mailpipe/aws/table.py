@@ -9,6 +9,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from mailpipe import resources
@@ -46,6 +47,7 @@ class Page(NamedTuple):
     last: Attributes | None
 
 
+_encode = msgspec.json.Encoder().encode
 _NONE_LEFT = aws.KeysAndAttributes(keys=[])
 
 WRITES = Limits(most=25, linger_s=0.03)
@@ -119,7 +121,8 @@ class Tables:
             statements=[
                 aws.BatchStatement(
                     statement=one.text,
-                    parameters=to_values(one.parameters),
+                    # In JSON at once: typed values are three times as large.
+                    parameters=msgspec.Raw(_encode(to_values(one.parameters))),
                     return_values_on_condition_check_failure="ALL_OLD",
                 )
                 for one in statements

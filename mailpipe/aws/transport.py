@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,7 +38,7 @@ _UNREADABLE = (ValueError, wire.Unreadable)
 """msgspec's errors are ValueErrors; so is text that is no UTF-8."""
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True):
     """What is the same in all calls of an operation."""
 
     signer: Signer

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailpipe.aws import dynamodb_operations as ddb
@@ -115,7 +116,9 @@ async def test_statements_of_a_batch_each_have_their_fate(both: Both) -> None:
     def statement(key: str, least: str) -> ddb.BatchStatement:
         values = [{"N": "1"}, {"S": email_id}, {"S": key}, {"N": least}]
         return ddb.BatchStatement(
-            statement=text, parameters=values, return_values_on_condition_check_failure="ALL_OLD"
+            statement=text,
+            parameters=msgspec.Raw(msgspec.json.encode(values)),
+            return_values_on_condition_check_failure="ALL_OLD",
         )
 
     batch = [statement("a", "2"), statement("a", "0"), statement("missing", "2")]

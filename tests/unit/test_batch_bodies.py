@@ -72,6 +72,26 @@ def test_an_email_is_all_of_the_request_but_its_own() -> None:
     assert msgspec.structs.asdict(entry.email()) == fields
 
 
+@pytest.mark.parametrize("more", ["", ', "stream": "bulk"', ', "stream": "transactional"'])
+@pytest.mark.parametrize("key", ["", ', "idempotencyKey": "k"'])
+@pytest.mark.parametrize("kind", [SendEmailRequest, BatchEntry])
+def test_what_is_of_the_request_alone_is_never_written(
+    more: str, key: str, kind: type[SendEmailRequest]
+) -> None:
+    key = key if kind is BatchEntry else ""
+    request = msgspec.json.decode(f"{{{GOOD_START}{more}{key}}}", type=kind)
+    written = msgspec.json.decode(msgspec.json.encode(request.email()))
+    assert written == {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
+
+
+def test_most_requests_are_their_own_email() -> None:
+    for request in (
+        SendEmailRequest(to=["a@example.com"], from_="b@example.com", subject="S"),
+        BatchEntry(to=["a@example.com"], from_="b@example.com", subject="S"),
+    ):
+        assert request.email() is request
+
+
 @given(entries())
 def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> None:
     careful = strict_json.read(msgspec.json.Decoder(SendEmailRequest), text.encode())
@@ -84,6 +104,10 @@ def test_a_mail_alone_is_read_at_once_or_with_care_it_is_the_same(text: str) -> 
         ("", True),
         (', "cc": [], "bodyHtml": null, "metadata": {"to": 1}, "template": {}', True),
         (', "attachments": [{"filename": "a", "contentType": "b", "content": ""}]', True),
+        (', "stream": "bulk", "inDoubt": "resend", "idempotencyKey": "k"', True),
+        (', "stream": "transactional", "inDoubt": "unknown"', True),
+        (', "stream": "bulk", "subject": "T"', False),
+        (', "inDoubt": "unknown", "subject": "T"', False),
         (r', "bodyText": "https://a: b"', True),
         (r', "bodyHtml": "{\"@context\": \"https://schema.org\"}"', True),
         (r', "metadata": {"a\"": 1, "a\\": 1, "\" :": 1}', True),

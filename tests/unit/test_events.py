@@ -99,7 +99,7 @@ def test_each_type_has_its_rank_its_webhook_and_its_consequence(
 ) -> None:
     found = event(form)
     assert found.kind == kind
-    assert (found.standing and found.standing[:2]) == standing
+    assert (found.standing and (found.standing.status, found.standing.rank)) == standing
     assert (found.webhook_type, found.suppress) == (webhook, suppress)
     assert (found.email_id, found.attempt, found.message_id) == ("e1", 2, "0100-ses")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mailpipe import records
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.status import SCHEDULED
-from mailpipe.times import DAY_MS, born_as, faults, strict_ms, times_of
+from mailpipe.times import DAY_MS, Times, born_as, faults, strict_ms, times_of
 from mailpipe.timing import iso
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -132,5 +132,5 @@ def test_times_that_break_a_rule_are_none_so_that_the_mail_is_rejected_at_once(
     send_at: str,
 ) -> None:
     times = times_of(message(send_at=send_at, expires_at=iso(NOW_MS + HOUR_MS)))
-    assert times == (NOW_MS, None, None)
+    assert times == Times(NOW_MS, None, None)
     assert times.due_ms == NOW_MS

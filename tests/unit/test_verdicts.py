@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import Dead
@@ -76,7 +77,7 @@ def test_a_scheduled_mail_expires_so_long_after_it_was_due() -> None:
 
 
 def test_its_own_expiry_stands_in_place_of_the_usual_one_and_stops_it_wherever_it_waits() -> None:
-    times = LATER._replace(expires_at_ms=1_000_010_000)
+    times = replace(LATER, expires_at_ms=1_000_010_000)
     assert expired(times, now_ms=1_000_009_999, expire_after_s=3) is None
     for look in (
         overdue(times, now_ms=1_000_010_000),
@@ -89,7 +90,7 @@ def test_its_own_expiry_stands_in_place_of_the_usual_one_and_stops_it_wherever_i
 def test_no_send_begins_after_the_expiry_nor_outlasts_its_lease(
     lease_until_ms: int, expires_at_ms: int, send_s: float
 ) -> None:
-    times = LATER._replace(expires_at_ms=expires_at_ms)
+    times = replace(LATER, expires_at_ms=expires_at_ms)
     until_ms = last_ms(lease_until_ms, times, send_s=send_s)
     assert until_ms <= lease_until_ms
     assert until_ms - send_s * 1000 <= expires_at_ms
