@@ -11,7 +11,8 @@ takes, once some came just before and just after a tick of AWS's second. `moment
 import math
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 DRIFT = 5e-5
 """Seconds a second by which a clock may gain or lose on AWS's: about what quartz does by itself,
@@ -43,7 +44,7 @@ class ClockState(StrEnum):
     """Outside the budget, wherever it lies."""
 
 
-class Offset(NamedTuple):
+class Offset(Struct, frozen=True):
     """Ours minus AWS's, in seconds: at least `low_s`, at most `high_s`."""
 
     low_s: float

@@ -209,11 +209,7 @@ class SqsQueue:
             message.body,
             receives=int(message.attributes.get("ApproximateReceiveCount", "1")),
             sent_at_ms=int(message.attributes.get("SentTimestamp", "0")),
-            attributes={
-                name: value["StringValue"]
-                for name, value in message.message_attributes.items()
-                if "StringValue" in value
-            },
+            attributes=_texts(message.message_attributes) if message.message_attributes else {},
             sender_id=message.attributes.get(_SENDER_ID),
         )
 
@@ -264,6 +260,12 @@ class SqsQueue:
         )
         kinds = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         return Depth(*[int(answer.attributes.get(kind, "0")) for kind in kinds])
+
+
+def _texts(attributes: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {
+        name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value
+    }
 
 
 def _typed(attributes: dict[str, str]) -> dict[str, aws.StringAttribute]:
