@@ -186,9 +186,11 @@ class Desk:
         now = now_ms()
         stubs, inserts = list[records.Attributes](), list[Statement]()
         for one in messages:
-            kept, ids = records.fields_of(one), (one.email_id, one.tenant)
-            stubs += records.stubs(*ids, kept, now_ms=now, retention_days=retention_days)
-            born = records.born(*ids, kept, fingerprint=one.fingerprint)
+            email_id, tenant, kept = one.email_id, one.tenant, records.fields_of(one)
+            stubs += records.stubs(
+                email_id, tenant, kept, now_ms=now, retention_days=retention_days
+            )
+            born = records.born(email_id, tenant, kept, fingerprint=one.fingerprint)
             inserts.append(self._statements.insert(born))
         if stubs:
             await self._insert_stubs(stubs)

@@ -111,7 +111,7 @@ class Emails:
             if len(whole) < len(made):  # S3 may take long, and must not hold up other batches
                 await turn.aclose()
                 whole = await self._letters.with_large(entries, made, grant)
-            letters = [one for one in whole if not isinstance(one, Violation | CallFailed)]
+            letters = [one for one in whole if not isinstance(one, (Violation, CallFailed))]
             fates = await self._desk.take(
                 letters,
                 retention_days=self._days(grant),

@@ -241,10 +241,14 @@ def stubs(
 
     They are written before the record, and are never read as one.
     """
-    if len(fields.to) + len(fields.cc) + len(fields.bcc) < 2:
+    if len(fields.to) + len(fields.cc) + len(fields.bcc) < 2:  # most mail
         return []
-    first, *others = [*fields.to, *fields.cc, *fields.bcc]
     from_ms = max(now_ms, fields.created_at, fields.send_at or 0)
+    return _stubs(email_id, tenant, fields, ttl=stub_expiry(from_ms, retention_days))
+
+
+def _stubs(email_id: str, tenant: str, fields: RecordFields, *, ttl: int) -> list[Attributes]:
+    first, *others = [*fields.to, *fields.cc, *fields.bcc]
     keys = dict.fromkeys(recipient_key(tenant, one) for one in others)
     keys.pop(recipient_key(tenant, first), None)
     return [
@@ -252,7 +256,7 @@ def stubs(
             "emailId": f"{email_id}{STUB_MARK}{number}",
             "recipientKey": key,
             "createdAt": fields.created_at,
-            "ttl": stub_expiry(from_ms, retention_days),
+            "ttl": ttl,
         }
         for number, key in enumerate(keys, start=1)
     ]

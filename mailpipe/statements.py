@@ -10,7 +10,7 @@ from mailpipe.records import NO_FINGERPRINT, NO_TOKEN, USUAL, Attributes, Record
 from mailpipe.status import ENDED_BADLY, FIRST_ENDED_RANK, SCHEDULED, SENT, Standing
 from mailpipe.timing import iso
 
-_USUAL = Usual(USUAL)
+_TABLE, _USUAL = resources.EMAIL_TRACKING, Usual(USUAL)
 _OPEN_WITHOUT = ("ttl",)
 """Taken away where something more is expected. Most mail is open already, and for that this costs
 nothing; what had ended as `unknown` or `failed` is open again, and is kept.
@@ -25,11 +25,11 @@ class EmailStatements:
 
     def insert(self, attributes: Attributes) -> Statement:
         """`born`, or born with a claim or an end in it; refused when the record exists."""
-        return insert_into(self._prefix, resources.EMAIL_TRACKING, attributes, _USUAL)
+        return insert_into(self._prefix, _TABLE, attributes, _USUAL)
 
     def insert_stub(self, attributes: Attributes) -> Statement:
         """One of `stubs`."""
-        return insert_into(self._prefix, resources.EMAIL_TRACKING, attributes)
+        return insert_into(self._prefix, _TABLE, attributes)
 
     def claim(
         self,
@@ -276,8 +276,8 @@ class EmailStatements:
         *where: tuple[str, str, Value],
         removes: tuple[str, ...] = (),
     ) -> Statement:
-        key, table = Attributes(emailId=email_id), resources.EMAIL_TRACKING
-        return update_in(self._prefix, table, changes, key, *where, removes=removes)
+        key: Attributes = {"emailId": email_id}
+        return update_in(self._prefix, _TABLE, changes, key, *where, removes=removes)
 
 
 def _ran_out(token: str, attempts: int, now_ms: int) -> tuple[tuple[str, str, Value], ...]:

@@ -107,13 +107,13 @@ class Batcher(Generic[E, F]):
         if due_s is None:
             if len(entries) == 1:
                 return [await self.submit(entries[0])]
-            fates = list[asyncio.Future[F | CallFailed]]()
+            fates: list[asyncio.Future[F | CallFailed]] = []
             await self._place_all(entries, fates)
             return [await fate for fate in fates]
         return await self._all_until(due_s, entries)
 
     async def _all_until(self, due_s: float, entries: Sequence[E]) -> list[F | CallFailed]:
-        fates = list[asyncio.Future[F | CallFailed]]()
+        fates: list[asyncio.Future[F | CallFailed]] = []
         if asyncio.get_running_loop().time() < due_s:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due_s):

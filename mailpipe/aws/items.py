@@ -34,9 +34,15 @@ def to_value(value: Value) -> dict[str, Any]:
 
 def to_values(values: Iterable[Value]) -> list[dict[str, Any]]:
     """Several, in order."""
-    # A record has two dozen values, nearly all of them text or numbers.
+    # A record has two dozen values, nearly all of them text, numbers or lists.
     return [
-        {"S": one} if type(one) is str else {"N": str(one)} if type(one) is int else to_value(one)
+        {"S": one}
+        if type(one) is str
+        else {"N": str(one)}
+        if type(one) is int
+        else {"L": to_values(one)}
+        if type(one) is list
+        else to_value(one)
         for one in values
     ]
 

@@ -135,7 +135,8 @@ class Tables:
         keys = dict.fromkeys(chain.from_iterable(wanted))
         request = aws.BatchGetItem(request_items=self._asked(keys))
         answer = await call_again(self._client, aws.BATCH_GET_ITEM, request)
-        found, left = dict[_Key, Attributes](), set[_Key]()
+        found: dict[_Key, Attributes] = {}
+        left: set[_Key] = set()
         for table in {str(table) for table, *_ in keys}:
             name = self._name(table)
             for item in map(from_item, answer.responses.get(name, [])):
@@ -150,7 +151,7 @@ class Tables:
         ]
 
     def _asked(self, keys: Iterable[_Key]) -> dict[str, aws.KeysAndAttributes]:
-        asked = dict[str, aws.KeysAndAttributes]()
+        asked: dict[str, aws.KeysAndAttributes] = {}
         for table, *values in keys:
             assert isinstance(table, str)  # noqa: S101 - as _key makes it
             name, names = self._name(table), resources.KEYS[table]
@@ -238,7 +239,7 @@ def open_tables(opened: Aws, client: Client, prefix: str) -> Tables:
 
 
 def _key(table: str, attributes: Attributes) -> _Key:
-    return table, *[attributes[name] for name in resources.KEYS[table]]
+    return (table, *map(attributes.__getitem__, resources.KEYS[table]))
 
 
 def _fate(error: aws.StatementError) -> Fate | CallFailed:

@@ -98,10 +98,11 @@ class TypedClient:
     ) -> Answer:
         credentials = self._account.lasting or await self._account.credentials()
         sent_s = time.time()
-        parts = (operation, signer, credentials, body, sent_s + self._skew_s)
+        at_s, upload_s = sent_s + self._skew_s, 0.0
         if self._upload_bytes_per_s is None:
-            request, upload_s = wire.request_of(*parts), 0.0
+            request = wire.request_of(operation, signer, credentials, body, at_s)
         else:
+            parts = (operation, signer, credentials, body, at_s)
             request = await asyncio.to_thread(wire.request_of, *parts)
             upload_s = len(body) / self._upload_bytes_per_s
         try:
