@@ -27,7 +27,7 @@ class BatchEntry(SendEmailRequest, kw_only=True):
         str | None, Meta(description="As the header Idempotency-Key of a single e-mail")
     ] = None
 
-    def is_email(self) -> bool:
+    def is_usual(self) -> bool:
         """See SendEmailRequest."""
         return self.stream is BULK and self.idempotency_key is None
 

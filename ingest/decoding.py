@@ -23,15 +23,15 @@ class SendEmailRequest(Email, rename="camel", kw_only=True, forbid_unknown_field
     attachments: list[SentAttachment] = []  # type: ignore[assignment]  # list is invariant
     stream: Stream = TRANSACTIONAL
 
-    def is_email(self) -> bool:
-        """Whether what is only of a request is the usual here: then it is never written, and the
+    def is_usual(self) -> bool:
+        """Whether what is only of a request has its default here: then it is never written, and the
         request can stand for its e-mail. (`is`: so msgspec's `omit_defaults` compares.)
         """
         return self.stream is TRANSACTIONAL
 
     def email(self) -> Email:
-        """Without what is only of the request; what it holds is the request's own, not copied."""
-        if self.is_email():
+        """What is only of the request is not written with it; what it holds is not copied."""
+        if self.is_usual():
             return self
         return Email(
             to=self.to,
@@ -75,8 +75,8 @@ def _least_keys(body: bytes, request: SendEmailRequest) -> Iterator[int]:
 
 
 def keys_of(requests: Sequence[SendEmailRequest]) -> int:
-    """How many keys these have themselves, at least: what is not empty was given, but for what is
-    not empty either when it is not given.
+    """How many keys these have themselves, at least: what is not empty was given, less the fields
+    whose defaults are not empty (`stream`, `inDoubt`).
     """
     values = chain.from_iterable(map(astuple, requests))
     return len([*filter(None, values)]) - _NEVER_EMPTY * len(requests)

@@ -51,7 +51,8 @@ def at_once(
     """The same as `read` in half the time; None: something is wrong somewhere, or may be.
 
     `least_keys`: at least so many different keys the objects have, together, leaving out those
-    inside of values that may be nested without end. A second figure may be better, and cost more.
+    inside of values that may be nested without end. A second figure may be better, and cost more;
+    both are asked for again where a text looks as if there were keys in it.
     """
     if len(body) > AT_ONCE_BYTES or _too_many_parts(body):
         return None

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ingest import batches, strict_json
 from ingest.batches import BatchEntry
-from ingest.decoding import SendEmailRequest, SentAttachment
-from mailpipe.messages import Email
+from ingest.decoding import SendEmailRequest, SentAttachment, keys_of
+from mailpipe.messages import Email, fingerprint
 from mailpipe.rules import Violation
 from tests.unit.reading_bodies import decode, split
 
@@ -33,6 +33,8 @@ MAPS = objects(TEXTS, TEXTS)
 FILES = objects(TEXTS, st.sampled_from(['"filename"', '"contentType"', '"content"']))
 FIELDS = st.one_of(
     st.tuples(st.sampled_from(["subject", "bodyText", "stream", "idempotencyKey"]), TEXTS),
+    st.tuples(st.just("stream"), st.sampled_from(['"bulk"', '"transactional"'])),
+    st.tuples(st.just("inDoubt"), st.sampled_from(['"resend"', '"unknown"'])),
     st.tuples(st.sampled_from(["metadata", "tags", "headers"]), MAPS),
     st.tuples(st.just("attachments"), FILES.map(lambda one: f"[{one}]")),
     st.tuples(st.just("template"), st.one_of(MAPS, st.sampled_from([f'{{"a": {DEEP}}}', "{}"]))),
@@ -82,6 +84,26 @@ def test_what_is_of_the_request_alone_is_never_written(
     request = msgspec.json.decode(f"{{{GOOD_START}{more}{key}}}", type=kind)
     written = msgspec.json.decode(msgspec.json.encode(request.email()))
     assert written == {"to": ["a@example.com"], "from": "b@example.com", "subject": "S"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "stream"), [(SendEmailRequest, "transactional"), (BatchEntry, "bulk")]
+)
+def test_a_default_that_is_another_object_is_not_written_either(
+    kind: type[SendEmailRequest], stream: Any
+) -> None:
+    """msgspec leaves out only the very object."""
+    another = "".join([*stream])
+    request = kind(to=["a@example.com"], from_="b@example.com", subject="S", stream=another)
+    email = Email(to=["a@example.com"], from_="b@example.com", subject="S")
+    assert msgspec.json.encode(request.email()) == msgspec.json.encode(email)
+    assert fingerprint(request.email()) == fingerprint(email)
+
+
+@pytest.mark.parametrize("kind", [SendEmailRequest, BatchEntry])
+def test_of_an_empty_request_no_key_is_sure(kind: type[SendEmailRequest]) -> None:
+    """A default that is not empty must not count: it would hide a key that stands twice."""
+    assert keys_of([kind(to=[], from_="", subject="")]) == 0
 
 
 def test_most_requests_are_their_own_email() -> None:
