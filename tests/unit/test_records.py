@@ -5,6 +5,7 @@ from mailpipe.addresses import MAX_ADDRESS_CHARS
 from mailpipe.messages import Email, EmailMessage
 from mailpipe.metadata import MAX_METADATA_BYTES
 from mailpipe.rules import MAX_RECIPIENTS, MAX_SUBJECT_CHARS, MAX_TAGS
+from mailpipe.times import DAY_MS
 
 LONG = "x" * 50_000
 
@@ -52,6 +53,23 @@ def test_an_empty_fingerprint_is_none() -> None:
     """Claims compare with the mark of none; a program in another language may write "" for it."""
     born = records.born("e1", "t", records.fields_of(message()), fingerprint="")
     assert (records.USUAL | born)["fingerprint"] == records.NO_FINGERPRINT
+
+
+def test_each_further_recipient_has_a_stub_that_outlives_the_record() -> None:
+    def stubs(*to: str) -> list[records.Attributes]:
+        fields = records.fields_of(message(to=[*to]))
+        return records.stubs("e1", "t", fields, now_ms=fields.created_at + DAY_MS, retention_days=7)
+
+    assert stubs("a@example.com") == []
+    (stub,) = stubs("a@example.com", "B@example.com", "A@EXAMPLE.com")
+    fields = records.fields_of(message())
+    assert stub == {
+        "emailId": "e1#1",
+        "recipientKey": "t#b@example.com",
+        "createdAt": fields.created_at,
+        "ttl": (fields.created_at + (1 + 7 + records.STUBS_KEPT_LONGER_DAYS) * DAY_MS) // 1000,
+    }
+    assert len(stubs("a@example.com", "b@example.com")) == 1
 
 
 def test_every_recipient_has_its_rank() -> None:

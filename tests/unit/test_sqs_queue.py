@@ -42,6 +42,19 @@ def queue(answer: Any) -> SqsQueue:
     return SqsQueue("q", "http://q", polls=client, calls=client)
 
 
+async def test_attributes_that_are_no_text_are_passed_over() -> None:
+    """Anybody may write onto a queue by hand (SQS API reference, "MessageAttributeValue")."""
+    attributes = {
+        "reason": {"DataType": "String", "StringValue": "why"},
+        "picture": {"DataType": "Binary", "BinaryValue": "eA=="},
+    }
+    message = sqs.SqsMessage(
+        message_id="m", receipt_handle="r", body="body", message_attributes=attributes
+    )
+    (received,) = await queue(sqs.ReceiveAnswer(messages=[message])).receive(1, wait_s=0)
+    assert received.attributes == {"reason": "why"}
+
+
 @pytest.mark.parametrize("checksum", [SOUND, None])
 async def test_what_sqs_has_stored_as_it_was_sent_is_durable(checksum: str | None) -> None:
     stored = sqs.SendAnswer(successful=[sqs.Sent(id="0", md5_of_message_body=checksum)])
