@@ -12,18 +12,21 @@ import uvloop
 from infra.local.observe import Metrics
 from loadtest import consuming
 from loadtest.consuming import WAITING, Round
+from loadtest.neighbours import Neighbours
 from loadtest.processes import instant_server
 
 MOST_US = 130.0
 
 
-async def one_round(given: argparse.Namespace) -> Round:
+async def one_round(given: argparse.Namespace, beside: Neighbours) -> Round:
     """A notifier of its own."""
     async with (
         instant_server("loadtest.transport.receiving") as endpoint,
         instant_server("loadtest.transport.notifying", str(WAITING), endpoint) as url,
     ):
-        return await consuming.one_round("notifier", url, given, handled=_webhooks, log="notifier")
+        return await consuming.one_round(
+            "notifier", url, given, beside, handled=_webhooks, log="notifier"
+        )
 
 
 def _webhooks(metrics: Metrics) -> float:
@@ -32,7 +35,7 @@ def _webhooks(metrics: Metrics) -> float:
 
 async def bench(given: argparse.Namespace) -> int:
     """Measure, print, write the proof."""
-    run = await consuming.measured(given, lambda: one_round(given))
+    run = await consuming.measured(given, lambda beside: one_round(given, beside))
     return consuming.told(given.name, run, each="a webhook", most_us=MOST_US)
 
 

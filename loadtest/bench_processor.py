@@ -12,15 +12,18 @@ import uvloop
 from infra.local.observe import Metrics
 from loadtest import consuming
 from loadtest.consuming import WAITING, Round
+from loadtest.neighbours import Neighbours
 from loadtest.processes import instant_server
 
 MOST_US = 110.0
 
 
-async def one_round(given: argparse.Namespace) -> Round:
+async def one_round(given: argparse.Namespace, beside: Neighbours) -> Round:
     """A processor of its own."""
     async with instant_server("loadtest.transport.processing", str(WAITING)) as url:
-        return await consuming.one_round("processor", url, given, handled=_events, log="processor")
+        return await consuming.one_round(
+            "processor", url, given, beside, handled=_events, log="processor"
+        )
 
 
 def _events(metrics: Metrics) -> float:
@@ -29,7 +32,7 @@ def _events(metrics: Metrics) -> float:
 
 async def bench(given: argparse.Namespace) -> int:
     """Measure, print, write the proof."""
-    run = await consuming.measured(given, lambda: one_round(given))
+    run = await consuming.measured(given, lambda beside: one_round(given, beside))
     return consuming.told(given.name, run, each="an event", most_us=MOST_US)
 
 

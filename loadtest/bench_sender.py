@@ -13,11 +13,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from loadtest import consuming, proof
+from loadtest import consuming, neighbours, proof
 from loadtest.consuming import Round
+from loadtest.neighbours import Neighbours
 from loadtest.processes import instant_server
 from loadtest.transport.sending import SENDER_ID
-from loadtest.yardstick import yardstick_us
 
 MOST_US = 240.0
 FLAT = 1.1
@@ -33,11 +33,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def one_round(backlog: int, given: argparse.Namespace) -> Round:
+async def one_round(backlog: int, given: argparse.Namespace, beside: Neighbours) -> Round:
     """A sender of its own, with so many mails queued."""
     async with instant_server("loadtest.transport.sending", str(backlog)) as url:
         return await consuming.one_round(
-            *("sender", url, given),
+            *("sender", url, given, beside),
             handled=lambda metrics: metrics.total("mailpipe_sends_total", "accepted"),
             log=f"sender-{backlog}",
             MAILPIPE_SENDER_TRUSTED_PRINCIPALS=SENDER_ID,
@@ -49,11 +49,10 @@ async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
     that a slow minute of the machine is none of one backlog's alone.
     """
     rounds: dict[int, list[Round]] = {backlog: [] for backlog in given.backlogs}
-    yardsticks = list[float]()
-    for _ in range(given.rounds):
-        yardsticks.append(await yardstick_us())
-        for backlog, found in rounds.items():
-            found.append(await one_round(backlog, given))
+    async with Neighbours() as beside:
+        for _ in range(given.rounds):
+            for backlog, found in rounds.items():
+                found.append(await one_round(backlog, given, beside))
     return [
         {
             "backlog": backlog,
@@ -61,7 +60,7 @@ async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
             "rss_mb": max(one.rss_mb for one in found),
             "mails_per_s": round(statistics.median(one.per_s for one in found)),
             "rounds_us": [round(one.us, 1) for one in found],
-            "yardstick_us": statistics.median(yardsticks),
+            "neighbours": beside.seen(),
         }
         for backlog, found in rounds.items()
     ]
@@ -100,7 +99,7 @@ async def bench(given: argparse.Namespace) -> int:
         table.add_row(*(str(run[name]) for name in names))
     console = Console()
     console.print(table)
-    console.print(f"  yardstick: {runs[0]['yardstick_us']} us")
+    console.print(f"  {neighbours.told(runs[0]['neighbours'])}")
     for fault in faults:
         console.print(f"  short of: {fault}", markup=False)
     print(f"{'FAILED' if faults else 'passed'}: {path.relative_to(proof.ROOT)}")

@@ -1,11 +1,13 @@
 """What the benches of the consumers share: a real service before servers that answer at once, its
-CPU for each of what it handles, and its memory, by its own word.
+CPU for each of what it handles, by its own word, and its memory. Only stretches in which no other
+user of the machine worked beside it count: see `loadtest/neighbours.py`.
 """
 
 import argparse
 import asyncio
 import statistics
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -13,23 +15,35 @@ import aiohttp
 
 from infra.local.children import Child, environment
 from infra.local.observe import Metrics, scrape
-from loadtest import proof
+from loadtest import neighbours, proof
+from loadtest.neighbours import Neighbours
 from loadtest.uploads import Memory
-from loadtest.yardstick import yardstick_us
 
 WAITING = 5_000
 """Messages that a bench keeps in the queue: it never runs empty."""
 CPU = "mailpipe_process_time_seconds"
+STRETCH_S = 0.5
+"""Neighbours come and go within seconds."""
+PATIENCE = 6
+"""So many times the seconds of a round may pass until enough of them were undisturbed."""
 
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     """The command line of a bench."""
     made = argparse.ArgumentParser(description=about)
     made.add_argument("--rounds", type=int, default=3, help="of which the median counts")
-    made.add_argument("--seconds", type=float, default=4.0, help="of a round")
+    made.add_argument("--seconds", type=float, default=4.0, help="undisturbed, of a round")
     made.add_argument("--warm-up", type=float, default=2.0, help="seconds before the first")
     made.add_argument("--name", default=name, help="of build/<name>.json")
     return made
+
+
+class Stretch(NamedTuple):
+    """CPU in some moments, how much was handled in them, and how long they took."""
+
+    cpu_s: float
+    handled: float
+    took_s: float
 
 
 class Round(NamedTuple):
@@ -44,6 +58,7 @@ async def one_round(
     service: str,
     url: str,
     given: argparse.Namespace,
+    beside: Neighbours,
     *,
     handled: Callable[[Metrics], float],
     log: str,
@@ -64,38 +79,57 @@ async def one_round(
         MAILPIPE_ADMIN_PORT="0",
         **more,
     )
-    child = Child(service, [sys.executable, "-m", service], environment=aws, log=path)
+    argv = beside.command(sys.executable, "-m", service)
+    child = Child(service, argv, environment=aws, log=path)
     async with aiohttp.ClientSession() as session:
         await child.start()
         try:
             await asyncio.sleep(given.warm_up)
-            before = await scrape(session, child)
-            await asyncio.sleep(given.seconds)
-            after = await scrape(session, child)
+            found = await _steady(session, child, given, beside, handled)
             rss_mb = Memory(child.pid).most_mb()
         finally:
             await child.stop(timeout_s=40)
-    count = handled(after) - handled(before)
+    count, took_s = sum(one.handled for one in found), sum(one.took_s for one in found)
     if not count:
-        raise RuntimeError(f"the {service} handled nothing in {given.seconds:g} s: see {path}")
-    spent_s = after.total(CPU) - before.total(CPU)
-    return Round(spent_s * 1e6 / count, count / given.seconds, rss_mb)
+        raise RuntimeError(f"the {service} handled nothing in {took_s:.1f} s: see {path}")
+    cpu_s = sum(one.cpu_s for one in found)
+    return Round(cpu_s * 1e6 / count, count / took_s, rss_mb)
+
+
+async def _steady(
+    session: aiohttp.ClientSession,
+    child: Child,
+    given: argparse.Namespace,
+    beside: Neighbours,
+    handled: Callable[[Metrics], float],
+) -> list[Stretch]:
+    """The stretches that count."""
+    seen = (time.monotonic(), await scrape(session, child))
+
+    async def stretch() -> Stretch:
+        nonlocal seen
+        begun, before = seen
+        await asyncio.sleep(STRETCH_S)
+        now, after = seen = (time.monotonic(), await scrape(session, child))
+        cpu_s = after.total(CPU) - before.total(CPU)
+        return Stretch(cpu_s, handled(after) - handled(before), now - begun)
+
+    wanted = max(1, round(given.seconds / STRETCH_S))
+    return await beside.while_undisturbed(stretch, wanted=wanted, at_most=PATIENCE * wanted)
 
 
 async def measured(
-    given: argparse.Namespace, one: Callable[[], Awaitable[Round]]
+    given: argparse.Namespace, one: Callable[[Neighbours], Awaitable[Round]]
 ) -> dict[str, Any]:
-    """Several rounds, each after a look at what the machine does now."""
-    rounds, yardsticks = list[Round](), list[float]()
-    for _ in range(given.rounds):
-        yardsticks.append(await yardstick_us())
-        rounds.append(await one())
+    """Several rounds beside the same probe."""
+    async with Neighbours() as beside:
+        rounds = [await one(beside) for _ in range(given.rounds)]
     return {
         "us_each": round(statistics.median(one.us for one in rounds), 1),
         "per_s": round(statistics.median(one.per_s for one in rounds)),
         "rss_mb": max(one.rss_mb for one in rounds),
         "rounds_us": [round(one.us, 1) for one in rounds],
-        "yardstick_us": statistics.median(yardsticks),
+        "neighbours": beside.seen(),
     }
 
 
@@ -104,6 +138,6 @@ def told(name: str, run: dict[str, Any], *, each: str, most_us: float) -> int:
     passed = run["us_each"] <= most_us
     path = proof.write(name, seed=0, runs=[run], passed=passed)
     print(f"  CPU of {each}: {run['us_each']} us, at most {most_us:g} (rounds {run['rounds_us']})")
-    print(f"  {run['per_s']} a second, {run['rss_mb']} MB; yardstick: {run['yardstick_us']} us")
+    print(f"  {run['per_s']} a second, {run['rss_mb']} MB; {neighbours.told(run['neighbours'])}")
     print(f"{'passed' if passed else 'FAILED'}: {path.relative_to(proof.ROOT)}")
     return 0 if passed else 1

@@ -11,11 +11,11 @@ GOOD: dict[str, Any] = {
     "batch_us_per_mail": 30.0,
     "sdk_us_per_mail": 50.0,
     "p99_ms": 20.0,
-    "rss_mb": [250, 300, 310, 305],
+    "rss_mb": [250, 310, 300, 320, 310, 305, 330, 300],
 }
 
 
-@pytest.mark.parametrize("rss_mb", [GOOD["rss_mb"], [320, 250, 330, 325]])
+@pytest.mark.parametrize("rss_mb", [GOOD["rss_mb"], [320, 290, 330, 325], [300, 305, 390, 270]])
 def test_good_figures_pass(rss_mb: list[int]) -> None:
     assert short_of({**GOOD, "rss_mb": rss_mb}) == []
 
@@ -26,12 +26,12 @@ def test_a_figure_that_is_too_large_is_named(name: str) -> None:
     assert said.startswith(f"{name}: {MOST[name] + 0.1}")
 
 
-@pytest.mark.parametrize("rss_mb", [[250, 300, 320, 360], [320, 250, 330, 360]])
+@pytest.mark.parametrize("rss_mb", [[250, 300, 301, 306], [300, 310, 320, 360]])
 def test_memory_that_grows_from_wave_to_wave_is_named(rss_mb: list[int]) -> None:
     (said,) = short_of({**GOOD, "rss_mb": rss_mb})
     assert said.startswith(f"rss_mb: {rss_mb}")
 
 
 def test_memory_above_the_most_is_named() -> None:
-    (said,) = short_of({**GOOD, "rss_mb": [590, 600, 601]})
-    assert said.startswith("rss_mb: [590, 600, 601], at most")
+    (said,) = short_of({**GOOD, "rss_mb": [600, 590, 600, 601]})
+    assert said.startswith("rss_mb: [600, 590, 600, 601], at most")

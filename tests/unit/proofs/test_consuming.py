@@ -13,7 +13,7 @@ RUN: dict[str, Any] = {
     "per_s": 1,
     "rss_mb": 1,
     "rounds_us": [],
-    "yardstick_us": 1,
+    "neighbours": {"stretches": 1, "undisturbed": 1, "not_enough": 0, "probe_us": 1},
 }
 
 
