@@ -1,6 +1,6 @@
 """Runs ministack under uvicorn and uvloop (half the CPU of its own server), on loopback only.
 
-Started with the Python of `.venv-cloud`: `python infra/local/ministack_server.py PORT` (0 = free).
+Started with the Python of `.venv-cloud`: `python -m infra.local.ministack_server PORT` (0 = free).
 Prints a line of JSON with the port when it is about to serve.
 """
 
@@ -10,6 +10,8 @@ import json
 import os
 import socket
 import sys
+
+from infra.local.deep_queues import quicken
 
 EXIT_PORT_IN_USE = 3
 
@@ -32,6 +34,7 @@ def main() -> None:
 
     import uvicorn  # type: ignore[import-not-found,unused-ignore]  # after GATEWAY_PORT is set
 
+    quicken()
     config = uvicorn.Config(
         "ministack.app:app",
         loop="uvloop",

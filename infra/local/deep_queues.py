@@ -1,0 +1,97 @@
+"""Makes a call to ministack's SQS cost the same at any depth of the queue, and lets it read the
+text of a PartiQL statement into tokens once.
+
+It keeps a queue as a list, oldest first, and looks through all of it several times for a receive,
+and ten times to delete ten messages. What was received stands near the front, and what is received
+next right behind it: to look at the front suffices. Its own functions still decide everything; they
+only see less.
+
+They are private, and any release may change them: `quicken` fails then. What is pinned in
+`requirements/cloud.txt` is what it fits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from time import time
+from typing import Any
+
+STATEMENTS = 2048
+"""Texts whose tokens are kept."""
+
+Queue = dict[str, Any]
+
+
+def quicken() -> None:
+    """Put our functions around its own. Raises AttributeError where they are no longer there."""
+    from ministack.services import (  # type: ignore[import-not-found,unused-ignore]  # of .venv-cloud
+        _dynamodb_keywords,
+        sqs,
+    )
+
+    _dynamodb_keywords._tokenize = lru_cache(STATEMENTS)(_dynamodb_keywords._tokenize)
+    _quicken_receiving(sqs)
+    _quicken_deleting(sqs)
+
+
+@contextmanager
+def _only(queue: Queue, front: int) -> Iterator[None]:
+    """So many of the oldest messages are all that is in the queue, meanwhile."""
+    messages = queue["messages"]
+    queue["messages"] = messages[:front]
+    try:
+        yield
+    finally:
+        queue["messages"] += messages[front:]
+
+
+def _quicken_receiving(sqs: Any) -> None:
+    expire, sweep, collect = sqs._expire_retained, sqs._dlq_sweep, sqs._collect_msgs
+
+    def expire_if_the_oldest_is_due(queue: Queue) -> None:
+        oldest = {**queue, "messages": queue["messages"][:1]}
+        expire(oldest)
+        if not oldest["messages"]:
+            expire(queue)
+
+    def sweep_and_collect(queue: Queue, most: int, visibility_s: int) -> list[dict[str, Any]]:
+        with _only(queue, _visible(queue, most)):
+            sweep(queue)
+        with _only(queue, _visible(queue, most)):
+            received: list[dict[str, Any]] = collect(queue, most, visibility_s)
+        return received
+
+    sqs._expire_retained = expire_if_the_oldest_is_due
+    sqs._dlq_sweep = lambda queue: None  # `_collect_msgs` comes right after it, each time
+    sqs._collect_msgs = sweep_and_collect
+
+
+def _visible(queue: Queue, most: int) -> int:
+    """How many of the oldest hold so many that are visible. A FIFO queue is looked at whole."""
+    messages = queue["messages"]
+    if queue["is_fifo"]:
+        return len(messages)
+    now = time()
+    visible = (place for place, one in enumerate(messages, 1) if one["visible_at"] <= now)
+    return next(islice(visible, most - 1, None), len(messages))
+
+
+def _quicken_deleting(sqs: Any) -> None:
+    delete = sqs._act_delete_message_batch
+
+    def delete_at_the_front(data: dict[str, Any], url: str) -> dict[str, Any]:
+        queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")
+        handles = {entry.get("ReceiptHandle") for entry in data.get("Entries", [])} - {None}
+        with _only(queue, _holding(queue, handles)):
+            answer: dict[str, Any] = delete(data, url)
+        return answer
+
+    sqs._act_delete_message_batch = sqs._HANDLERS["DeleteMessageBatch"] = delete_at_the_front
+
+
+def _holding(queue: Queue, handles: set[str]) -> int:
+    """How many of the oldest hold all that were received under these handles."""
+    places = enumerate(queue["messages"], 1)
+    found = (place for place, one in places if one["receipt_handle"] in handles)
+    return max(islice(found, len(handles)), default=0)
