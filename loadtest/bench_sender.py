@@ -22,6 +22,8 @@ from loadtest.transport.sending import SENDER_ID
 MOST_US = 240.0
 FLAT = 1.1
 """So much more than the smallest backlog may the largest cost a mail."""
+DISTURBED = 1 / 3
+"""Where more rounds than these were disturbed, the median of three does not tell how flat it is."""
 MOST_MB = 150
 BACKLOGS = (100, 1000, 5000, 20_000)
 
@@ -80,6 +82,9 @@ def short_of(runs: list[dict[str, Any]]) -> list[str]:
             f"{largest['us_per_mail']} us a mail at {largest['backlog']}, "
             f"{smallest['us_per_mail']} at {smallest['backlog']}: more than a tenth more"
         )
+    seen = largest["neighbours"]
+    if seen["not_enough"] > DISTURBED * sum(len(run["rounds_us"]) for run in runs):
+        faults.append(f"{neighbours.told(seen)}: run it again when others do less")
     faults += [
         f"{run['rss_mb']} MB at {run['backlog']}, at most {MOST_MB}"
         for run in runs

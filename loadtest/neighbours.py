@@ -7,6 +7,7 @@ the core of what is measured shows it: a little work that is always the same, ma
 """
 
 import asyncio
+import contextlib
 import os
 import statistics
 import sys
@@ -22,15 +23,18 @@ STEPS = 6_000
 FULL_SPEED = 0.05
 """The fastest twentieth of all samples ran beside nobody, if any did."""
 SLOWED = 1.15
-"""So much more than at full speed, and a stretch was disturbed."""
+"""So much more than at full speed, by the mean, and a stretch was disturbed."""
 
 T = TypeVar("T")
 
 
 def cores() -> tuple[int, set[int]]:
-    """The core for what is measured, and those for all else: the same where there is but one."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    return first, set(others) or {first}
+    """The core for what is measured, and those for all else: the same where there is but one. Which
+    one is chance, so that two at the same time need not share it.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    core = allowed[os.getpid() % len(allowed)]
+    return core, {*allowed} - {core} or {core}
 
 
 def least_disturbed(probed_us: list[float], wanted: int) -> list[int]:
@@ -46,27 +50,72 @@ def told(seen: dict[str, Any]) -> str:
     return f"{quiet}{short}; the probe at full speed: {seen['probe_us']} us"
 
 
+class Samples:
+    """What the probe has said: when (`time.monotonic()`), and how long its work took."""
+
+    def __init__(self) -> None:
+        self._at, self._us = list[float](), list[float]()
+        self._calls = list[tuple[list[float], int]]()
+
+    def add(self, at: float, us: float) -> None:
+        """One more, later than all others."""
+        self._at.append(at)
+        self._us.append(us)
+
+    def mean_us(self, begun: float, until: float) -> float:
+        """Of a stretch; infinite where the probe had no turn at all."""
+        probed = self._us[bisect_left(self._at, begun) : bisect_left(self._at, until)]
+        return statistics.fmean(probed) if probed else float("inf")
+
+    def full_us(self) -> float:
+        """At full speed, as far as it is known by now."""
+        return sorted(self._us)[int(len(self._us) * FULL_SPEED)]
+
+    def undisturbed(self, probed_us: list[float]) -> int:
+        """How many of these stretches were, as far as it is known by now."""
+        slow_us = SLOWED * self.full_us()
+        return sum(us <= slow_us for us in probed_us)
+
+    def keep(self, probed_us: list[float], wanted: int) -> None:
+        """For `seen`: these stretches belong together, and so many of them count."""
+        self._calls.append((probed_us, wanted))
+
+    def seen(self) -> dict[str, Any]:
+        """For the run: stretches measured, those undisturbed, how many times there were not enough
+        of these, and the probe at full speed. By what is known in the end.
+        """
+        quiet = [self.undisturbed(probed_us) for probed_us, _ in self._calls]
+        return {
+            "stretches": sum(len(probed_us) for probed_us, _ in self._calls),
+            "undisturbed": sum(quiet),
+            "not_enough": sum(
+                found < wanted for found, (_, wanted) in zip(quiet, self._calls, strict=True)
+            ),
+            "probe_us": round(self.full_us(), 1),
+        }
+
+
 class Neighbours:
     """The probe, and what is measured beside it.
 
-    While it is entered, this process and all that it starts keep off the probe's core; what is
-    measured is started by `command`.
+    While it is entered, this thread and all that it starts keep off the probe's core; what is
+    measured is started by `command`. Raises RuntimeError where the probe does not run.
     """
 
     def __init__(self) -> None:
         self.core, self._others = cores()
-        self._at, self._us = list[float](), list[float]()
-        self._stretches = self._undisturbed = self._not_enough = 0
-        self._before = os.sched_getaffinity(0)
+        self.samples = Samples()
 
     async def __aenter__(self) -> Self:
-        os.sched_setaffinity(0, self._others)
+        self._before = os.sched_getaffinity(0)
         self._probe = await asyncio.create_subprocess_exec(
             *self.command(sys.executable, "-m", "loadtest.neighbours"),
             stdout=asyncio.subprocess.PIPE,
         )
-        await self._sample()
+        if not await self._sample():
+            raise RuntimeError(f"the probe ended with exit code {await self._probe.wait()}")
         self._reading = asyncio.create_task(self._read())
+        os.sched_setaffinity(0, self._others)
         return self
 
     async def __aexit__(
@@ -75,10 +124,11 @@ class Neighbours:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._probe.kill()
-        await self._probe.wait()
-        await self._reading
         os.sched_setaffinity(0, self._before)
+        with contextlib.suppress(ProcessLookupError):  # Ctrl-C has reached it, too
+            self._probe.kill()
+        await self._reading
+        await self._probe.wait()
 
     def command(self, *argv: str) -> list[str]:
         """The command line that runs this one on the probe's core (taskset(1))."""
@@ -87,31 +137,23 @@ class Neighbours:
     async def while_undisturbed(
         self, measure: Callable[[], Awaitable[T]], *, wanted: int, at_most: int
     ) -> list[T]:
-        """Measure until so many stretches were undisturbed, or `at_most` times: those count that
-        were the least disturbed, by the probe's word, whatever was found in them. How fast full
-        speed is, is known better with each.
+        """Measure until so many stretches were undisturbed, or `at_most` times; as many as are
+        wanted, those that the probe was the least disturbed in, whatever was measured in them.
+        Raises RuntimeError when the probe has ended.
         """
-        found, probed_us, quiet = list[T](), list[float](), 0
-        while len(found) < at_most and quiet < wanted:
+        found, probed_us = list[T](), list[float]()
+        while len(found) < at_most and self.samples.undisturbed(probed_us) < wanted:
             begun = time.monotonic()
             found.append(await measure())
-            probed_us.append(self._mean_us(begun, time.monotonic()))
-            quiet = sum(us <= SLOWED * self._full_us() for us in probed_us)
-        self._stretches += len(found)
-        self._undisturbed += quiet
-        self._not_enough += quiet < wanted
+            probed_us.append(self.samples.mean_us(begun, time.monotonic()))
+        if self._reading.done():
+            raise RuntimeError("the probe has ended")
+        self.samples.keep(probed_us, wanted)
         return [found[index] for index in least_disturbed(probed_us, wanted)]
 
     def seen(self) -> dict[str, Any]:
-        """For the run: stretches measured, those undisturbed, how many times there were not enough
-        of these, and the probe at full speed.
-        """
-        return {
-            "stretches": self._stretches,
-            "undisturbed": self._undisturbed,
-            "not_enough": self._not_enough,
-            "probe_us": round(self._full_us(), 1),
-        }
+        """See Samples."""
+        return self.samples.seen()
 
     async def _read(self) -> None:
         while await self._sample():
@@ -119,19 +161,10 @@ class Neighbours:
 
     async def _sample(self) -> bool:
         assert self._probe.stdout is not None  # noqa: S101 - it is a pipe
-        if line := await self._probe.stdout.readline():
-            at, us = map(float, line.split())
-            self._at.append(at)
-            self._us.append(us)
+        line = await self._probe.stdout.readline()
+        if line:
+            self.samples.add(*map(float, line.split()))
         return bool(line)
-
-    def _mean_us(self, begun: float, until: float) -> float:
-        """Infinite where the probe had no turn at all."""
-        probed = self._us[bisect_left(self._at, begun) : bisect_left(self._at, until)]
-        return statistics.fmean(probed) if probed else float("inf")
-
-    def _full_us(self) -> float:
-        return sorted(self._us)[int(len(self._us) * FULL_SPEED)]
 
 
 def _probe() -> None:

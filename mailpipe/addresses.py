@@ -67,7 +67,7 @@ class BadAddress(ValueError):
         self.constraint = constraint
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # of more the CPU's caches hold none until it is asked for again
 def parse(text: str) -> Address:
     """Parse `a@example.com` or `Name <a@example.com>` (the name may hold a comma, quoted or not).
 

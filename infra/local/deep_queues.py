@@ -1,4 +1,4 @@
-"""Makes a call to ministack's SQS cost the same at any depth of the queue, and lets it read the
+"""Lets ministack's SQS receive and delete at the same cost at any depth of the queue, and read the
 text of a PartiQL statement into tokens once.
 
 It keeps a queue as a list, oldest first, and looks through all of it several times for a receive,
@@ -6,8 +6,8 @@ and ten times to delete ten messages. What was received stands near the front, a
 next right behind it: to look at the front suffices. Its own functions still decide everything; they
 only see less.
 
-They are private, and any release may change them: `quicken` fails then. What is pinned in
-`requirements/cloud.txt` is what it fits.
+They are private, and any release may change them: `quicken` fails where one is gone, and what the
+others answer is held by tests. What is pinned in `requirements/cloud.txt` is what it fits.
 """
 
 from collections.abc import Iterator
@@ -37,28 +37,33 @@ def quicken() -> None:
 
 @contextmanager
 def _only(queue: Queue, front: int) -> Iterator[None]:
-    """So many of the oldest messages are all that is in the queue, meanwhile."""
+    """Meanwhile the queue holds only so many of its oldest messages."""
     messages = queue["messages"]
     queue["messages"] = messages[:front]
     try:
         yield
     finally:
-        queue["messages"] += messages[front:]
+        messages[:front] = queue["messages"]
+        queue["messages"] = messages
 
 
 def _quicken_receiving(sqs: Any) -> None:
     expire, sweep, collect = sqs._expire_retained, sqs._dlq_sweep, sqs._collect_msgs
 
     def expire_if_the_oldest_is_due(queue: Queue) -> None:
+        # Of what was moved here an older one may stand behind it, and is kept for longer.
         oldest = {**queue, "messages": queue["messages"][:1]}
         expire(oldest)
         if not oldest["messages"]:
             expire(queue)
 
     def sweep_and_collect(queue: Queue, most: int, visibility_s: int) -> list[dict[str, Any]]:
-        with _only(queue, _visible(queue, most)):
-            sweep(queue)
-        with _only(queue, _visible(queue, most)):
+        depth = None
+        while depth != len(queue["messages"]):  # behind what is moved may stand more of it
+            depth = len(queue["messages"])
+            with _only(queue, _front_with_visible(queue, most)):
+                sweep(queue)
+        with _only(queue, _front_with_visible(queue, most)):
             received: list[dict[str, Any]] = collect(queue, most, visibility_s)
         return received
 
@@ -67,7 +72,7 @@ def _quicken_receiving(sqs: Any) -> None:
     sqs._collect_msgs = sweep_and_collect
 
 
-def _visible(queue: Queue, most: int) -> int:
+def _front_with_visible(queue: Queue, most: int) -> int:
     """How many of the oldest hold so many that are visible. A FIFO queue is looked at whole."""
     messages = queue["messages"]
     if queue["is_fifo"]:
@@ -82,15 +87,17 @@ def _quicken_deleting(sqs: Any) -> None:
 
     def delete_at_the_front(data: dict[str, Any], url: str) -> dict[str, Any]:
         queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")
-        handles = {entry.get("ReceiptHandle") for entry in data.get("Entries", [])} - {None}
-        with _only(queue, _holding(queue, handles)):
+        handles = {entry.get("ReceiptHandle") for entry in data.get("Entries") or ()} - {None}
+        with _only(queue, _front_holding(queue, handles)):
             answer: dict[str, Any] = delete(data, url)
         return answer
 
+    if sqs._HANDLERS["DeleteMessageBatch"] is not delete:
+        raise AttributeError("DeleteMessageBatch is handled by another function")
     sqs._act_delete_message_batch = sqs._HANDLERS["DeleteMessageBatch"] = delete_at_the_front
 
 
-def _holding(queue: Queue, handles: set[str]) -> int:
+def _front_holding(queue: Queue, handles: set[str]) -> int:
     """How many of the oldest hold all that were received under these handles."""
     places = enumerate(queue["messages"], 1)
     found = (place for place, one in places if one["receipt_handle"] in handles)

@@ -99,6 +99,21 @@ def test_what_was_received_too_often_is_moved_and_the_others_are_not(
     url = made(RedrivePolicy=json.dumps(redrive))
     fill(sqs, url)
     for _ in range(2):
-        assert bodies_of(received(sqs, url, VisibilityTimeout=0)) == list(range(10))
+        taken = [one for _ in range(3) for one in received(sqs, url)]
+        assert bodies_of(taken) == list(range(30))
+        for one in taken:
+            again = {"ReceiptHandle": one["ReceiptHandle"], "VisibilityTimeout": 0}
+            sqs.change_message_visibility(QueueUrl=url, **again)
+    assert drained(sqs, url) == list(range(30, WAITING))
+    assert drained(sqs, dead) == list(range(30))
+
+
+def test_a_batch_that_is_refused_leaves_all_as_it_was(sqs: Any, made: Callable[..., str]) -> None:
+    url = made()
+    fill(sqs, url)
+    twice = [{"Id": "same", "ReceiptHandle": one["ReceiptHandle"]} for one in received(sqs, url)]
+    with pytest.raises(sqs.exceptions.ClientError):
+        sqs.delete_message_batch(QueueUrl=url, Entries=twice)
     assert drained(sqs, url) == list(range(10, WAITING))
-    assert drained(sqs, dead) == list(range(10))
+    for one in twice:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
