@@ -3,7 +3,7 @@
 A core of a virtual machine is often one of two threads of a real one. While somebody else works on
 the other, the same code takes up to twice the CPU time, and that is none of its doing. A probe on
 the core of what is measured shows it: a little work that is always the same, many times a second.
-`python -m loadtest.neighbours CORE` is the probe.
+`python -m loadtest.neighbours` is the probe.
 """
 
 import asyncio
