@@ -23,7 +23,8 @@ MOST_US = 240.0
 FLAT = 1.1
 """So much more than the smallest backlog may the largest cost a mail."""
 DISTURBED = 1 / 3
-"""Where more rounds than these were disturbed, the median of three does not tell how flat it is."""
+"""Where more rounds than these were disturbed, which only makes a mail dearer, that could hide what
+depth costs: then the smallest backlog is taken by its least round."""
 MOST_MB = 150
 BACKLOGS = (100, 1000, 5000, 20_000)
 
@@ -77,14 +78,14 @@ def short_of(runs: list[dict[str, Any]]) -> list[str]:
     ]
     by_backlog = sorted(runs, key=lambda run: int(run["backlog"]))
     smallest, largest = by_backlog[0], by_backlog[-1]
-    if largest["us_per_mail"] > FLAT * smallest["us_per_mail"]:
+    rounds = sum(len(run["rounds_us"]) for run in runs)
+    disturbed = smallest["neighbours"]["not_enough"] > DISTURBED * rounds
+    least_us = min(smallest["rounds_us"]) if disturbed else smallest["us_per_mail"]
+    if largest["us_per_mail"] > FLAT * least_us:
         faults.append(
             f"{largest['us_per_mail']} us a mail at {largest['backlog']}, "
-            f"{smallest['us_per_mail']} at {smallest['backlog']}: more than a tenth more"
+            f"{least_us} at {smallest['backlog']}: more than a tenth more"
         )
-    seen = largest["neighbours"]
-    if seen["not_enough"] > DISTURBED * sum(len(run["rounds_us"]) for run in runs):
-        faults.append(f"{neighbours.told(seen)}: run it again when others do less")
     faults += [
         f"{run['rss_mb']} MB at {run['backlog']}, at most {MOST_MB}"
         for run in runs
