@@ -31,8 +31,8 @@ def quicken() -> None:
     )
 
     _dynamodb_keywords._tokenize = lru_cache(STATEMENTS)(_dynamodb_keywords._tokenize)
-    _quicken_receiving(sqs)
-    _quicken_deleting(sqs)
+    quicken_receiving(sqs)
+    quicken_deleting(sqs)
 
 
 @contextmanager
@@ -47,7 +47,8 @@ def _only(queue: Queue, front: int) -> Iterator[None]:
         queue["messages"] = messages
 
 
-def _quicken_receiving(sqs: Any) -> None:
+def quicken_receiving(sqs: Any) -> None:
+    """Of ministack's module for SQS: what a receive looks at."""
     expire, sweep, collect = sqs._expire_retained, sqs._dlq_sweep, sqs._collect_msgs
 
     def expire_if_the_oldest_is_due(queue: Queue) -> None:
@@ -82,7 +83,8 @@ def _front_with_visible(queue: Queue, most: int) -> int:
     return next(islice(visible, most - 1, None), len(messages))
 
 
-def _quicken_deleting(sqs: Any) -> None:
+def quicken_deleting(sqs: Any) -> None:
+    """Of the same: what a DeleteMessageBatch looks at."""
     delete = sqs._act_delete_message_batch
 
     def delete_at_the_front(data: dict[str, Any], url: str) -> dict[str, Any]:
