@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from mailpipe import failpoints, logs, metrics, records, resources
-from mailpipe.aws.queue import Outgoing, TimedQueue
+from mailpipe.aws.queue import TimedQueue
 from mailpipe.aws.table import Applied, Fate, Refused, Tables
+from mailpipe.bodies import Letter
 from mailpipe.messages import EmailMessage
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.partiql import Statement
 from mailpipe.records import Record
 from mailpipe.statements import EmailStatements
 from mailpipe.timing import now_ms, parse_iso
@@ -52,9 +52,6 @@ class Conflict:
 
 Acceptance = Taken | Replayed | Conflict | CallFailed
 """CallFailed: nothing was promised."""
-
-Letter = tuple[EmailMessage, Outgoing]
-"""An e-mail that keeps the rules, and what goes onto the queue for it."""
 
 
 class Desk:
@@ -184,14 +181,16 @@ class Desk:
     ) -> list[Acceptance]:
         """Insert the records of what is on the queue."""
         now = now_ms()
-        stubs, inserts = list[records.Attributes](), list[Statement]()
-        for one in messages:
-            email_id, tenant, kept = one.email_id, one.tenant, records.fields_of(one)
+        # Each step for all before the next one: see `check_all` in mailpipe/rules.py.
+        kept = [records.fields_of(one) for one in messages]
+        born, stubs = list[records.Attributes](), list[records.Attributes]()
+        for one, fields in zip(messages, kept, strict=True):
+            email_id, tenant = one.email_id, one.tenant
+            born.append(records.born(email_id, tenant, fields, fingerprint=one.fingerprint))
             stubs += records.stubs(
-                email_id, tenant, kept, now_ms=now, retention_days=retention_days
+                email_id, tenant, fields, now_ms=now, retention_days=retention_days
             )
-            born = records.born(email_id, tenant, kept, fingerprint=one.fingerprint)
-            inserts.append(self._statements.insert(born))
+        inserts = [self._statements.insert(one) for one in born]
         if stubs:
             await self._insert_stubs(stubs)
         accepted, twice = list[Acceptance](), list[int]()

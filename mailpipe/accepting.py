@@ -3,6 +3,8 @@
 Both doors go through here; `mailpipe.bodies` does the same for mail of any size.
 """
 
+from collections.abc import Sequence
+
 from mailpipe import rules
 from mailpipe.aws.queue import Outgoing
 from mailpipe.messages import (
@@ -15,7 +17,11 @@ from mailpipe.messages import (
     new_email_id,
     new_email_ids,
 )
+from mailpipe.rules import Violation
 from mailpipe.timing import iso, now_ms
+
+Draft = tuple[Email, Stream, str | None]
+"""An e-mail, its lane, and its idempotency key."""
 
 
 class Arrival:
@@ -44,14 +50,40 @@ class Arrival:
         Under an `idempotency_key` the id is the key's, and the message carries the mail's
         fingerprint.
         """
-        tenant, identity = self._tenant, None
-        violation = rules.check(email, accepted_ms=self._accepted_ms) or self._wrong_tenant
+        made = rules.check(email, accepted_ms=self._accepted_ms) or self._message(
+            email, stream, idempotency_key, email_id=email_id
+        )
+        if isinstance(made, Violation):
+            raise rules.ValidationError(made)
+        return made
+
+    def accepted_all(
+        self, drafts: Sequence[Draft], *, domains: list[str]
+    ) -> list[EmailMessage | Violation]:
+        """The same of several, which may be from these domains (any, if there is none)."""
+        found = rules.check_all(
+            [email for email, _, _ in drafts], accepted_ms=self._accepted_ms, domains=domains
+        )
+        return [
+            broken or self._message(email, stream, key)
+            for broken, (email, stream, key) in zip(found, drafts, strict=True)
+        ]
+
+    def _message(
+        self,
+        email: Email,
+        stream: Stream,
+        idempotency_key: str | None,
+        *,
+        email_id: str | None = None,
+    ) -> EmailMessage | Violation:
+        tenant, identity, violation = self._tenant, None, self._wrong_tenant
         if violation is None and email_id is not None:
             violation = rules.check_ids(tenant, email_id)
         if violation is None and idempotency_key is not None:
             violation = rules.check_idempotency_key(idempotency_key)
         if violation is not None:
-            raise rules.ValidationError(violation)
+            return violation
         if idempotency_key is not None:
             email_id, identity = keyed_email_id(tenant, idempotency_key), fingerprint(email)
         return EmailMessage(

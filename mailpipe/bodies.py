@@ -7,7 +7,7 @@ tenant's own, and of the size and SHA-256 that the message names.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
@@ -15,7 +15,7 @@ from hashlib import sha256
 import msgspec
 
 from mailpipe import failpoints
-from mailpipe.accepting import Arrival, queued
+from mailpipe.accepting import Arrival, Draft, queued
 from mailpipe.attachments import LARGE_CHARS, MAX_MAIL_BYTES, is_large
 from mailpipe.aws.client import Aws
 from mailpipe.aws.queue import Outgoing
@@ -24,6 +24,7 @@ from mailpipe.messages import BodyPointer, Email, EmailMessage, Stream, plain
 from mailpipe.outcomes import CallFailed, Kind
 from mailpipe.resources import BODIES_PREFIX, BODY_PREFIXES, LANES, SCHEDULED_PREFIX
 from mailpipe.room import Room
+from mailpipe.rules import Violation
 from mailpipe.texts import told
 
 MAX_QUEUED_BYTES = LARGE_CHARS
@@ -37,6 +38,10 @@ TIMEOUT_S = 60.0
 _KEY = re.compile(rf"\A(?:{'|'.join(BODY_PREFIXES)})([A-Za-z0-9_-]+)(?:/[A-Za-z0-9_-]+)+\Z")
 _SHA256 = re.compile(r"\A[0-9a-f]{64}\Z")
 _decoder = msgspec.json.Decoder(Email)
+
+
+Letter = tuple[EmailMessage, Outgoing]
+"""An e-mail that keeps the rules, and what goes onto the queue for it."""
 
 
 class BadPointer(Exception):
@@ -54,14 +59,29 @@ def small(
     *,
     email_id: str | None = None,
     idempotency_key: str | None = None,
-) -> tuple[EmailMessage, Outgoing] | None:
+) -> Letter | None:
     """`Bodies.accept` for a mail that fits into its message, which most do; None: it does not.
 
     Raises ValidationError.
     """
     if is_large(email):
         return None
-    message = arrival.accepted(email, stream, email_id=email_id, idempotency_key=idempotency_key)
+    return _fitting(
+        arrival.accepted(email, stream, email_id=email_id, idempotency_key=idempotency_key)
+    )
+
+
+def small_all(
+    drafts: Sequence[Draft], arrival: Arrival, *, domains: list[str]
+) -> list[Letter | Violation | None]:
+    """The same of several of which none `is_large`, or the rules that they break."""
+    return [
+        one if isinstance(one, Violation) else _fitting(one)
+        for one in arrival.accepted_all(drafts, domains=domains)
+    ]
+
+
+def _fitting(message: EmailMessage) -> Letter | None:
     outgoing = queued(message)
     return (message, outgoing) if len(outgoing.body) <= MAX_QUEUED_BYTES else None
 
@@ -84,7 +104,7 @@ class Bodies:
         email_id: str | None = None,
         idempotency_key: str | None = None,
         recorded: bool = False,
-    ) -> tuple[EmailMessage, Outgoing]:
+    ) -> Letter:
         """From an e-mail of any size to what goes onto the queue; holds up no event loop.
 
         Raises ValidationError, and CallFailed when a large mail could not be stored.

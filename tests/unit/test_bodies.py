@@ -16,11 +16,21 @@ from mailpipe.bodies import (
     Bodies,
     BodyMissing,
     open_bodies_of_lanes,
+    small,
+    small_all,
 )
-from mailpipe.messages import Attachment, BodyPointer, Email, EmailMessage, email_decoder, encode
+from mailpipe.messages import (
+    Attachment,
+    BodyPointer,
+    Email,
+    EmailMessage,
+    Stream,
+    email_decoder,
+    encode,
+)
 from mailpipe.outbox import MemoryBucket
 from mailpipe.outcomes import CallFailed, Kind
-from mailpipe.rules import ValidationError
+from mailpipe.rules import ValidationError, Violation
 
 LARGE = "x" * 60_000
 
@@ -62,6 +72,37 @@ async def test_only_a_body_of_its_own_is_kept_longer(wrong: dict[str, object]) -
     read.body = msgspec.structs.replace(read.body, **wrong)
     assert await Bodies(bucket).kept_longer(read) is None
     assert len(bucket.objects) == 1
+
+
+def test_several_are_written_as_each_by_itself() -> None:
+    drafts: list[tuple[Email, Stream, str | None]] = [
+        (email(subject="one"), "bulk", None),
+        (email(subject=""), "bulk", "k"),
+        (email(subject="two"), "transactional", "k"),
+        (email(subject="three"), "bulk", "\n"),
+        (email(subject="four", metadata={str(n): "x" * 80 for n in range(40)}), "bulk", None),
+        (email(subject="five", body_text='"' * 40_000), "bulk", None),
+    ]
+    first, empty, keyed, bad_key, fourth, long = small_all(
+        drafts, Arrival("acme", most=6), domains=["example.com"]
+    )
+    assert isinstance(empty, Violation)
+    assert empty.field == "subject"
+    assert isinstance(bad_key, Violation)
+    assert bad_key.field == "Idempotency-Key"
+    assert long is None, "twice as long on the queue, where quotes are escaped"
+    for draft, made in zip((drafts[0], drafts[2], drafts[4]), (first, keyed, fourth), strict=True):
+        assert isinstance(made, tuple)
+        message, outgoing = made
+        assert (message.email, message.stream) == draft[:2]
+        assert email_decoder.decode(outgoing.body) == message
+    assert isinstance(keyed, tuple)
+    alone = small(email(subject="two"), "transactional", Arrival("acme"), idempotency_key="k")
+    assert alone is not None
+    assert (keyed[0].email_id, keyed[0].fingerprint) == (alone[0].email_id, alone[0].fingerprint)
+    (foreign,) = small_all(drafts[:1], Arrival("acme"), domains=["other.example"])
+    assert isinstance(foreign, Violation)
+    assert foreign.constraint == "from_domain"
 
 
 async def test_a_small_mail_travels_in_its_message() -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailpipe import rules
 from mailpipe.messages import Attachment, Email
@@ -11,6 +13,8 @@ from tests.unit.broken_emails import BROKEN
 LONG = 5_000_000
 TYPE = "a/b" + "; a=b" * 1_000_000
 PLACE = "attachments[0].contentType"
+ACCEPTED_MS = 1_767_225_600_000
+"""2026 has just begun."""
 
 
 def email(**changes: object) -> Email:
@@ -20,8 +24,8 @@ def email(**changes: object) -> Email:
 
 
 def check(mail: Email) -> Violation | None:
-    """Of a mail that was accepted just after 2026 began."""
-    return rules.check(mail, accepted_ms=1_767_225_600_000)
+    """Of a mail that was accepted just then."""
+    return rules.check(mail, accepted_ms=ACCEPTED_MS)
 
 
 def test_a_good_email_passes() -> None:
@@ -83,6 +87,16 @@ def test_metadata_of_just_the_size_passes() -> None:
 
 
 DOMAINS = ["Shop.example", "XN--BCHER-KVA.example"]
+CHANGES: list[dict[str, object]] = [{}, {"from_": "a@shop.example"}, *(one for one, _, _ in BROKEN)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from(CHANGES)), max_size=6))
+def test_many_are_judged_as_each_by_itself(
+    changes: list[tuple[dict[str, object], dict[str, object]]],
+) -> None:
+    mails = [email(**one | other) for one, other in changes]
+    alone = [check_from(one, DOMAINS) or check(one) for one in mails]
+    assert rules.check_all(mails, accepted_ms=ACCEPTED_MS, domains=DOMAINS) == alone
 
 
 @pytest.mark.parametrize(
