@@ -178,12 +178,12 @@ def _results(made: Sequence[Made], fates: Sequence[Acceptance]) -> list[BatchRes
     results, of_letters = list[BatchResult](), iter(fates)
     for index, one in enumerate(made):
         match one:
+            case message, _:
+                results.append(_result(message, next(of_letters)))
             case Violation():
                 results.append(_violated(batches.placed(one, index)))
             case CallFailed():
                 results.append(_unaccepted(one))
-            case message, _:
-                results.append(_result(message, next(of_letters)))
     return results
 
 

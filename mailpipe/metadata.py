@@ -45,16 +45,20 @@ def _is_plain(metadata: dict[str, MetadataValue]) -> bool:
     """Whether it is what most mail has, a few short texts of ASCII and integers: they break no
     rule.
     """
-    most = _MOST_OF_ENTRY * len(metadata)
+    if _MOST_OF_ENTRY * len(metadata) > MAX_METADATA_BYTES:
+        return False
+    chars = 0
     for key, value in metadata.items():
-        if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
-            value = ""
-        if type(value) is not str or not key.isascii() or not value.isascii():
+        if type(value) is str:
+            if not value.isascii() or "\0" in value:
+                return False
+            chars += len(value)
+        elif type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
             return False
-        most += _MOST_OF_CHARACTER * (len(key) + len(value))
-        if most > MAX_METADATA_BYTES or "\0" in key or "\0" in value:
+        if not key.isascii() or "\0" in key:
             return False
-    return True
+        chars += len(key)
+    return _MOST_OF_ENTRY * len(metadata) + _MOST_OF_CHARACTER * chars <= MAX_METADATA_BYTES
 
 
 def _bad_value(value: object) -> Constraint | None:
