@@ -60,7 +60,7 @@ class Arrival:
     def accepted_all(
         self, drafts: Sequence[Draft], *, domains: list[str]
     ) -> list[EmailMessage | Violation]:
-        """The same of several, which may be from these domains (any, if there is none)."""
+        """The same of several, or the rules that they break; `domains` as in `check_from`."""
         found = rules.check_all(
             [email for email, _, _ in drafts], accepted_ms=self._accepted_ms, domains=domains
         )

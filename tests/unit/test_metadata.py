@@ -28,6 +28,8 @@ def is_sound(metadata: dict[str, MetadataValue]) -> bool:
 @example({"a": "b\0"})
 @example({"a\0": "b"})
 @example({"a\0": 1})
+@example({"a": "\ud800"})
+@example({"\ud800": 1})
 @example({"a": MAX_INTEGER + 1})
 @example({"a": -MAX_INTEGER - 1})
 @example({"a": -MAX_INTEGER, "b": True, "c": None})
