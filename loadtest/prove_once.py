@@ -144,7 +144,7 @@ class CaseRun:
 
     async def _fail_webhooks(self, stack: Stack) -> None:
         """An endpoint fails now and then."""
-        url = f"{stack.receiver_url}/control/outcomes"
+        url = f"{stack.receiver_url}/control/{next(iter(ENDPOINTS))}"
         async with aiohttp.ClientSession() as http:
             while True:
                 async with http.put(url, json={"status": 500, "times": 3}):
