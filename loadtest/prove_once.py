@@ -143,12 +143,12 @@ class CaseRun:
         return load, offered_s, processors_s
 
     async def _fail_webhooks(self, stack: Stack) -> None:
-        """An endpoint fails now and then."""
+        """The first endpoint fails now and then."""
         url = f"{stack.receiver_url}/control/{next(iter(ENDPOINTS))}"
         async with aiohttp.ClientSession() as http:
             while True:
-                async with http.put(url, json={"status": 500, "times": 3}):
-                    pass
+                async with http.put(url, json={"status": 500, "times": 3}) as answer:
+                    answer.raise_for_status()
                 await asyncio.sleep(FAILING_S * self._given.scale)
 
     async def _freeze(self, dying: Dying) -> None:

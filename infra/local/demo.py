@@ -29,11 +29,12 @@ ENDPOINTS = {
         *("email.sent", "email.delivered", "email.bounced", "email.delayed", "email.rejected"),
         *("email.failed", "email.cancelled", "email.expired", "email.unknown"),
     ],
-    "subscribers": ["email.bounced", "email.complained", "email.suppressed", "email.unsubscribed"],
+    "subscribers": ["email.bounced", "email.complained", "email.suppressed"],
 }
 """A shop that follows its mails, and who keeps its list of subscribers: every type is wanted, and
-bounces by both. Two to three webhooks a mail.
+bounces by both. 2.5 webhooks a mail.
 """
+
 QUIET_S = 1.5
 """So long neither log may grow before the run is judged."""
 
